@@ -1,0 +1,1 @@
+//! The alarm wire protocol between board and hub (no_std).

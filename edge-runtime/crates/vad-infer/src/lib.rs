@@ -1,0 +1,1 @@
+//! Encoder and head graphs run by tract.

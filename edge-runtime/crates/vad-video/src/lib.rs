@@ -1,0 +1,1 @@
+//! Frames from video files and image folders.

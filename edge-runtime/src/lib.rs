@@ -1,0 +1,1 @@
+//! The board: camera frames in, alarms out.

@@ -1,0 +1,3 @@
+//! The board: camera frames in, alarms out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Receives alarms, stores them once, acknowledges after commit.

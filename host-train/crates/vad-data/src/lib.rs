@@ -1,0 +1,1 @@
+//! Label manifests, splits and the feature cache.

@@ -1,0 +1,1 @@
+//! Frame-level and alarm-level metrics and the HTML report.

@@ -1,0 +1,1 @@
+//! The host: index, extract, train, evaluate, export, hub.

@@ -1,0 +1,3 @@
+//! The host: index, extract, train, evaluate, export, hub.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Trained weights to ONNX graphs and bundles.

@@ -1,0 +1,1 @@
+//! The whole flow as its users run it.

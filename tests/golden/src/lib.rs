@@ -1,0 +1,1 @@
+//! Reference vectors: discovery, loading and named tolerances.

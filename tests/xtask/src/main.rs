@@ -1,0 +1,3 @@
+//! The one project tool: demo, test, lint, size.
+
+fn main() {}
