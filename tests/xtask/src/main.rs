@@ -1,3 +1,154 @@
-//! The one project tool: demo, test, lint, size.
+//! The one project tool. `cargo xtask demo` and `cargo xtask test` are all a newcomer types.
 
-fn main() {}
+mod machine;
+mod size;
+mod step;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use machine::Need;
+use step::{cargo, run};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Build, test and show Watchpost; missing programs are installed where that is allowed, named otherwise"
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the main job: videos with video-level labels in, an alarm at the hub out
+    #[command(
+        after_help = "Examples:\n  cargo xtask demo\n  cargo xtask demo --videos footage/ --labels footage/labels.csv"
+    )]
+    Demo {
+        /// Passed on to `watchpost demo` (see `watchpost demo --help`)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Build everything and run every test
+    Test,
+    /// Formatting, clippy, dependency policy and the project's own habits
+    Lint,
+    /// Prove that the shared contracts build without an operating system
+    NoStd,
+    /// Cross-build the static aarch64 board program and run it under emulation
+    Cross,
+    /// Compile the GPU training features without a GPU
+    Gpu,
+    /// Print the size of what goes onto a board, beside its budget
+    Size,
+}
+
+fn main() -> Result<()> {
+    std::env::set_current_dir(step::workspace_root())?;
+    match Cli::parse().task {
+        Task::Demo { args } => demo(&args),
+        Task::Test => test(),
+        Task::Lint => lint(),
+        Task::NoStd => no_std(),
+        Task::Cross => cross(),
+        Task::Gpu => gpu(),
+        Task::Size => size::report(),
+    }
+}
+
+fn demo(args: &[String]) -> Result<()> {
+    machine::ensure(&[Need::Ffmpeg, Need::CCompiler])?;
+    // The same selection and profile as `test`, so that neither builds anything the other has built.
+    cargo(&["build", "--workspace", "--bins"])?;
+    let watchpost = step::binary("watchpost");
+    let mut command = std::process::Command::new(&watchpost);
+    command.arg("demo").args(args);
+    run("watchpost demo", &mut command)
+}
+
+fn test() -> Result<()> {
+    machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Mosquitto])?;
+    machine::say_what_data_is_missing();
+    // Fault and end-to-end tests start the real programs.
+    cargo(&["build", "--workspace", "--bins"])?;
+    cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+fn lint() -> Result<()> {
+    machine::ensure(&[Need::CCompiler])?;
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    tidy::check()?;
+    machine::ensure_cargo_tool("cargo-deny")?;
+    cargo(&[
+        "deny",
+        "--all-features",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ])?;
+    step::advisories()
+}
+
+fn no_std() -> Result<()> {
+    machine::ensure_target("thumbv7em-none-eabihf")?;
+    cargo(&[
+        "build",
+        "-p",
+        "vad-core",
+        "-p",
+        "alarm-proto",
+        "--target",
+        "thumbv7em-none-eabihf",
+    ])
+}
+
+const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
+
+fn cross() -> Result<()> {
+    machine::ensure(&[Need::Aarch64Compiler, Need::QemuUser, Need::Ffmpeg])?;
+    machine::ensure_target(BOARD_TARGET)?;
+    cargo(&[
+        "build",
+        "--release",
+        "-p",
+        "watchpostd",
+        "--target",
+        BOARD_TARGET,
+    ])?;
+    let board = step::target_dir()
+        .join(BOARD_TARGET)
+        .join("release/watchpostd");
+    step::assert_static(&board)?;
+    run(
+        "watchpostd --version under qemu-aarch64",
+        std::process::Command::new("qemu-aarch64")
+            .arg(&board)
+            .arg("--version"),
+    )?;
+    cargo(&["build", "--workspace", "--bins"])?;
+    step::replay_under_emulation(&board)
+}
+
+fn gpu() -> Result<()> {
+    cargo(&["check", "-p", "watchpost", "--features", "wgpu"])?;
+    cargo(&[
+        "--config",
+        "host-train/stubs/cuda.toml",
+        "check",
+        "-p",
+        "watchpost",
+        "--features",
+        "cuda",
+    ])
+}

@@ -1,0 +1,161 @@
+//! What the machine must have, and how it gets it.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A program or library that Watchpost uses and does not ship.
+#[derive(Clone, Copy)]
+pub enum Need {
+    Ffmpeg,
+    CCompiler,
+    Mosquitto,
+    Aarch64Compiler,
+    QemuUser,
+}
+
+impl Need {
+    fn is_met(self) -> bool {
+        match self {
+            Need::Ffmpeg => on_path("ffmpeg") && on_path("ffprobe"),
+            Need::CCompiler => on_path("cc"),
+            Need::Mosquitto => on_path("mosquitto"),
+            Need::Aarch64Compiler => on_path("aarch64-linux-gnu-gcc"),
+            Need::QemuUser => on_path("qemu-aarch64"),
+        }
+    }
+
+    fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            Need::Ffmpeg => &["ffmpeg"],
+            Need::CCompiler => &["gcc", "libc6-dev"],
+            Need::Mosquitto => &["mosquitto"],
+            Need::Aarch64Compiler => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+            Need::QemuUser => &["qemu-user"],
+        }
+    }
+}
+
+/// Installs what is missing where this process may, and otherwise prints the command to type.
+pub fn ensure(needs: &[Need]) -> Result<()> {
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| !need.is_met())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.debian_packages())
+        .copied()
+        .collect();
+    let by_hand = format!(
+        "apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    );
+    if !on_path("apt-get") {
+        bail!(
+            "this machine lacks programs that Debian ships as: {}",
+            packages.join(" ")
+        );
+    }
+    if !is_root() {
+        bail!(
+            "this machine lacks {}; install them with\n    sudo {by_hand}",
+            packages.join(", ")
+        );
+    }
+    eprintln!("xtask: installing {}", packages.join(" "));
+    apt(&["update"])?;
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(&packages);
+    apt(&install).with_context(|| format!("installation failed; try by hand:\n    {by_hand}"))?;
+    match missing.iter().find(|need| !need.is_met()) {
+        Some(need) => bail!(
+            "{:?} was installed, but its program is not on PATH",
+            need.debian_packages()
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Installs a cargo subcommand from the crates registry if it is missing.
+pub fn ensure_cargo_tool(name: &str) -> Result<()> {
+    if on_path(name) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing {name}");
+    crate::step::cargo(&["install", "--locked", name])
+}
+
+/// Adds the standard library of a compilation target if rustup has not done so already.
+pub fn ensure_target(triple: &str) -> Result<()> {
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()?;
+    let sysroot = String::from_utf8(sysroot.stdout)?;
+    if Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(triple)
+        .join("lib")
+        .is_dir()
+    {
+        return Ok(());
+    }
+    crate::step::run(
+        "rustup target add",
+        Command::new("rustup").args(["target", "add", triple]),
+    )
+    .with_context(|| {
+        format!("the Rust target {triple} is missing; add it with\n    rustup target add {triple}")
+    })
+}
+
+/// The folder with footage and weights that some tests need: `WATCHPOST_SHARED` or `../shared`.
+pub fn shared_data() -> PathBuf {
+    std::env::var_os("WATCHPOST_SHARED")
+        .map_or_else(
+            || crate::step::workspace_root().join("../shared"),
+            PathBuf::from,
+        )
+        .join("data")
+}
+
+pub fn say_what_data_is_missing() {
+    for (folder, tests) in [
+        ("ped2", "tests on UCSD Ped2"),
+        ("i3d", "tests with the Kinetics I3D weights"),
+    ] {
+        let path = shared_data().join(folder);
+        if !path.is_dir() {
+            eprintln!(
+                "\n*** {} is absent: {tests} WILL BE SKIPPED. Set WATCHPOST_SHARED to the folder that holds data/{folder}. ***\n",
+                path.display()
+            );
+        }
+    }
+}
+
+fn apt(args: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(Stdio::null());
+    crate::step::run(&format!("apt-get {}", args.join(" ")), &mut command)
+}
+
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}

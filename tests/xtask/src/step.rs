@@ -1,0 +1,104 @@
+//! Running one step, and where its results lie.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+pub fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace_root().join("target"), PathBuf::from)
+}
+
+pub fn binary(name: &str) -> PathBuf {
+    target_dir().join("debug").join(name)
+}
+
+/// Runs a command with its output on this terminal; an exit code other than zero is an error.
+pub fn run(what: &str, command: &mut Command) -> Result<()> {
+    let started = Instant::now();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{what}`"))?;
+    eprintln!(
+        "xtask: {what}: {status} after {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    if !status.success() {
+        bail!("`{what}` failed with {status}");
+    }
+    Ok(())
+}
+
+pub fn cargo(args: &[&str]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(
+        &format!("cargo {}", args.join(" ")),
+        Command::new(cargo).args(args),
+    )
+}
+
+/// Asks for known defects in dependencies. The list is fetched from the network: where that is closed, say so and go on.
+pub fn advisories() -> Result<()> {
+    let output = Command::new("cargo")
+        .args(["deny", "check", "advisories"])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let unreachable = [
+        "failed to fetch",
+        "unable to fetch",
+        "failed to open advisory database",
+    ];
+    if output.status.success() {
+        eprintln!("xtask: no advisory applies to the dependencies");
+    } else if unreachable.iter().any(|mark| text.contains(mark)) {
+        eprintln!(
+            "\n*** The advisory database cannot be reached from here: known defects WERE NOT CHECKED. ***\n"
+        );
+    } else {
+        bail!("advisories apply to the dependencies:\n{text}");
+    }
+    Ok(())
+}
+
+pub fn assert_static(program: &Path) -> Result<()> {
+    let bytes =
+        std::fs::read(program).with_context(|| format!("{} was not built", program.display()))?;
+    ensure!(
+        !bytes
+            .windows(9)
+            .any(|window| window == b"ld-linux-" || window == b"/ld-musl-"),
+        "{} asks for a dynamic loader; a board program must be static",
+        program.display()
+    );
+    eprintln!(
+        "xtask: {} is static, {:.1} MiB",
+        program.display(),
+        bytes.len() as f64 / f64::from(1 << 20)
+    );
+    Ok(())
+}
+
+/// Plays one clip natively and under emulation and compares the scores.
+pub fn replay_under_emulation(board: &Path) -> Result<()> {
+    let script = workspace_root().join("tests/e2e/tests/emulated.rs");
+    ensure!(script.is_file(), "{} is missing", script.display());
+    let mut command = Command::new("cargo");
+    command
+        .args([
+            "test",
+            "-p",
+            "e2e-tests",
+            "--test",
+            "emulated",
+            "--",
+            "--nocapture",
+        ])
+        .env("WATCHPOSTD_AARCH64", board);
+    run("replay under qemu-aarch64", &mut command)
+}
