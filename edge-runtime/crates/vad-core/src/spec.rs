@@ -1,0 +1,277 @@
+//! Description of one model: everything but its weights.
+//!
+//! A [`ModelSpec`] is written by the trainer, travels in the bundle and is checked at every load.
+//! Unknown, missing and duplicate fields are refused by serde, values out of range by
+//! [`ModelSpec::validate`]; both name the field.
+
+use alloc::{string::String, vec, vec::Vec};
+use core::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::clip::ClipSpec;
+use crate::preprocess::PreprocessSpec;
+use crate::score::ScoreSpec;
+
+/// Longest name of a model, in bytes.
+pub const MAX_NAME_LEN: usize = 64;
+/// Widest layer of a head.
+pub const MAX_HEAD_DIM: u32 = 65_536;
+/// Most entries of [`HeadSpec::dims`].
+pub const MAX_HEAD_DIMS: usize = 16;
+
+/// Which field of a spec is wrong, its value, and what it may be.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SpecError {
+    /// A number is outside its range.
+    #[error("{field} is {value}, but must be {min} to {max}")]
+    OutOfRange {
+        /// Full name of the field.
+        field: &'static str,
+        /// Value found.
+        value: f64,
+        /// Least value allowed.
+        min: f64,
+        /// Greatest value allowed.
+        max: f64,
+    },
+    /// A number is infinite or not a number.
+    #[error("{field} is {value}, but must be a finite number")]
+    NotFinite {
+        /// Full name of the field.
+        field: &'static str,
+        /// Value found.
+        value: f32,
+    },
+    /// Two fields that must agree do not.
+    #[error("{field} is {value}, but {other} makes it {expected}")]
+    Mismatch {
+        /// Full name of the field.
+        field: &'static str,
+        /// Value found.
+        value: u64,
+        /// The field or rule that decides.
+        other: &'static str,
+        /// Value that would agree.
+        expected: u64,
+    },
+    /// A name is empty, too long or has a character that is not allowed.
+    #[error("{field} is {value:?}, but must be {allowed}")]
+    Name {
+        /// Full name of the field.
+        field: &'static str,
+        /// Value found.
+        value: String,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+}
+
+/// Architecture of an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderKind {
+    /// I3D, the Inception-v1 of Carreira and Zisserman (2017), RGB stream.
+    I3dInceptionV1,
+}
+
+/// The network that turns a clip into a feature, `[1, 3, T, H, W] -> [1, feature_dim]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderSpec {
+    /// Its architecture.
+    pub kind: EncoderKind,
+    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`.
+    pub tap: String,
+    /// Length of the feature; the tap's channels.
+    pub feature_dim: u32,
+}
+
+/// Architecture of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// Linear layers; ReLU after the first, sigmoid after the last, nothing between the others.
+    Mlp,
+}
+
+/// The network that turns a feature into a raw score of 0 to 1, `[1, feature_dim] -> [1, 1]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadSpec {
+    /// Its architecture.
+    pub kind: HeadKind,
+    /// Width of the input and of each layer, 2 to [`MAX_HEAD_DIMS`] entries of 1 to
+    /// [`MAX_HEAD_DIM`]; the first is the encoder's `feature_dim`, the last is 1.
+    pub dims: Vec<u32>,
+}
+
+/// One model, from pixels to alarm edges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// Name for people: 1 to [`MAX_NAME_LEN`] of ASCII letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// Clip to feature.
+    pub encoder: EncoderSpec,
+    /// Picture to encoder input.
+    pub preprocess: PreprocessSpec,
+    /// Stream to clips.
+    pub clip: ClipSpec,
+    /// Feature to raw score.
+    pub head: HeadSpec,
+    /// Raw scores to alarm edges.
+    pub score: ScoreSpec,
+}
+
+impl EncoderSpec {
+    /// I3D up to `Mixed_5c`, 1024 features.
+    #[must_use]
+    pub fn i3d() -> Self {
+        Self {
+            kind: EncoderKind::I3dInceptionV1,
+            tap: "Mixed_5c".into(),
+            feature_dim: 1024,
+        }
+    }
+
+    /// Checks the tap and that `feature_dim` is its channel count.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is wrong, by its full name.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let (other, expected) = match (self.kind, self.tap.as_str()) {
+            (EncoderKind::I3dInceptionV1, "Mixed_5c") => ("the tap Mixed_5c", 1024),
+            (EncoderKind::I3dInceptionV1, "Mixed_4f") => ("the tap Mixed_4f", 832),
+            (EncoderKind::I3dInceptionV1, tap) => {
+                return Err(SpecError::Name {
+                    field: "encoder.tap",
+                    value: tap.into(),
+                    allowed: "Mixed_5c or Mixed_4f",
+                });
+            }
+        };
+        check_equal("encoder.feature_dim", self.feature_dim, other, expected)
+    }
+}
+
+impl HeadSpec {
+    /// The classifier of MIST's first stage on I3D: 1024, 512, 32, 1.
+    #[must_use]
+    pub fn mist() -> Self {
+        Self {
+            kind: HeadKind::Mlp,
+            dims: vec![1024, 512, 32, 1],
+        }
+    }
+
+    /// Checks the number of layers, their widths and that the head ends in one score.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is wrong, by its full name.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let most = MAX_HEAD_DIMS as f64;
+        check_range("number of head.dims", self.dims.len() as f64, 2.0..=most)?;
+        for &dim in &self.dims {
+            check_range("head.dims", dim.into(), 1.0..=f64::from(MAX_HEAD_DIM))?;
+        }
+        let last = self.dims.last().copied().unwrap_or(0);
+        check_equal("last of head.dims", last, "the single score", 1)
+    }
+}
+
+impl ModelSpec {
+    /// I3D with MIST's head and the default score semantics, under `name`.
+    #[must_use]
+    pub fn i3d_mist(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            encoder: EncoderSpec::i3d(),
+            preprocess: PreprocessSpec::i3d(),
+            clip: ClipSpec::i3d(),
+            head: HeadSpec::mist(),
+            score: ScoreSpec::default(),
+        }
+    }
+
+    /// Checks every part and that they fit together.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is wrong, by its full name.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        check_name("name", &self.name)?;
+        self.encoder.validate()?;
+        self.preprocess.validate()?;
+        self.clip.validate()?;
+        self.head.validate()?;
+        let first = self.head.dims.first().copied().unwrap_or(0);
+        let expected = self.encoder.feature_dim;
+        check_equal("first of head.dims", first, "encoder.feature_dim", expected)?;
+        self.score.validate()
+    }
+
+    /// Elements of a normalised clip, `3 * T * H * W`.
+    #[must_use]
+    pub fn clip_len(&self) -> usize {
+        usize::from(self.clip.frames) * self.preprocess.resized_len()
+    }
+}
+
+pub(crate) fn check_finite(field: &'static str, value: f32) -> Result<(), SpecError> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(SpecError::NotFinite { field, value })
+    }
+}
+
+/// NaN is outside every range.
+pub(crate) fn check_range(
+    field: &'static str,
+    value: f64,
+    range: RangeInclusive<f64>,
+) -> Result<(), SpecError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (min, max) = range.into_inner();
+    Err(SpecError::OutOfRange {
+        field,
+        value,
+        min,
+        max,
+    })
+}
+
+fn check_equal(
+    field: &'static str,
+    value: u32,
+    other: &'static str,
+    expected: u32,
+) -> Result<(), SpecError> {
+    if value == expected {
+        return Ok(());
+    }
+    Err(SpecError::Mismatch {
+        field,
+        value: value.into(),
+        other,
+        expected: expected.into(),
+    })
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), SpecError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if (1..=MAX_NAME_LEN).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(SpecError::Name {
+        field,
+        value: name.into(),
+        allowed: "1 to 64 of ASCII letters, digits, '.', '_' and '-'",
+    })
+}
