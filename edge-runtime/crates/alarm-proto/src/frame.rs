@@ -212,13 +212,16 @@ pub fn decode(frame: &[u8]) -> Result<Message, DecodeError> {
 
 /// Checks everything around the payload.
 fn open(frame: &[u8]) -> Result<(MessageKind, &[u8]), DecodeError> {
-    let wrong_length = DecodeError::Length { len: frame.len() };
+    let wrong_length = || DecodeError::Length { len: frame.len() };
     if !(MIN_FRAME_LEN..=MAX_FRAME_LEN).contains(&frame.len()) {
-        return Err(wrong_length);
+        return Err(wrong_length());
     }
-    let (body, crc) = frame.split_last_chunk::<CRC_LEN>().ok_or(wrong_length)?;
-    let (&[m0, m1, version, kind], payload) =
-        body.split_first_chunk::<HEADER_LEN>().ok_or(wrong_length)?;
+    let (body, crc) = frame
+        .split_last_chunk::<CRC_LEN>()
+        .ok_or_else(wrong_length)?;
+    let (&[m0, m1, version, kind], payload) = body
+        .split_first_chunk::<HEADER_LEN>()
+        .ok_or_else(wrong_length)?;
     if [m0, m1] != MAGIC {
         return Err(DecodeError::Magic { found: [m0, m1] });
     }
