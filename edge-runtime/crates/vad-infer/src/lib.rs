@@ -1,1 +1,25 @@
-//! Encoder and head graphs run by tract.
+//! Encoder and head graphs, run by tract on one thread per clip.
+//!
+//! [`Encoder`] and [`Head`] are loaded from ONNX bytes and checked against the
+//! [`ModelSpec`](vad_core::ModelSpec) that travels with them: a graph of another shape, with weights
+//! that are not finite, with operators this runtime does not run or with anything behind its end is
+//! refused at load, never at the first frame. [`FeatureStream`] and [`Scorer`] hold the state of one
+//! camera or video; host extraction, evaluation and the board use the same two.
+//!
+//! Deliberately absent: files, threads, clocks, calibration and smoothing.
+#![deny(missing_docs)]
+
+mod encoder;
+mod error;
+mod head;
+mod model_file;
+mod plan;
+mod scorer;
+mod stream;
+mod tuning;
+
+pub use encoder::Encoder;
+pub use error::InferError;
+pub use head::Head;
+pub use scorer::{ClipScore, Scorer};
+pub use stream::FeatureStream;

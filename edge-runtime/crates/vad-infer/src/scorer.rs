@@ -1,0 +1,76 @@
+//! Frames of one camera in, raw clip scores out.
+
+use std::sync::Arc;
+
+use vad_core::{ClipSpan, ModelSpec, RgbFrame};
+
+use crate::{Encoder, FeatureStream, Head, InferError};
+
+/// The raw score of one clip.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClipScore {
+    /// Frames that were scored.
+    pub span: ClipSpan,
+    /// Output of the head, before calibration and smoothing; 0 to 1 for a sigmoid head.
+    pub raw: f32,
+}
+
+/// A [`FeatureStream`] with the head behind it. Encoder and head are shared between cameras.
+pub struct Scorer {
+    features: FeatureStream,
+    head: Arc<Head>,
+}
+
+impl Scorer {
+    /// A scorer at the beginning of its stream.
+    ///
+    /// # Errors
+    /// As [`FeatureStream::new`], and a head that reads another feature length.
+    pub fn new(
+        encoder: Arc<Encoder>,
+        head: Arc<Head>,
+        spec: &ModelSpec,
+    ) -> Result<Self, InferError> {
+        if encoder.feature_dim() != head.feature_dim() {
+            let (encoder, head) = (encoder.feature_dim(), head.feature_dim());
+            return Err(InferError::HeadMismatch { encoder, head });
+        }
+        Ok(Self {
+            features: FeatureStream::new(encoder, spec)?,
+            head,
+        })
+    }
+
+    /// Takes the next frame; returns a score when it completes a clip.
+    ///
+    /// # Errors
+    /// As [`FeatureStream::push`].
+    pub fn push(&mut self, frame: RgbFrame<'_>) -> Result<Option<ClipScore>, InferError> {
+        let clip = self.features.push(frame)?;
+        self.score(clip)
+    }
+
+    /// Ends the stream; scores the frames not covered yet.
+    ///
+    /// # Errors
+    /// As [`FeatureStream::finish`].
+    pub fn finish(&mut self) -> Result<Option<ClipScore>, InferError> {
+        let clip = self.features.finish()?;
+        self.score(clip)
+    }
+
+    /// Forgets all frames; the next one is frame 0 again.
+    pub fn reset(&mut self) {
+        self.features.reset();
+    }
+
+    fn score(&self, clip: Option<(ClipSpan, Vec<f32>)>) -> Result<Option<ClipScore>, InferError> {
+        clip.map(|(span, feature)| {
+            Ok(ClipScore {
+                span,
+                raw: self.head.score(&feature)?,
+            })
+        })
+        .transpose()
+    }
+}

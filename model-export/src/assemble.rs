@@ -1,0 +1,60 @@
+//! Weights files to a bundle folder.
+
+use std::path::Path;
+
+use model_bundle::{Bundle, BundleDraft};
+use vad_core::ModelSpec;
+use vad_infer::{Encoder, Head};
+
+use crate::{ExportError, i3d_onnx, mlp_onnx};
+
+/// What the manifest says beside the model itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BundleFacts {
+    /// Version of this model, growing with each release of the same name.
+    pub version: u64,
+    /// Lowest version a board may fall back to once this bundle passed its trial.
+    pub rollback_index: u64,
+    /// Boards allowed to load it; empty means any board.
+    pub boards: Vec<String>,
+    /// Replace a bundle that is already there.
+    pub overwrite: bool,
+}
+
+/// Exports encoder and head, loads both as the board would, and writes the bundle folder.
+///
+/// The graphs are named after the model; nothing is written when either fails to load.
+///
+/// # Errors
+/// Any [`ExportError`]: unreadable or unfitting weights, a graph the runtime refuses, a folder that
+/// exists already.
+pub fn bundle(
+    spec: &ModelSpec,
+    encoder_weights: &Path,
+    head_weights: &Path,
+    out_dir: &Path,
+    facts: &BundleFacts,
+) -> Result<Bundle, ExportError> {
+    let encoder = i3d_onnx(&read(encoder_weights)?, spec)?;
+    let head = mlp_onnx(&read(head_weights)?, spec)?;
+    Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
+    Head::from_onnx(&head, "head.onnx", spec)?;
+    let draft = BundleDraft {
+        name: spec.name.clone(),
+        version: facts.version,
+        rollback_index: facts.rollback_index,
+        boards: facts.boards.clone(),
+        model: spec.clone(),
+        encoder,
+        head,
+        overwrite: facts.overwrite,
+    };
+    Ok(model_bundle::write(out_dir, draft)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ExportError> {
+    std::fs::read(path).map_err(|source| ExportError::ReadWeights {
+        path: path.to_owned(),
+        source,
+    })
+}

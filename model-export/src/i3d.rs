@@ -1,0 +1,269 @@
+//! I3D (Inception-v1) up to a tap, with a global average behind it.
+//!
+//! Architecture: Carreira and Zisserman, "Quo Vadis, Action Recognition?" (2017), as published in
+//! `kinetics-i3d`: TensorFlow `SAME` padding, batch normalisation without gamma, ReLU after each
+//! convolution, max pools that ignore the padding.
+
+use vad_core::{EncoderKind, ModelSpec};
+
+use crate::ExportError;
+use crate::fold::folded_conv;
+use crate::onnx::{GraphBuilder, int, ints};
+use crate::pool::{PoolForm, max_pool};
+use crate::same::{onnx_pads, same};
+use crate::weights::Weights;
+
+/// One step of the trunk. Kernels and strides are `[t, h, w]`.
+enum Stage {
+    Conv {
+        name: &'static str,
+        out: usize,
+        kernel: [usize; 3],
+        stride: [usize; 3],
+    },
+    Pool {
+        name: &'static str,
+        kernel: [usize; 3],
+        stride: [usize; 3],
+    },
+    /// Channels: branch 0; branch 1 reduce, 3x3x3; branch 2 reduce, 3x3x3; branch 3 projection.
+    Mixed {
+        name: &'static str,
+        channels: [usize; 6],
+    },
+}
+
+impl Stage {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Conv { name, .. } | Self::Pool { name, .. } | Self::Mixed { name, .. } => name,
+        }
+    }
+}
+
+const fn conv(name: &'static str, out: usize, side: usize, stride: usize) -> Stage {
+    Stage::Conv {
+        name,
+        out,
+        kernel: [side; 3],
+        stride: [stride; 3],
+    }
+}
+
+const fn pool(name: &'static str, kernel: [usize; 3], stride: [usize; 3]) -> Stage {
+    Stage::Pool {
+        name,
+        kernel,
+        stride,
+    }
+}
+
+const fn mixed(name: &'static str, channels: [usize; 6]) -> Stage {
+    Stage::Mixed { name, channels }
+}
+
+/// The trunk in order; the names are those of the checkpoint's tensors.
+const STAGES: [Stage; 16] = [
+    conv("Conv3d_1a_7x7", 64, 7, 2),
+    pool("MaxPool3d_2a_3x3", [1, 3, 3], [1, 2, 2]),
+    conv("Conv3d_2b_1x1", 64, 1, 1),
+    conv("Conv3d_2c_3x3", 192, 3, 1),
+    pool("MaxPool3d_3a_3x3", [1, 3, 3], [1, 2, 2]),
+    mixed("Mixed_3b", [64, 96, 128, 16, 32, 32]),
+    mixed("Mixed_3c", [128, 128, 192, 32, 96, 64]),
+    pool("MaxPool3d_4a_3x3", [3, 3, 3], [2, 2, 2]),
+    mixed("Mixed_4b", [192, 96, 208, 16, 48, 64]),
+    mixed("Mixed_4c", [160, 112, 224, 24, 64, 64]),
+    mixed("Mixed_4d", [128, 128, 256, 24, 64, 64]),
+    mixed("Mixed_4e", [112, 144, 288, 32, 64, 64]),
+    mixed("Mixed_4f", [256, 160, 320, 32, 128, 128]),
+    pool("MaxPool3d_5a_2x2", [2, 2, 2], [2, 2, 2]),
+    mixed("Mixed_5b", [256, 160, 320, 32, 128, 128]),
+    mixed("Mixed_5c", [384, 192, 384, 48, 128, 128]),
+];
+
+/// A tensor of the graph: its name, channels and `[t, h, w]`. The batch is always 1.
+#[derive(Clone)]
+pub(crate) struct Volume {
+    pub(crate) name: String,
+    pub(crate) channels: usize,
+    pub(crate) size: [usize; 3],
+}
+
+/// Builds the encoder graph: `[1, 3, T, H, W]` pixels to the `[1, D]` feature of one clip.
+///
+/// `weights_safetensors` holds the checkpoint's tensors under its own names, for example
+/// `Mixed_5c.Branch_2.Conv3d_0b_3x3.conv.weight`. `T`, `H`, `W`, the tap and `D` come from `spec`.
+///
+/// # Errors
+/// A missing, misshapen or non-finite tensor; a tap that does not exist; a `feature_dim` that is
+/// not the tap's channel count.
+pub fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
+    build(weights_safetensors, spec, PoolForm::Planar)
+}
+
+pub(crate) fn build(
+    weights_safetensors: &[u8],
+    spec: &ModelSpec,
+    form: PoolForm,
+) -> Result<Vec<u8>, ExportError> {
+    spec.validate()?;
+    let EncoderKind::I3dInceptionV1 = spec.encoder.kind;
+    let last = tap_stage(&spec.encoder.tap)?;
+    let weights = Weights::parse(weights_safetensors)?;
+    let mut trunk = Trunk {
+        graph: GraphBuilder::new("i3d"),
+        weights,
+        form,
+    };
+    let size = [
+        usize::from(spec.clip.frames),
+        usize::from(spec.preprocess.height_px),
+        usize::from(spec.preprocess.width_px),
+    ];
+    let name = trunk
+        .graph
+        .input("clip", &[1, 3, size[0], size[1], size[2]]);
+    let mut x = Volume {
+        name,
+        channels: 3,
+        size,
+    };
+    for stage in &STAGES[..=last] {
+        x = trunk.stage(stage, x)?;
+    }
+    check_feature_dim(spec, x.channels)?;
+    Ok(trunk.finish(x))
+}
+
+fn tap_stage(tap: &str) -> Result<usize, ExportError> {
+    let taps = || {
+        STAGES
+            .iter()
+            .map(Stage::name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    STAGES
+        .iter()
+        .position(|s| s.name() == tap)
+        .ok_or_else(|| ExportError::Unsupported {
+            what: format!("the tap `{tap}`"),
+            remedy: format!("I3D has {}", taps()),
+        })
+}
+
+fn check_feature_dim(spec: &ModelSpec, channels: usize) -> Result<(), ExportError> {
+    if usize::try_from(spec.encoder.feature_dim) == Ok(channels) {
+        return Ok(());
+    }
+    Err(ExportError::Unsupported {
+        what: format!(
+            "{} features from `{}`",
+            spec.encoder.feature_dim, spec.encoder.tap
+        ),
+        remedy: format!("that tap has {channels} channels"),
+    })
+}
+
+/// The graph being built and where its weights come from.
+struct Trunk<'a> {
+    graph: GraphBuilder,
+    weights: Weights<'a>,
+    form: PoolForm,
+}
+
+impl Trunk<'_> {
+    fn stage(&mut self, stage: &Stage, x: Volume) -> Result<Volume, ExportError> {
+        match *stage {
+            Stage::Conv {
+                name,
+                out,
+                kernel,
+                stride,
+            } => self.conv(name, &x, out, kernel, stride),
+            Stage::Pool {
+                name,
+                kernel,
+                stride,
+            } => Ok(max_pool(
+                &mut self.graph,
+                self.form,
+                name,
+                &x,
+                kernel,
+                stride,
+            )),
+            Stage::Mixed { name, channels } => self.mixed(name, &x, channels),
+        }
+    }
+
+    /// Convolution, folded normalisation, ReLU.
+    fn conv(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        out: usize,
+        kernel: [usize; 3],
+        stride: [usize; 3],
+    ) -> Result<Volume, ExportError> {
+        let shape = [out, x.channels, kernel[0], kernel[1], kernel[2]];
+        let folded = folded_conv(&self.weights, unit, shape)?;
+        let axes = same(x.size, kernel, stride);
+        let weight = self
+            .graph
+            .floats(format!("{unit}.weight"), &shape, &folded.weight);
+        let bias = self
+            .graph
+            .floats(format!("{unit}.bias"), &[out], &folded.bias);
+        let attributes = vec![
+            ints("kernel_shape", kernel),
+            ints("strides", stride),
+            ints("pads", onnx_pads(&axes)),
+        ];
+        let conv = format!("{unit}.conv");
+        let conv = self
+            .graph
+            .node("Conv", conv, &[&x.name, &weight, &bias], attributes);
+        let name = self
+            .graph
+            .node("Relu", format!("{unit}.relu"), &[&conv], vec![]);
+        Ok(Volume {
+            name,
+            channels: out,
+            size: axes.map(|a| a.out),
+        })
+    }
+
+    /// The Inception block: four branches, concatenated by channel.
+    fn mixed(&mut self, name: &str, x: &Volume, c: [usize; 6]) -> Result<Volume, ExportError> {
+        let unit = |branch: usize, layer: &str| format!("{name}.Branch_{branch}.{layer}");
+        let one = [1; 3];
+        let b0 = self.conv(&unit(0, "Conv3d_0a_1x1"), x, c[0], one, one)?;
+        let b1 = self.conv(&unit(1, "Conv3d_0a_1x1"), x, c[1], one, one)?;
+        let b1 = self.conv(&unit(1, "Conv3d_0b_3x3"), &b1, c[2], [3; 3], one)?;
+        let b2 = self.conv(&unit(2, "Conv3d_0a_1x1"), x, c[3], one, one)?;
+        let b2 = self.conv(&unit(2, "Conv3d_0b_3x3"), &b2, c[4], [3; 3], one)?;
+        let pool = unit(3, "MaxPool3d_0a_3x3");
+        let b3 = max_pool(&mut self.graph, self.form, &pool, x, [3; 3], one);
+        let b3 = self.conv(&unit(3, "Conv3d_0b_1x1"), &b3, c[5], one, one)?;
+        let branches = [&b0.name, &b1.name, &b2.name, &b3.name].map(String::as_str);
+        let axis = vec![int("axis", 1)];
+        let concat = self.graph.node("Concat", name.to_owned(), &branches, axis);
+        Ok(Volume {
+            name: concat,
+            channels: c[0] + c[2] + c[4] + c[5],
+            size: x.size,
+        })
+    }
+
+    /// Mean over time and space, then the file's bytes.
+    fn finish(mut self, x: Volume) -> Vec<u8> {
+        let attributes = vec![ints("axes", [2, 3, 4]), int("keepdims", 0)];
+        let feature = self
+            .graph
+            .node("ReduceMean", "feature".to_owned(), &[&x.name], attributes);
+        self.graph.output(&feature, &[1, x.channels]);
+        self.graph.into_bytes()
+    }
+}

@@ -1,0 +1,149 @@
+//! A small writer of ONNX graphs: nodes in order, initialisers beside them.
+//!
+//! Only what the two exported graphs need. Each node has one output, named like the node, so a
+//! load error on the board names the layer.
+
+use prost::Message;
+use tract_onnx::pb;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+
+/// ONNX file format version written (ONNX 1.9).
+const IR_VERSION: i64 = 7;
+/// Operator set written; tract is tested with 9 to 18.
+const OPSET_VERSION: i64 = 13;
+
+/// A graph under construction.
+pub(crate) struct GraphBuilder {
+    graph: pb::GraphProto,
+}
+
+impl GraphBuilder {
+    pub(crate) fn new(name: &str) -> Self {
+        let graph = pb::GraphProto {
+            name: name.to_owned(),
+            ..Default::default()
+        };
+        Self { graph }
+    }
+
+    /// Declares the single f32 input.
+    pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> String {
+        self.graph.input.push(value_info(name, shape));
+        name.to_owned()
+    }
+
+    /// Declares an f32 output produced by the node of that name.
+    pub(crate) fn output(&mut self, name: &str, shape: &[usize]) {
+        self.graph.output.push(value_info(name, shape));
+    }
+
+    /// Adds a constant f32 tensor, row-major.
+    pub(crate) fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, shape, pb::tensor_proto::DataType::Float, raw_data)
+    }
+
+    /// Adds a constant vector of integers (shapes of `Reshape`).
+    pub(crate) fn integers(&mut self, name: String, values: &[i64]) -> String {
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(
+            name,
+            &[values.len()],
+            pb::tensor_proto::DataType::Int64,
+            raw_data,
+        )
+    }
+
+    fn constant(
+        &mut self,
+        name: String,
+        shape: &[usize],
+        data_type: pb::tensor_proto::DataType,
+        raw_data: Vec<u8>,
+    ) -> String {
+        self.graph.initializer.push(pb::TensorProto {
+            name: name.clone(),
+            dims: shape.iter().map(|&d| d as i64).collect(),
+            data_type: data_type as i32,
+            raw_data,
+            ..Default::default()
+        });
+        name
+    }
+
+    /// Appends a node and returns the name of its output, which is the node's own name.
+    pub(crate) fn node(
+        &mut self,
+        op_type: &str,
+        name: String,
+        inputs: &[&str],
+        attribute: Vec<pb::AttributeProto>,
+    ) -> String {
+        self.graph.node.push(pb::NodeProto {
+            op_type: op_type.to_owned(),
+            name: name.clone(),
+            input: inputs.iter().map(|&i| i.to_owned()).collect(),
+            output: vec![name.clone()],
+            attribute,
+            ..Default::default()
+        });
+        name
+    }
+
+    /// Serialises the model. The same calls give the same bytes.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let model = pb::ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: env!("CARGO_PKG_NAME").to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(self.graph),
+            opset_import: vec![pb::OperatorSetIdProto {
+                domain: String::new(),
+                version: OPSET_VERSION,
+            }],
+            ..Default::default()
+        };
+        model.encode_to_vec()
+    }
+}
+
+/// An attribute holding a list of integers.
+pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: name.to_owned(),
+        r#type: pb::attribute_proto::AttributeType::Ints as i32,
+        ints: values.into_iter().map(|v| v as i64).collect(),
+        ..Default::default()
+    }
+}
+
+/// An attribute holding one integer.
+pub(crate) fn int(name: &str, value: i64) -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: name.to_owned(),
+        r#type: pb::attribute_proto::AttributeType::Int as i32,
+        i: value,
+        ..Default::default()
+    }
+}
+
+fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {
+    let dim = |&d: &usize| Dimension {
+        value: Some(dimension::Value::DimValue(d as i64)),
+        ..Default::default()
+    };
+    let tensor = pb::type_proto::Tensor {
+        elem_type: pb::tensor_proto::DataType::Float as i32,
+        shape: Some(pb::TensorShapeProto {
+            dim: shape.iter().map(dim).collect(),
+        }),
+    };
+    pb::ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(pb::TypeProto {
+            value: Some(pb::type_proto::Value::TensorType(tensor)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,154 @@
+//! Synthetic weights, specs and the place of the real ones.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support; each test file uses a part of it"
+)]
+
+use std::path::{Path, PathBuf};
+
+use golden::hashed_values;
+use safetensors::tensor::{Dtype, TensorView};
+use vad_core::{ClipSpec, ModelSpec};
+
+/// Seed of every synthetic tensor.
+pub const SEED: u64 = 0x5eed_0001;
+
+/// Named tensors: `(name, shape, values)`.
+pub type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+
+/// A spec of I3D with MIST's head at another clip geometry.
+pub fn spec(frames: u16, height_px: u16, width_px: u16) -> ModelSpec {
+    let mut spec = ModelSpec::i3d_mist("synthetic");
+    spec.clip = ClipSpec {
+        frames,
+        stride: frames,
+    };
+    spec.preprocess.height_px = height_px;
+    spec.preprocess.width_px = width_px;
+    spec
+}
+
+/// Serialises tensors as a safetensors file.
+pub fn safetensors(tensors: &Tensors) -> Vec<u8> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        (
+            name.as_str(),
+            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// Random MLP weights with outputs around the middle of the sigmoid.
+pub fn mlp_tensors(dims: &[u32]) -> Tensors {
+    let mut tensors = Tensors::new();
+    for (layer, pair) in [0, 3, 5].into_iter().zip(dims.windows(2)) {
+        let (inputs, outputs) = (pair[0] as usize, pair[1] as usize);
+        let bound = (3.0 / inputs as f64).sqrt();
+        let mut add = |suffix: &str, shape: Vec<usize>, bound: f64| {
+            let name = format!("regressor.{layer}.{suffix}");
+            let values = hashed_values(&name, SEED, shape.iter().product(), -bound, bound);
+            tensors.push((name, shape, values));
+        };
+        add("weight", vec![outputs, inputs], bound);
+        add("bias", vec![outputs], 0.1);
+    }
+    tensors
+}
+
+/// `(unit, out, in, kernel side)` of every convolution of I3D, independent of the exporter's table.
+pub fn i3d_units() -> Vec<(String, usize, usize, usize)> {
+    let mut units = vec![
+        ("Conv3d_1a_7x7".to_owned(), 64, 3, 7),
+        ("Conv3d_2b_1x1".to_owned(), 64, 64, 1),
+        ("Conv3d_2c_3x3".to_owned(), 192, 64, 3),
+    ];
+    for (block, input, c) in MIXED {
+        let unit = |branch: usize, layer: &str| format!("{block}.Branch_{branch}.{layer}");
+        units.push((unit(0, "Conv3d_0a_1x1"), c[0], input, 1));
+        units.push((unit(1, "Conv3d_0a_1x1"), c[1], input, 1));
+        units.push((unit(1, "Conv3d_0b_3x3"), c[2], c[1], 3));
+        units.push((unit(2, "Conv3d_0a_1x1"), c[3], input, 1));
+        units.push((unit(2, "Conv3d_0b_3x3"), c[4], c[3], 3));
+        units.push((unit(3, "Conv3d_0b_1x1"), c[5], input, 1));
+    }
+    units
+}
+
+/// Inception blocks: name, input channels, branch channels.
+pub const MIXED: [(&str, usize, [usize; 6]); 9] = [
+    ("Mixed_3b", 192, [64, 96, 128, 16, 32, 32]),
+    ("Mixed_3c", 256, [128, 128, 192, 32, 96, 64]),
+    ("Mixed_4b", 480, [192, 96, 208, 16, 48, 64]),
+    ("Mixed_4c", 512, [160, 112, 224, 24, 64, 64]),
+    ("Mixed_4d", 512, [128, 128, 256, 24, 64, 64]),
+    ("Mixed_4e", 512, [112, 144, 288, 32, 64, 64]),
+    ("Mixed_4f", 528, [256, 160, 320, 32, 128, 128]),
+    ("Mixed_5b", 832, [256, 160, 320, 32, 128, 128]),
+    ("Mixed_5c", 832, [384, 192, 384, 48, 128, 128]),
+];
+
+/// Random I3D weights whose activations neither vanish nor explode.
+pub fn i3d_tensors() -> Tensors {
+    let mut tensors = Tensors::new();
+    for (unit, out, input, side) in i3d_units() {
+        let mut add = |suffix: &str, shape: Vec<usize>, lo: f64, hi: f64| {
+            let name = format!("{unit}.{suffix}");
+            let values = hashed_values(&name, SEED, shape.iter().product(), lo, hi);
+            tensors.push((name, shape, values));
+        };
+        let bound = (6.0 / (input * side.pow(3)) as f64).sqrt();
+        add(
+            "conv.weight",
+            vec![out, input, side, side, side],
+            -bound,
+            bound,
+        );
+        add("bn.running_mean", vec![out], -0.1, 0.1);
+        add("bn.running_var", vec![out], 0.5, 1.5);
+        add("bn.bias", vec![out], -0.1, 0.1);
+    }
+    tensors
+}
+
+/// The Kinetics weights, or `None` after saying so loudly.
+pub fn kinetics_weights() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let shared = std::env::var_os("WATCHPOST_SHARED").map(PathBuf::from);
+    let roots = [
+        shared,
+        Some(workspace.join("../shared")),
+        Some(workspace.join("shared")),
+    ];
+    let file = "data/i3d/i3d_rgb_kinetics400.safetensors";
+    let found = roots
+        .into_iter()
+        .flatten()
+        .map(|root| root.join(file))
+        .find(|p| p.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: no {file} under WATCHPOST_SHARED or ../shared; set WATCHPOST_SHARED");
+    }
+    found
+}
+
+/// The Kinetics weights where `xtask` or the environment puts them, read.
+pub fn kinetics_bytes() -> Option<Vec<u8>> {
+    kinetics_weights().map(|path| std::fs::read(path).unwrap())
+}
+
+/// Moving coloured gradients: frame `index` of a synthetic camera, packed RGB.
+pub fn frame(index: usize, width_px: usize, height_px: usize) -> Vec<u8> {
+    let pixel = |x: usize, y: usize| [x * 3 + index * 5, y * 2 + index, (x ^ y) + index * 9];
+    (0..height_px)
+        .flat_map(|y| (0..width_px).flat_map(move |x| pixel(x, y)))
+        .map(|v| (v % 256) as u8)
+        .collect()
+}
