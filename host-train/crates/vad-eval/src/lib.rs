@@ -1,1 +1,43 @@
-//! Frame-level and alarm-level metrics and the HTML report.
+//! Frame-level and alarm-level metrics, the alarm threshold, and the HTML report.
+//!
+//! One path leads through this crate: [`Evaluation::run`] takes the raw clip scores of every test video, spreads them
+//! over frames ([`align`]), computes the frame metrics ([`FrameMetrics`]), replays the board's own
+//! [`vad_core::ScoreTracker`] and judges the alarms it raises ([`AlarmMetrics`]); [`Report`] shows the result as one
+//! HTML file. The parts are usable alone; metrics take plain slices, so that trainer, quantised model and board are
+//! judged by the same code.
+//!
+//! # Terms
+//!
+//! - *frame label*: whether the frame lies in an abnormal range. Evaluation only; training never sees it.
+//! - *undefined*: a figure that the data cannot give (an AUC without abnormal frames). It is `None`, never 0 or 0.5.
+//! - *alarm*: the span from the onset of a raised event to its clearing, as the board would report it.
+//!
+//! # What is deliberately absent
+//!
+//! - Normalisation per video. Scores are compared as they are, over all videos together.
+//! - A threshold fitted on abnormal footage. [`choose_threshold`] reads normal footage only.
+//! - Tensors, decoding and the clock: reports of the same data are the same bytes.
+#![deny(missing_docs)]
+
+pub mod alarms;
+pub mod align;
+pub mod calibrate;
+pub mod curves;
+pub mod evaluation;
+pub mod gt;
+pub mod metrics;
+pub mod poisson;
+mod ranking;
+pub mod track;
+
+pub use alarms::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
+pub use align::{AlignError, Alignment, align, clip_scores_to_frames, repeat_scores};
+pub use calibrate::{CalibrateError, ThresholdChoice, choose_threshold};
+pub use curves::{CurvePoint, pr_curve, roc_curve};
+pub use evaluation::{EvalError, Evaluation, VideoResult, VideoScores, VideoTruth};
+pub use gt::GroundTruth;
+pub use metrics::{
+    FrameMetrics, MetricsError, average_precision, far, pr_auc_trapezoid, rmse, roc_auc, score_gap,
+};
+pub use ranking::Score;
+pub use track::{Replay, ScoreTrack};
