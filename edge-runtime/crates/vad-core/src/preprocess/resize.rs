@@ -58,12 +58,17 @@ impl Resizer {
             .zip(self.rows.weights.chunks_exact(self.rows.taps));
         let out_rows = out.chunks_exact_mut(self.columns.first.len() * 3);
         for ((&first, weights), out_row) in runs.zip(out_rows) {
-            let taps = weights
+            self.sums.fill(1 << (ROW_SHIFT - 1));
+            for (k, &weight) in weights
                 .iter()
                 .enumerate()
-                .filter(|(_, weight)| **weight != 0);
-            let rows = taps.map(|(k, weight)| (row_of(frame, &self.crop, first + k), *weight));
-            blend_rows(rows, &mut self.sums, &mut self.row);
+                .filter(|(_, weight)| **weight != 0)
+            {
+                add_row(row_of(frame, &self.crop, first + k), weight, &mut self.sums);
+            }
+            for (value, &sum) in self.row.iter_mut().zip(&self.sums) {
+                *value = (sum >> ROW_SHIFT) as u16;
+            }
             blend_columns(&self.columns, &self.row, out_row);
         }
     }
@@ -112,16 +117,13 @@ fn row_of<'a>(frame: &RgbFrame<'a>, crop: &Crop, y: usize) -> &'a [u8] {
     &frame.data()[begin..begin + crop.width_px as usize * 3]
 }
 
-/// Weighted sum of whole rows; sums are below 2^23.
-fn blend_rows<'a>(rows: impl Iterator<Item = (&'a [u8], u16)>, sums: &mut [u32], row: &mut [u16]) {
-    sums.fill(1 << (ROW_SHIFT - 1));
-    for (pixels, weight) in rows {
-        for (sum, &pixel) in sums.iter_mut().zip(pixels) {
-            *sum += u32::from(pixel) * u32::from(weight);
-        }
-    }
-    for (value, &sum) in row.iter_mut().zip(sums.iter()) {
-        *value = (sum >> ROW_SHIFT) as u16;
+/// Adds a weighted row; the sums of all taps of an output row are below 2^23.
+///
+/// Additions are `wrapping` here and below because an overflow check, which could never strike,
+/// would keep the loops from being vectorised.
+fn add_row(pixels: &[u8], weight: u16, sums: &mut [u32]) {
+    for (sum, &pixel) in sums.iter_mut().zip(pixels) {
+        *sum = sum.wrapping_add(u32::from(pixel) * u32::from(weight));
     }
 }
 
@@ -155,7 +157,7 @@ fn blend_pixel(values: &[u16], weights: &[u16], pixel: &mut [u8]) {
     let mut sums = [1_u32 << (OUT_SHIFT - 1); 3];
     for (rgb, &weight) in values.chunks_exact(3).zip(weights) {
         for (sum, &value) in sums.iter_mut().zip(rgb) {
-            *sum += u32::from(value) * u32::from(weight);
+            *sum = sum.wrapping_add(u32::from(value) * u32::from(weight));
         }
     }
     for (byte, sum) in pixel.iter_mut().zip(sums) {

@@ -63,7 +63,16 @@ mod tests {
             intercept: -0.3,
         };
         let bits = [0.01, 0.25, 0.5, 0.75, 0.99].map(|raw| platt.apply(raw).unwrap().to_bits());
-        assert_eq!(bits, [0x399d_3e37, 0x3dd2_5159, 0x3ed9_e2ab, 0x3f53_d392, 0x3f7f_dc31]);
+        assert_eq!(
+            bits,
+            [
+                0x399d_3e37,
+                0x3dd2_5159,
+                0x3ed9_e2ab,
+                0x3f53_d392,
+                0x3f7f_dc31
+            ]
+        );
     }
 
     #[test]
