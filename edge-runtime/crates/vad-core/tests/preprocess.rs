@@ -1,4 +1,5 @@
 //! Preprocessing against its equations, computed exactly with rational weights.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use proptest::prelude::*;
 use vad_core::{ChannelOrder, Fit, FrameError, PreprocessSpec, Preprocessor, RgbFrame};

@@ -1,4 +1,5 @@
 //! The streaming tracker against a batch reference that sees the whole stream at once.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The score semantics by example, one rule at a time.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use vad_core::{
     AlarmEdge, Calibration, EdgeKind, MediaTimeMs, ScoreSample, ScoreSpec, ScoreTracker, Smoothing,

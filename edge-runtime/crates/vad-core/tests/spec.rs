@@ -1,4 +1,5 @@
 //! Specs as they travel: exact round trip, strict reading, errors that name the field.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use serde_json::{Value, json};
 use vad_core::{Calibration, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
@@ -131,9 +132,11 @@ fn a_duplicate_field_is_refused() {
     assert!(error.contains("duplicate field `frames`"), "{error}");
 }
 
+type Spoil = fn(&mut ModelSpec);
+
 #[test]
 fn the_first_wrong_field_is_named() {
-    let cases: [(fn(&mut ModelSpec), &str); 19] = [
+    let cases: [(Spoil, &str); 19] = [
         (
             |m| m.name = String::new(),
             "name is \"\", but must be 1 to 64 of ASCII letters",

@@ -109,11 +109,11 @@ pub fn reference(spec: &ScoreSpec, samples: &[ScoreSample]) -> (Vec<ScoreStep>, 
 }
 
 fn calibrate(calibration: Calibration, raw: f32) -> f32 {
-    let p = raw.max(0.0).min(1.0);
+    let p = raw.clamp(0.0, 1.0);
     match calibration {
         Calibration::Identity => p,
         Calibration::Logistic { slope, intercept } => {
-            let q = p.max(1e-6).min(1.0 - 1e-6);
+            let q = p.clamp(1e-6, 1.0 - 1e-6);
             let z = slope * libm::logf(q / (1.0 - q)) + intercept;
             let e = libm::expf(-z.abs());
             if z >= 0.0 {
@@ -130,7 +130,7 @@ fn smooth(smoothing: Smoothing, history: &[f32]) -> f32 {
     match smoothing {
         Smoothing::None => newest,
         Smoothing::Exponential { alpha } => {
-            let step = |s: f32, c: &f32| (s + alpha * (c - s)).max(0.0).min(1.0);
+            let step = |s: f32, c: &f32| (s + alpha * (c - s)).clamp(0.0, 1.0);
             history[1..].iter().fold(history[0], step)
         }
         Smoothing::Mean { clips } => {
@@ -172,11 +172,12 @@ fn find_edges(spec: &ScoreSpec, starts: &[u64], ends: &[u64], scores: &[f32]) ->
         edges.push((raised, edge(EdgeKind::Raised, raised)));
         let cleared = (raised + 1..scores.len()).find(|&i| scores[i] < spec.clear_threshold);
         let mut reported_at = ends[raised];
-        for i in raised + 1..cleared.unwrap_or(scores.len()) {
+        let held = raised + 1..cleared.unwrap_or(scores.len());
+        for (i, &end) in held.clone().zip(&ends[held]) {
             let interval_ms = u64::from(spec.update_interval_ms);
-            if interval_ms > 0 && ends[i] >= reported_at + interval_ms {
+            if interval_ms > 0 && end >= reported_at + interval_ms {
                 edges.push((i, edge(EdgeKind::Updated, i)));
-                reported_at = ends[i];
+                reported_at = end;
             }
         }
         let Some(cleared) = cleared else {
