@@ -28,6 +28,7 @@ pub mod gt;
 pub mod metrics;
 pub mod poisson;
 mod ranking;
+pub mod report;
 pub mod track;
 
 pub use alarms::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
@@ -40,4 +41,5 @@ pub use metrics::{
     FrameMetrics, MetricsError, average_precision, far, pr_auc_trapezoid, rmse, roc_auc, score_gap,
 };
 pub use ranking::Score;
+pub use report::{Report, ReportError, SeedFigures};
 pub use track::{Replay, ScoreTrack};

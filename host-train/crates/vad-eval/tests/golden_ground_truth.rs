@@ -1,4 +1,5 @@
 //! The ground-truth conventions of the published repositories, against their reference cases.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,5 @@
 //! Frame metrics and alignment against every reference case under `metrics/`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use golden::{Case, assert_close};
 use vad_eval::{Alignment, FrameMetrics, align, far, repeat_scores, roc_auc};

@@ -1,4 +1,5 @@
 //! Properties of the frame metrics.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use proptest::collection::vec;
 use proptest::prelude::*;
