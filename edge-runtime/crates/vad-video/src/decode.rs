@@ -7,7 +7,7 @@ use std::process::{ChildStdout, Command};
 use crate::info::check_size;
 use crate::probe::probe;
 use crate::program::{Running, ffmpeg, file_url, input_limits};
-use crate::{FrameBuf, VideoError, VideoInfo, ppm};
+use crate::{FrameBuf, VideoError, VideoInfo, mp4, ppm};
 
 /// Every frame once, none doubled or dropped, converted to RGB in the same way on every machine.
 const CONVERSION: &[&str] = &[
@@ -167,13 +167,27 @@ impl Decoder {
         if !status.success() {
             return Err(self.damaged(format!("ffmpeg ended with {status}")));
         }
-        match self.info.frames_hint {
-            Some(claimed) if self.frames < claimed => Err(VideoError::Truncated {
+        if let Some(claimed) = self
+            .info
+            .frames_hint
+            .filter(|&claimed| self.frames < claimed)
+        {
+            return Err(VideoError::Truncated {
                 path: self.path.clone(),
                 frames: self.frames,
                 claimed,
-            }),
-            _ => Ok(()),
+            });
+        }
+        match mp4::missing_bytes(&self.path) {
+            Ok(None) => Ok(()),
+            Ok(Some((name, missing))) => Err(self.damaged(format!(
+                "the file is cut off: its last box, `{name}`, lacks {missing} bytes"
+            ))),
+            Err(source) => Err(VideoError::io(
+                &self.path,
+                "check the end of the file",
+                source,
+            )),
         }
     }
 

@@ -27,6 +27,7 @@ mod images;
 mod info;
 mod jpeg;
 mod log;
+mod mp4;
 mod natural;
 mod ppm;
 mod probe;

@@ -1,4 +1,9 @@
 //! Bad files: each an error that names the file and the reason, never a shorter video.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
@@ -12,7 +17,7 @@ fn assert_names_file(error: &VideoError, name: &str) {
     );
 }
 
-/// Cuts `source` to several lengths; each must fail.
+/// Cuts `source` to several lengths; each must fail, or (never an mp4) still give every frame.
 fn assert_cuts_fail(source: &std::path::Path, full_frames: u64) {
     let bytes = std::fs::read(source).unwrap();
     let (frames, outcome) = count_frames(source);
@@ -27,10 +32,13 @@ fn assert_cuts_fail(source: &std::path::Path, full_frames: u64) {
         let length = bytes.len() * permille / 1000;
         std::fs::write(&cut, &bytes[..length]).unwrap();
         let (frames, outcome) = count_frames(&cut);
-        let error = outcome.expect_err(&format!(
-            "{name} cut to {permille}/1000 was read as {frames} good frames"
-        ));
-        assert!(frames < full_frames, "{name} at {permille}/1000: {frames}");
+        let error = match outcome {
+            Err(error) => error,
+            // Other containers end with an index; a cut inside it loses no frame.
+            Ok(()) if !name.ends_with(".mp4") && frames == full_frames => continue,
+            Ok(()) => panic!("{name} cut to {permille}/1000 was read as {frames} good frames"),
+        };
+        assert!(frames <= full_frames, "{name} at {permille}/1000: {frames}");
         assert_names_file(&error, &name);
         if let VideoError::Damaged { frames: told, .. }
         | VideoError::Truncated { frames: told, .. } = error

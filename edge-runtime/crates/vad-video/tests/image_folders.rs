@@ -1,4 +1,5 @@
 //! Folders of images as videos.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

@@ -1,1 +1,38 @@
-//! Label manifests, splits and the feature cache.
+//! From a folder of labelled videos to features ready for training.
+//!
+//! 1. [`Manifest`]: a label file and a folder become a checked list of videos.
+//! 2. [`Splits`]: the list is parted into [`Train`], [`Val`] and [`Test`], which are distinct types.
+//! 3. [`extract`]: videos become [`Features`] through a [`ClipEncoder`], kept in a [`FeatureCache`].
+//!
+//! # Terms
+//!
+//! - *video*: a video file or a folder of images.
+//! - *id*: the video's name inside its folder without the extension; it names the video everywhere.
+//! - *label*: what is known of a whole video. Where in it something happened is known for evaluation at most.
+//! - *clip*: the frames an encoder reads at once, see [`vad_core::ClipSpec`].
+//!
+//! What is deliberately absent: networks (an encoder is handed in), metrics, and any use of frame-level truth for
+//! training.
+#![deny(missing_docs)]
+
+mod cache;
+mod encoder;
+mod error;
+mod extract;
+mod features;
+mod hash;
+mod label;
+mod manifest;
+mod ranges;
+mod split;
+mod suggest;
+
+pub use cache::{CacheKey, FeatureCache, Lookup};
+pub use encoder::{ClipEncoder, EncodeError};
+pub use error::DataError;
+pub use extract::{ExtractOutcome, ExtractSpec, Failure, Progress, Silent, VideoOutcome, extract};
+pub use features::Features;
+pub use hash::{file_hash, hex};
+pub use label::{Label, VideoEntry};
+pub use manifest::{Manifest, render_labels};
+pub use split::{Quota, Split, SplitIds, SplitKind, SplitPlan, Splits, Test, Train, Val};

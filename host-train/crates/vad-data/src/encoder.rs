@@ -1,0 +1,32 @@
+//! What turns a clip into a feature; the networks themselves live elsewhere.
+
+/// Why an encoder could not encode a clip.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EncodeError(pub String);
+
+impl EncodeError {
+    /// From whatever can be shown.
+    pub fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// A clip encoder. Called from several threads at once; the same clip must always give the same feature.
+pub trait ClipEncoder: Sync {
+    /// Length of a feature.
+    fn feature_dim(&self) -> usize;
+
+    /// Fingerprint of weights and graph: two encoders of one hash give the same features.
+    fn hash(&self) -> [u8; 32];
+
+    /// The feature of one clip.
+    ///
+    /// # Shapes
+    /// `clip` is `[3, T, H, W]` row-major, normalised by [`vad_core::Preprocessor::normalise_into`]; the result has
+    /// [`Self::feature_dim`] finite values.
+    ///
+    /// # Errors
+    /// The encoder's own reason. The video then counts as failed.
+    fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError>;
+}

@@ -1,0 +1,246 @@
+//! Videos to features: decoding, encoding and storing overlap.
+//!
+//! ```text
+//! decode threads -- resized clips, bounded queue --> encode workers -- bounded queue --> collector -> cache
+//! (one video each)                                   (normalise, encode)                 (caller's thread)
+//! ```
+//!
+//! A clip waits as bytes (`T * H * W * 3`, 2.4 MB for I3D); only each worker holds one as `f32` (9.6 MB). Features are
+//! put in order by clip index, so the result does not depend on the number of threads. A video enters the cache when
+//! all of its clips are encoded: a run may be killed at any moment, and the next one takes up the missing videos.
+
+mod collect;
+mod decode;
+mod encode;
+mod progress;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use vad_core::{ClipSpan, ClipSpec, PreprocessSpec, Preprocessor};
+
+use self::collect::Collector;
+pub use self::progress::{Progress, Silent, VideoOutcome};
+use crate::{CacheKey, ClipEncoder, DataError, FeatureCache, Features, VideoEntry};
+
+const QUEUED_CLIPS: usize = 2;
+const QUEUED_EVENTS: usize = 64;
+const MAX_DECODERS: usize = 8;
+
+/// How to extract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtractSpec {
+    /// Pictures as the encoder wants them.
+    pub preprocess: PreprocessSpec,
+    /// Clips as the encoder wants them.
+    pub clip: ClipSpec,
+    /// Clips encoded at once, at least 1. Does not change results.
+    pub threads: usize,
+}
+
+/// A video that could not be extracted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The video's id.
+    pub id: String,
+    /// The video.
+    pub path: PathBuf,
+    /// Why, with file, place and remedy.
+    pub reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// What an extraction gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExtractOutcome {
+    /// Features by id.
+    pub features: BTreeMap<String, Features>,
+    /// Videos without features, in the order of the entries.
+    pub failures: Vec<Failure>,
+}
+
+/// Extracts the features of all entries, taking from the cache what it holds and storing there what is new.
+///
+/// With `keep_going`, a video that fails is listed in [`ExtractOutcome::failures`] and the others go on. Without, the
+/// first failure ends the extraction; videos finished until then stay cached.
+///
+/// # Errors
+/// A spec out of range, an id given twice, a cache that cannot be read or written, [`DataError::Cancelled`], and
+/// without `keep_going` the first failure.
+pub fn extract(
+    entries: &[VideoEntry],
+    encoder: &dyn ClipEncoder,
+    spec: ExtractSpec,
+    cache: &FeatureCache,
+    keep_going: bool,
+    progress: &dyn Progress,
+) -> Result<ExtractOutcome, DataError> {
+    check_request(entries, encoder, &spec)?;
+    let shared = Shared {
+        entries,
+        encoder,
+        encoder_hash: encoder.hash(),
+        spec: &spec,
+        cache,
+        progress,
+        next: Mutex::new(0),
+        stopped: AtomicBool::new(false),
+        abandoned: entries.iter().map(|_| AtomicBool::new(false)).collect(),
+    };
+    let mut collector = Collector::new(&shared, keep_going);
+    progress.begin(entries.len());
+    std::thread::scope(|scope| {
+        let (clips_in, clips_out) = sync_channel(QUEUED_CLIPS);
+        let (events_in, events_out) = sync_channel(QUEUED_EVENTS);
+        let clips_out = std::sync::Arc::new(Mutex::new(clips_out));
+        let shared = &shared;
+        for _ in 0..spec.threads {
+            let (clips, events) = (clips_out.clone(), events_in.clone());
+            scope.spawn(move || encode::work(shared, &clips, &events));
+        }
+        for _ in 0..decoders(spec.threads, entries.len()) {
+            let (clips, events) = (clips_in.clone(), events_in.clone());
+            scope.spawn(move || decode::work(shared, &clips, &events));
+        }
+        // The queues end when the last thread that feeds them does.
+        drop((clips_in, clips_out, events_in));
+        for event in events_out {
+            collector.take(event);
+        }
+    });
+    collector.finish()
+}
+
+fn decoders(threads: usize, videos: usize) -> usize {
+    // Two at least, so that opening and hashing the next video hides behind the encoding of this one.
+    threads
+        .div_ceil(2)
+        .clamp(2, MAX_DECODERS)
+        .min(videos.max(1))
+}
+
+fn check_request(
+    entries: &[VideoEntry],
+    encoder: &dyn ClipEncoder,
+    spec: &ExtractSpec,
+) -> Result<(), DataError> {
+    spec.clip.validate()?;
+    // Checks the preprocessing too.
+    Preprocessor::new(spec.preprocess.clone())?;
+    let refuse = |problem: String| Err(DataError::Request { problem });
+    if spec.threads == 0 {
+        return refuse("0 threads were asked for; give at least 1".to_owned());
+    }
+    if encoder.feature_dim() == 0 {
+        return refuse(
+            "the encoder gives features of length 0; it must give at least one value".to_owned(),
+        );
+    }
+    let mut seen = BTreeSet::new();
+    match entries.iter().find(|entry| !seen.insert(&entry.id)) {
+        Some(twice) => refuse(format!(
+            "the video `{}` is listed twice; list it once",
+            twice.id
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What all threads see.
+struct Shared<'a> {
+    entries: &'a [VideoEntry],
+    encoder: &'a dyn ClipEncoder,
+    encoder_hash: [u8; 32],
+    spec: &'a ExtractSpec,
+    cache: &'a FeatureCache,
+    progress: &'a dyn Progress,
+    /// Index of the next video to decode.
+    next: Mutex<usize>,
+    /// Set when nothing more is wanted of anyone.
+    stopped: AtomicBool,
+    /// Set, per video, when nothing more is wanted of it.
+    abandoned: Vec<AtomicBool>,
+}
+
+impl Shared<'_> {
+    fn next_video(&self) -> Option<usize> {
+        if self.is_stopped() {
+            return None;
+        }
+        // Nobody can panic while holding this lock.
+        let mut next = self
+            .next
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let video = *next;
+        *next += 1;
+        (video < self.entries.len()).then_some(video)
+    }
+
+    fn is_stopped(&self) -> bool {
+        if self.progress.cancelled() {
+            self.stop();
+        }
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn is_unwanted(&self, video: usize) -> bool {
+        self.is_stopped() || self.abandoned[video].load(Ordering::Relaxed)
+    }
+
+    fn abandon(&self, video: usize) {
+        self.abandoned[video].store(true, Ordering::Relaxed);
+    }
+}
+
+/// A clip on its way to a worker: resized frames, `[T, H, W, 3]`.
+struct ClipJob {
+    video: usize,
+    span: ClipSpan,
+    frames: Vec<u8>,
+}
+
+/// What the collector is told.
+enum Event {
+    Started {
+        video: usize,
+        clips_hint: Option<u64>,
+    },
+    Cached {
+        video: usize,
+        features: Features,
+    },
+    Notice {
+        text: String,
+    },
+    Clip {
+        video: usize,
+        span: ClipSpan,
+        feature: Vec<f32>,
+    },
+    /// All clips of the video are with the workers.
+    Decoded {
+        video: usize,
+        key: CacheKey,
+        clips: u64,
+        frames: u64,
+        frame_rate_hz: f64,
+    },
+    Failed {
+        video: usize,
+        error: DataError,
+    },
+}

@@ -1,0 +1,181 @@
+//! The collector: puts clips in order, stores finished videos, keeps the failures.
+
+use std::collections::BTreeMap;
+
+use vad_core::ClipSpan;
+
+use super::{Event, ExtractOutcome, Failure, Shared, VideoOutcome};
+use crate::{CacheKey, DataError, Features};
+
+/// A video under way.
+#[derive(Default)]
+struct Partial {
+    clips: BTreeMap<u64, (ClipSpan, Vec<f32>)>,
+    end: Option<End>,
+}
+
+struct End {
+    key: CacheKey,
+    clips: u64,
+    frames: u64,
+    frame_rate_hz: f64,
+}
+
+pub(super) struct Collector<'a> {
+    shared: &'a Shared<'a>,
+    keep_going: bool,
+    partials: BTreeMap<usize, Partial>,
+    outcome: ExtractOutcome,
+    failures: BTreeMap<usize, DataError>,
+    /// A failure of the cache, which no other video would escape.
+    fatal: Option<DataError>,
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, keep_going: bool) -> Self {
+        Self {
+            shared,
+            keep_going,
+            partials: BTreeMap::new(),
+            outcome: ExtractOutcome::default(),
+            failures: BTreeMap::new(),
+            fatal: None,
+        }
+    }
+
+    pub(super) fn take(&mut self, event: Event) {
+        match event {
+            Event::Started { video, clips_hint } => self
+                .shared
+                .progress
+                .video_started(self.id(video), clips_hint),
+            Event::Notice { text } => self.shared.progress.notice(&text),
+            Event::Cached { video, features } => {
+                let clips = features.clips() as u64;
+                self.done(video, features, &VideoOutcome::Cached { clips });
+            }
+            Event::Clip {
+                video,
+                span,
+                feature,
+            } => self.take_clip(video, span, feature),
+            Event::Decoded {
+                video,
+                key,
+                clips,
+                frames,
+                frame_rate_hz,
+            } => {
+                if !self.failures.contains_key(&video) {
+                    self.partials.entry(video).or_default().end = Some(End {
+                        key,
+                        clips,
+                        frames,
+                        frame_rate_hz,
+                    });
+                    self.complete(video);
+                }
+            }
+            Event::Failed { video, error } => self.fail(video, error),
+        }
+    }
+
+    /// The result, once every thread has ended.
+    pub(super) fn finish(self) -> Result<ExtractOutcome, DataError> {
+        if let Some(error) = self.fatal {
+            return Err(error);
+        }
+        let mut outcome = self.outcome;
+        for (video, error) in self.failures {
+            if !self.keep_going {
+                return Err(error);
+            }
+            let entry = &self.shared.entries[video];
+            outcome.failures.push(Failure {
+                id: entry.id.clone(),
+                path: entry.path.clone(),
+                reason: error.to_string(),
+            });
+        }
+        if outcome.features.len() + outcome.failures.len() < self.shared.entries.len() {
+            return Err(DataError::Cancelled);
+        }
+        Ok(outcome)
+    }
+
+    fn take_clip(&mut self, video: usize, span: ClipSpan, feature: Vec<f32>) {
+        if self.failures.contains_key(&video) {
+            return;
+        }
+        let partial = self.partials.entry(video).or_default();
+        partial.clips.insert(span.index, (span, feature));
+        let done = partial.clips.len() as u64;
+        self.shared.progress.clips_done(self.id(video), done);
+        self.complete(video);
+    }
+
+    /// Stores the video if its last clip has come.
+    fn complete(&mut self, video: usize) {
+        let is_whole = |partial: &Partial| {
+            partial
+                .end
+                .as_ref()
+                .is_some_and(|end| end.clips == partial.clips.len() as u64)
+        };
+        if !self.partials.get(&video).is_some_and(is_whole) {
+            return;
+        }
+        let Some(Partial {
+            clips,
+            end: Some(end),
+        }) = self.partials.remove(&video)
+        else {
+            return;
+        };
+        let (spans, values): (Vec<_>, Vec<_>) = clips.into_values().unzip();
+        let features = Features {
+            dim: self.shared.encoder.feature_dim(),
+            spans,
+            values: values.concat(),
+            frames: end.frames,
+            frame_rate_hz: end.frame_rate_hz,
+        };
+        if let Err(error) = self.shared.cache.put(&end.key, &features) {
+            self.shared.stop();
+            self.fatal.get_or_insert(error);
+            return;
+        }
+        self.done(
+            video,
+            features,
+            &VideoOutcome::Extracted { clips: end.clips },
+        );
+    }
+
+    fn done(&mut self, video: usize, features: Features, outcome: &VideoOutcome) {
+        let id = self.id(video);
+        self.shared.progress.video_finished(id, outcome);
+        self.outcome.features.insert(id.to_owned(), features);
+    }
+
+    fn fail(&mut self, video: usize, error: DataError) {
+        self.partials.remove(&video);
+        self.shared.abandon(video);
+        if !self.keep_going {
+            self.shared.stop();
+        }
+        if !self.failures.contains_key(&video) {
+            self.shared.progress.video_finished(
+                self.id(video),
+                &VideoOutcome::Failed {
+                    reason: error.to_string(),
+                },
+            );
+            self.failures.insert(video, error);
+        }
+    }
+
+    fn id(&self, video: usize) -> &'a str {
+        &self.shared.entries[video].id
+    }
+}

@@ -1,0 +1,305 @@
+//! Features of one video, and their file format.
+//!
+//! The file is a safetensors file (so that any tool can read it) with the tensors `features` (`F32 [clips, dim]`),
+//! `span_first_frame` (`U64 [clips]`) and `span_frames` (`U16 [clips]`), and as metadata the number of frames, the
+//! frame rate, what the features were made from, and a SHA-256. That hash covers every byte of the file, with its own
+//! 64 digits taken as zeros, so any flipped byte is noticed.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use sha2::{Digest, Sha256};
+use vad_core::{ClipSpan, FrameIndex};
+
+use crate::hash::hex;
+
+const FORMAT: &str = "watchpost-features-1";
+const CHECKSUM_LABEL: &[u8] = b"\"sha256\":\"";
+const CHECKSUM_DIGITS: usize = 64;
+
+/// Features of one video.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Length of one feature.
+    pub dim: usize,
+    /// The frames that each clip shows, in order.
+    pub spans: Vec<ClipSpan>,
+    /// The features, `[clips, dim]` row-major.
+    pub values: Vec<f32>,
+    /// Frames of the whole video.
+    pub frames: u64,
+    /// Mean frame rate, in frames per second.
+    pub frame_rate_hz: f64,
+}
+
+impl Features {
+    /// Number of clips.
+    #[must_use]
+    pub fn clips(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The features clip by clip, each of length `dim`.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.dim.max(1))
+    }
+
+    /// What does not hold together, if anything.
+    fn inconsistency(&self) -> Option<&'static str> {
+        let ends_inside = |span: &ClipSpan| {
+            span.frames > 0
+                && span
+                    .first_frame
+                    .0
+                    .checked_add(span.frames.into())
+                    .is_some_and(|end| end <= self.frames)
+        };
+        if self.dim == 0 || self.values.len() != self.clips() * self.dim {
+            Some("the number of values is not clips times dim")
+        } else if !self.spans.iter().all(ends_inside) {
+            Some("a clip lies outside the video")
+        } else if !(self.frame_rate_hz.is_finite() && self.frame_rate_hz > 0.0) {
+            Some("the frame rate is not a positive number")
+        } else if !self.values.iter().all(|value| value.is_finite()) {
+            Some("a value is not finite")
+        } else {
+            None
+        }
+    }
+
+    /// The file's bytes. `facts` say what the features were made from; they are kept as metadata.
+    pub(crate) fn to_bytes(&self, facts: &[(String, String)]) -> Result<Vec<u8>, String> {
+        if let Some(problem) = self.inconsistency() {
+            return Err(problem.to_owned());
+        }
+        let values: Vec<u8> = self
+            .values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let firsts: Vec<u8> = self
+            .spans
+            .iter()
+            .flat_map(|span| span.first_frame.0.to_le_bytes())
+            .collect();
+        let lengths: Vec<u8> = self
+            .spans
+            .iter()
+            .flat_map(|span| span.frames.to_le_bytes())
+            .collect();
+        let view = |dtype, shape: &[usize], data| {
+            TensorView::new(dtype, shape.to_vec(), data).map_err(|error| error.to_string())
+        };
+        let clips = self.clips();
+        let tensors = [
+            ("features", view(Dtype::F32, &[clips, self.dim], &values)?),
+            ("span_first_frame", view(Dtype::U64, &[clips], &firsts)?),
+            ("span_frames", view(Dtype::U16, &[clips], &lengths)?),
+        ];
+        let mut metadata: HashMap<String, String> = facts.iter().cloned().collect();
+        metadata.insert("format".to_owned(), FORMAT.to_owned());
+        metadata.insert("frames".to_owned(), self.frames.to_string());
+        metadata.insert("frame_rate_hz".to_owned(), self.frame_rate_hz.to_string());
+        metadata.insert("sha256".to_owned(), "0".repeat(CHECKSUM_DIGITS));
+        let mut bytes = serialize(tensors, Some(metadata)).map_err(|error| error.to_string())?;
+        let at = checksum_position(&bytes).ok_or("the header has no room for the checksum")?;
+        let checksum = hex(&Sha256::digest(&bytes));
+        bytes[at..at + CHECKSUM_DIGITS].copy_from_slice(checksum.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads a file's bytes back, after checking the checksum and that the stored `facts` are the expected ones.
+    pub(crate) fn from_bytes(
+        mut bytes: Vec<u8>,
+        facts: &[(String, String)],
+    ) -> Result<Self, String> {
+        check_integrity(&mut bytes)?;
+        let text = |error: safetensors::SafeTensorError| error.to_string();
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(text)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let field = |name: &str| {
+            metadata
+                .get(name)
+                .ok_or_else(|| format!("the metadata lack `{name}`"))
+        };
+        if field("format")? != FORMAT {
+            return Err(format!(
+                "the format is `{}`, not `{FORMAT}`",
+                field("format")?
+            ));
+        }
+        for (name, value) in facts {
+            if field(name)? != value {
+                return Err(format!("`{name}` is of other features"));
+            }
+        }
+        let tensors = SafeTensors::deserialize(&bytes).map_err(text)?;
+        let [clips, dim] = *tensors.tensor("features").map_err(text)?.shape() else {
+            return Err("`features` is not a matrix".to_owned());
+        };
+        let firsts =
+            column::<8>(&tensors, "span_first_frame", Dtype::U64, clips)?.map(u64::from_le_bytes);
+        let lengths =
+            column::<2>(&tensors, "span_frames", Dtype::U16, clips)?.map(u16::from_le_bytes);
+        let spans = firsts
+            .zip(lengths)
+            .zip(0..)
+            .map(|((first, frames), index)| ClipSpan {
+                index,
+                first_frame: FrameIndex(first),
+                frames,
+            });
+        let features = Self {
+            dim,
+            spans: spans.collect(),
+            values: column::<4>(&tensors, "features", Dtype::F32, clips.saturating_mul(dim))?
+                .map(f32::from_le_bytes)
+                .collect(),
+            frames: field("frames")?
+                .parse()
+                .map_err(|_| "`frames` is not a number")?,
+            frame_rate_hz: field("frame_rate_hz")?
+                .parse()
+                .map_err(|_| "`frame_rate_hz` is not a number")?,
+        };
+        features
+            .inconsistency()
+            .map_or(Ok(features), |problem| Err(problem.to_owned()))
+    }
+}
+
+/// Where the checksum's digits begin: after its label, which stands once in the header.
+fn checksum_position(bytes: &[u8]) -> Option<usize> {
+    let header_bytes = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+    let end = 8_usize.checked_add(usize::try_from(header_bytes).ok()?)?;
+    let header = bytes.get(..end)?;
+    let at = header
+        .windows(CHECKSUM_LABEL.len())
+        .position(|window| window == CHECKSUM_LABEL)?
+        + CHECKSUM_LABEL.len();
+    (at + CHECKSUM_DIGITS <= end).then_some(at)
+}
+
+fn check_integrity(bytes: &mut [u8]) -> Result<(), String> {
+    let at = checksum_position(bytes).ok_or("it is cut off or not a file of features")?;
+    let digits = &mut bytes[at..at + CHECKSUM_DIGITS];
+    let stored = digits.to_vec();
+    digits.fill(b'0');
+    if hex(&Sha256::digest(&*bytes)).as_bytes() == stored {
+        return Ok(());
+    }
+    Err("its checksum does not match its contents".to_owned())
+}
+
+/// The elements of a tensor as little-endian bytes, after checking type and number.
+fn column<'a, const N: usize>(
+    tensors: &SafeTensors<'a>,
+    name: &str,
+    dtype: Dtype,
+    len: usize,
+) -> Result<impl Iterator<Item = [u8; N]> + use<'a, N>, String> {
+    let tensor = tensors.tensor(name).map_err(|error| error.to_string())?;
+    let (chunks, rest) = tensor.data().as_chunks::<N>();
+    if tensor.dtype() != dtype || chunks.len() != len || !rest.is_empty() {
+        return Err(format!("`{name}` has the wrong type or length"));
+    }
+    Ok(chunks.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts() -> Vec<(String, String)> {
+        vec![
+            ("encoder".to_owned(), "ab\"sha256\":\"cd".to_owned()),
+            ("file".to_owned(), "ef".to_owned()),
+        ]
+    }
+
+    fn sample(clips: u64, dim: usize) -> Features {
+        let span = |index| ClipSpan {
+            index,
+            first_frame: FrameIndex(index * 16),
+            frames: 16,
+        };
+        let values = (0..clips as usize * dim)
+            .map(|index| index as f32 * 0.37 - 1.0)
+            .collect();
+        Features {
+            dim,
+            spans: (0..clips).map(span).collect(),
+            values,
+            frames: clips * 16,
+            frame_rate_hz: 30_000.0 / 1001.0,
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let bytes = sample(3, 5).to_bytes(&facts()).unwrap();
+        assert_eq!(
+            Features::from_bytes(bytes.clone(), &facts()).unwrap(),
+            sample(3, 5)
+        );
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x20, 0x80, 0xFF, 0x29] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                assert!(
+                    Features::from_bytes(damaged, &facts()).is_err(),
+                    "byte {at} ^ {flip:#x}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_truncation_and_any_longer_file_is_noticed() {
+        let bytes = sample(3, 5).to_bytes(&facts()).unwrap();
+        for length in 0..bytes.len() {
+            assert!(
+                Features::from_bytes(bytes[..length].to_vec(), &facts()).is_err(),
+                "cut to {length}"
+            );
+        }
+        assert!(Features::from_bytes([bytes, vec![0]].concat(), &facts()).is_err());
+    }
+
+    #[test]
+    fn other_facts_are_refused() {
+        let bytes = sample(1, 2).to_bytes(&facts()).unwrap();
+        let mut other = facts();
+        other[1].1.push('0');
+        assert!(
+            Features::from_bytes(bytes, &other)
+                .unwrap_err()
+                .contains("`file`")
+        );
+    }
+
+    #[test]
+    fn inconsistent_features_are_not_written() {
+        let mut broken = [sample(2, 3), sample(2, 3), sample(2, 3), sample(2, 3)];
+        broken[0].values.pop();
+        broken[1].values[0] = f32::NAN;
+        broken[2].frames = 31;
+        broken[3].frame_rate_hz = 0.0;
+        for features in broken {
+            assert!(features.to_bytes(&[]).is_err(), "{features:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_bit_for_bit(values in prop::collection::vec(-1e30_f32..1e30, 1..40), rate_hz in 0.1_f64..240.0) {
+            let spans = (0..values.len() as u64).map(|index| ClipSpan { index, first_frame: FrameIndex(index * 4), frames: 4 }).collect();
+            let features = Features { dim: 1, frames: values.len() as u64 * 4, spans, values, frame_rate_hz: rate_hz };
+            let read = Features::from_bytes(features.to_bytes(&facts()).unwrap(), &facts()).unwrap();
+            prop_assert_eq!(read, features);
+        }
+    }
+}
