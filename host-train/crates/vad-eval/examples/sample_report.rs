@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         smoothing: Smoothing::Exponential { alpha: 0.6 },
         ..ScoreSpec::default()
     };
-    let threshold = choose_threshold(&normal, &base, 400.0)?;
+    let threshold = choose_threshold(&normal, &base, 1.0)?;
     let videos: Vec<VideoScores> = (0..10)
         .map(|n| video(n, 150 + n * 37 % 90, truth(n)))
         .collect();

@@ -246,6 +246,7 @@ pub(crate) fn duration_text(camera_days: f64) -> String {
 
 pub(crate) fn rate_text(per_day: f64) -> String {
     match per_day {
+        rate if rate >= 1_000.0 => format!("{:.1} thousand", rate / 1_000.0),
         rate if rate >= 100.0 => format!("{rate:.0}"),
         rate if rate >= 10.0 || rate == 0.0 => format!("{rate:.1}"),
         rate => format!("{rate:.2}"),

@@ -218,6 +218,10 @@ fn limits_of_the_threshold_and_seeds_are_shown() {
         "the limit of 6 s of footage"
     );
     assert!(html.contains("0.8500 ± 0.0707"));
+    assert!(
+        html.contains("raise at 0.5, clear below 0.4"),
+        "the alarm logic is a fact of the run"
+    );
 }
 
 #[test]

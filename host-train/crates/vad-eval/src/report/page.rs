@@ -16,7 +16,7 @@ pub(super) fn render(report: &Report) -> String {
         plots::section(&report.evaluation),
         tables::videos(&report.evaluation),
         tables::seeds(&report.seeds),
-        tables::facts(&report.facts),
+        tables::facts(&report.facts, &report.evaluation.spec),
         explain::section(),
     ];
     format!(

@@ -65,10 +65,8 @@ fn outcome(video: &VideoResult) -> String {
     let figures = &video.figures;
     let mut parts = Vec::new();
     if figures.events_total > 0 {
-        parts.push(format!(
-            "{} of {} events found",
-            figures.events_found, figures.events_total
-        ));
+        let events = plural(figures.events_total, "event");
+        parts.push(format!("{} of {events} found", figures.events_found));
     }
     parts.extend(
         figures
@@ -153,7 +151,7 @@ fn bar(judged: &VideoAlarms, alarm: &AlarmSpan) -> String {
     let time = |ms: u64| seconds(ms as f64 / 1_000.0);
     format!(
         "<i class=\"alarm {class}\" style=\"left:{}%;width:{}%\" title=\"alarm: onset {}, raised {}, cleared {}, peak {:.3}\"></i>\
-         <i class=\"raised {class}\" style=\"left:{}%\"></i>",
+         <i class=\"raised\" style=\"left:{}%\"></i>",
         short(left),
         short((right - left).max(0.0)),
         time(alarm.onset_ms),

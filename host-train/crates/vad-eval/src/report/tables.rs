@@ -1,5 +1,7 @@
 //! Tables: videos, seeds, facts of the run.
 
+use vad_core::{Calibration, ScoreSpec, Smoothing};
+
 use crate::evaluation::{Evaluation, VideoResult};
 
 use super::SeedFigures;
@@ -112,12 +114,12 @@ fn mean_and_spread(values: &[f64]) -> String {
     )
 }
 
-pub(super) fn facts(facts: &[(String, String)]) -> String {
-    if facts.is_empty() {
-        return String::new();
-    }
+/// The facts given, and the alarm logic that was replayed.
+pub(super) fn facts(facts: &[(String, String)], spec: &ScoreSpec) -> String {
+    let logic = ("Alarm logic".to_owned(), alarm_logic(spec));
     let rows: String = facts
         .iter()
+        .chain([&logic])
         .map(|(name, value)| {
             let value = if value.contains('\n') {
                 format!("<pre>{}</pre>", Text(value.trim_end()))
@@ -129,5 +131,23 @@ pub(super) fn facts(facts: &[(String, String)]) -> String {
         .collect();
     format!(
         "<section><h2>This run</h2><div class=\"scroll\"><table class=\"facts\"><tbody>\n{rows}</tbody></table></div></section>\n"
+    )
+}
+
+fn alarm_logic(spec: &ScoreSpec) -> String {
+    let calibration = match spec.calibration {
+        Calibration::Identity => "none".to_owned(),
+        Calibration::Logistic { slope, intercept } => {
+            format!("logistic, slope {slope}, intercept {intercept}")
+        }
+    };
+    let smoothing = match spec.smoothing {
+        Smoothing::None => "none".to_owned(),
+        Smoothing::Exponential { alpha } => format!("exponential, alpha {alpha}"),
+        Smoothing::Mean { clips } => format!("mean of the last {clips} clips"),
+    };
+    format!(
+        "raise at {}, clear below {}\nminimum duration {} ms, cool-down {} ms\ncalibration: {calibration}; smoothing: {smoothing}",
+        spec.raise_threshold, spec.clear_threshold, spec.min_duration_ms, spec.cool_down_ms
     )
 }
