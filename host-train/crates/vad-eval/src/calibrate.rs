@@ -4,6 +4,8 @@
 //! hysteresis, minimum duration and cool-down count as they will on the board. Each alarm is false, because the footage
 //! is normal. The number of alarms need not fall steadily as the threshold rises (a lower threshold can melt two alarms
 //! into one), so the choice is the lowest threshold *above which every candidate* keeps the goal.
+//! Candidates lie half-way between neighbouring scores, and one half-way from the greatest normal score to 1: where no
+//! alarm is allowed, this last one leaves equal room on both sides, because nothing is known about abnormal scores.
 //!
 //! # What short footage cannot say
 //!
