@@ -8,14 +8,15 @@ use thiserror::Error;
 
 use crate::name::{BoardId, CameraId};
 
-/// One start of a board's daemon.
+/// One opening of a board's store of records: one start of its daemon, or the store in memory that it
+/// falls back to while its disk fails.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, MaxSize,
 )]
 pub struct BootId {
-    /// Durable count of starts.
+    /// Durable count of openings.
     pub counter: u32,
-    /// Drawn at the start: tells apart boards whose storage was copied or restored.
+    /// Drawn at the opening: tells apart stores that were lost, copied or restored.
     pub random: u32,
 }
 
@@ -24,9 +25,9 @@ pub struct BootId {
 pub struct RecordId {
     /// Board that wrote the record.
     pub board: BoardId,
-    /// Start of its daemon in which it did.
+    /// Opening of its store in which it did.
     pub boot: BootId,
-    /// Number within that start, from 1, never used twice.
+    /// Number given by the store that holds the record, from 1, never used twice.
     pub seq: u64,
 }
 
@@ -94,7 +95,7 @@ pub struct Alarm {
 pub struct Heartbeat {
     /// Board that sends it.
     pub board: BoardId,
-    /// Start of its daemon.
+    /// Opening of its durable store.
     pub boot: BootId,
     /// Monotonic time since the board's boot, in ms.
     pub uptime_ms: u64,
@@ -104,7 +105,7 @@ pub struct Heartbeat {
     pub last_score_age_ms: Option<u32>,
     /// Records that wait for an acknowledgement.
     pub outbox_depth: u32,
-    /// Latest number given to a record in this boot; 0 before the first.
+    /// Latest number given to a record; 0 before the first.
     pub last_seq: u64,
     /// First bytes of the bundle's id.
     pub model: [u8; 8],

@@ -110,7 +110,7 @@ name! {
     SiteId
 }
 name! {
-    /// Name of a board, unique within its site.
+    /// Name of a board, unique among all boards of a hub: it is part of every record's key.
     BoardId
 }
 name! {

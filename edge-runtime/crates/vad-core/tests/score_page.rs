@@ -1,4 +1,9 @@
 //! The reference page `docs/src/reference/score.md` against the source: neither drifts alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may panic"
+)]
 
 use serde_json::Value;
 use vad_core::clip::MAX_CLIP_FRAMES;
