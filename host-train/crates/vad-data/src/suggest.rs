@@ -38,7 +38,7 @@ mod tests {
         let labels = ["normal", "abnormal"];
         assert_eq!(nearest("abnromal", labels), Some("abnormal"));
         assert_eq!(nearest("NORMAL", labels), Some("normal"));
-        assert_eq!(nearest("anomalous", labels), Some("abnormal"));
+        assert_eq!(nearest("abnorm", labels), Some("abnormal"));
         assert_eq!(nearest("1", labels), None);
         assert_eq!(nearest("", labels), None);
         assert_eq!(did_you_mean("xyz", labels), "");

@@ -159,7 +159,7 @@ fn missing_files_and_folders_are_named() {
 #[test]
 fn a_rendered_manifest_loads_again() {
     let files = ["a.mp4", "b, c.mp4", "d.mp4"];
-    let first = load(&files, "video,label,n_frames,abnormal_frames\na,abnormal,100,3-5;50-99\n\"b, c\",normal,7,\nd,abnormal,,\n").unwrap();
+    let first = load(&files, "# by hand\nvideo,label,n_frames,abnormal_frames\na,abnormal,100,3-5;50-99\n\"b, c\",normal,7,\nd,abnormal,,\n").unwrap();
     let second = load(&files, &render_labels(first.entries())).unwrap();
     for (one, two) in first.entries().iter().zip(second.entries()) {
         assert_eq!(

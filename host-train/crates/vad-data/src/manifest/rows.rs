@@ -79,19 +79,39 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Row>, RowFault> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| RowFault {
-            line: error.position().map_or(1, csv::Position::line),
+            line: error
+                .position()
+                .map_or(1, |position| line_of(bytes, position)),
             column: "video".to_owned(),
             problem: describe(&error),
         })?;
-        rows.push(
-            Fields {
-                header: &header,
-                record: &record,
-            }
-            .row()?,
-        );
+        if record.len() == 1 && record.get(0).is_some_and(str::is_empty) {
+            continue;
+        }
+        let line = record
+            .position()
+            .map_or(1, |position| line_of(bytes, position));
+        let fields = Fields {
+            line,
+            header: &header,
+            record: &record,
+        };
+        rows.push(fields.row()?);
     }
     Ok(rows)
+}
+
+/// The line on which a record begins. The reader's own position is where it began to look, before empty lines and
+/// comments.
+fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = bytes.get(from..).unwrap_or_default();
+    let is_skipped = |line: &&[u8]| line.starts_with(b"#") || line.trim_ascii().is_empty();
+    let skipped = rest
+        .split(|&byte| byte == b'\n')
+        .take_while(is_skipped)
+        .count();
+    position.line() + skipped as u64
 }
 
 fn describe(error: &csv::Error) -> String {
@@ -128,6 +148,7 @@ fn check_header(header: &StringRecord) -> Result<(), RowFault> {
 
 /// One record with its column names.
 struct Fields<'a> {
+    line: u64,
     header: &'a StringRecord,
     record: &'a StringRecord,
 }
@@ -158,7 +179,7 @@ impl Fields<'_> {
         }
         let abnormal = self.abnormal(label, frames)?;
         Ok(Row {
-            line: self.line(),
+            line: self.line,
             video: video.to_owned(),
             label,
             frames,
@@ -264,13 +285,9 @@ impl Fields<'_> {
         self.record.get(at).filter(|value| !value.is_empty())
     }
 
-    fn line(&self) -> u64 {
-        self.record.position().map_or(1, csv::Position::line)
-    }
-
     fn fault(&self, column: &str, problem: String) -> RowFault {
         RowFault {
-            line: self.line(),
+            line: self.line,
             column: column.to_owned(),
             problem,
         }
@@ -330,6 +347,18 @@ mod tests {
                 "missing",
             ),
             ("video,label\na\n", 2, "label", "missing"),
+            (
+                "video,label\r\na,normal\r\n  \r\n# note\r\n\r\nb,\r\n",
+                6,
+                "label",
+                "missing",
+            ),
+            (
+                "# note\nvideo,label\n\"a\nb\",normal\nc,\n",
+                5,
+                "label",
+                "missing",
+            ),
             ("video,label\n,normal\n", 2, "video", "missing"),
             (
                 "video,label\na,1\n",
@@ -423,7 +452,7 @@ mod tests {
 
     #[test]
     fn order_of_columns_spaces_and_byte_order_mark_do_not_matter() {
-        let rows = parse("\u{FEFF}label , video,abnormal_frames\r\nabnormal, \"a, b\" ,10-20;40-55\r\nnormal,c,\r\n".as_bytes()).unwrap();
+        let rows = parse("\u{FEFF}label , video,abnormal_frames\r\nabnormal,\"a, b\", 10-20;40-55\r\nnormal,c,\r\n".as_bytes()).unwrap();
         assert_eq!(rows[0].video, "a, b");
         assert_eq!(rows[0].abnormal, Some(vec![10..=20, 40..=55]));
         assert_eq!(

@@ -47,7 +47,7 @@ fn a_seed_draws_the_same_for_ever() {
 }
 
 /// Drawn by this implementation when it was written: a change would silently change every published figure.
-const GOLDEN_SEED_0: &str = "GOLDEN";
+const GOLDEN_SEED_0: &str = "a000 a001 a002 a004 a006 a007 n002 n004 n007 n012";
 
 #[test]
 fn impossible_plans_are_refused_with_figures() {
