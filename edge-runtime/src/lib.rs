@@ -1,1 +1,35 @@
 //! The board: camera frames in, alarms out.
+//!
+//! ```text
+//! capture -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local line)
+//!                                                       -> AlarmDesk -> Outbox (disk) -> Link -> hub
+//!                                                                              ^-- Ack --'
+//! ```
+//!
+//! # Invariants
+//! - The local alarm acts before anything is stored or sent.
+//! - An alarm is *raised* when its outbox record is on disk; it leaves the outbox on the hub's Ack alone.
+//! - Every queue between threads is bounded. A camera that dies stops no other.
+//! - Every timeout is on monotonic time; a board without a valid wall clock alarms.
+//!
+//! # What is deliberately absent
+//! No training code, no TLS library in C, no preprocessing and no score arithmetic of its own: those are `vad-core`'s,
+//! bit for bit as on the host.
+
+pub mod capture;
+pub mod cli;
+pub mod clock;
+mod cmd;
+pub mod config;
+pub mod desk;
+pub mod detector;
+pub mod error;
+pub mod health;
+pub mod link;
+pub mod local_alarm;
+pub mod model;
+pub mod outbox;
+pub mod pipeline;
+pub mod shutdown;
+
+pub use error::Error;

@@ -1,3 +1,5 @@
-//! The board: camera frames in, alarms out.
+//! `watchpostd`; everything is in the library.
 
-fn main() {}
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    Ok(watchpostd::cli::run(std::env::args_os())?)
+}

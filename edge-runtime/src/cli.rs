@@ -1,0 +1,149 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::Error;
+use crate::cmd;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "watchpostd",
+    version,
+    about = "Watches cameras with a trained model and raises alarms, with or without a network",
+    after_help = "Examples:
+  watchpostd check --config /etc/watchpost/board.toml     is everything in order?
+  watchpostd run --config /etc/watchpost/board.toml       watch the cameras
+  watchpostd replay --bundle bundle/ clip.mp4             score a recording as a camera would be
+  watchpostd drill --config /etc/watchpost/board.toml     press the test button
+
+The log goes to standard error; WATCHPOSTD_LOG=debug shows more of it."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look whether configuration, model, cameras, outbox, broker and clock are in order
+    #[command(after_help = "Prints one line per thing it looked at: ok, warn or FAIL. Ends with status 1 if anything failed.
+
+Example:
+  watchpostd check --config board.toml")]
+    Check(ConfigArg),
+    /// Watch the cameras until a signal comes, or until every camera is a file that has ended
+    #[command(after_help = "Example:
+  watchpostd run --config board.toml")]
+    Run(ConfigArg),
+    /// Play a recording through exactly the path of a camera and print a line per clip
+    #[command(after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board.
+
+Examples:
+  watchpostd replay --bundle bundle/ clip.mp4
+  watchpostd replay --bundle bundle/ frames/ --scores scores.csv
+  watchpostd replay --bundle bundle/ clip.mp4 --json | jq .raw
+  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml")]
+    Replay(ReplayArgs),
+    /// Raise test alarms, as every alarm system has a test button
+    #[command(after_help = "Prints `raised BOARD BOOT SEQ` once each test alarm is safely on disk, then waits for the hub.
+
+Examples:
+  watchpostd drill --config board.toml
+  watchpostd drill --config board.toml --count 100 --interval-ms 10 --wait-s 0")]
+    Drill(DrillArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArg {
+    /// Configuration file of this board
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Model bundle
+    #[arg(long, value_name = "DIR")]
+    pub bundle: PathBuf,
+    /// Video file or folder of images
+    #[arg(value_name = "FILE")]
+    pub video: PathBuf,
+    /// Apply this configuration's [score] and deliver alarms through its outbox and network
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Also write the scores to a .csv or .json file
+    #[arg(long, value_name = "OUT")]
+    pub scores: Option<PathBuf>,
+    /// Print one JSON object per clip instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// Configuration file of this board
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Number of test alarms
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u64,
+    /// Pause between them, milliseconds
+    #[arg(long, value_name = "M", default_value_t = 0)]
+    pub interval_ms: u64,
+    /// How long to wait for the hub at the end, seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub wait_s: u64,
+}
+
+/// Runs the command line; the status is 0 if all went well.
+///
+/// # Errors
+/// [`Error`] names the file and the place.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come this way too; a closed pipe is not worth a complaint.
+            let _ = e.print();
+            return Ok(ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2)));
+        }
+    };
+    start_log();
+    match cli.command {
+        Command::Check(args) => cmd::check::run(&args),
+        Command::Run(args) => cmd::run::run(&args),
+        Command::Replay(args) => cmd::replay::run(&args),
+        Command::Drill(args) => cmd::drill::run(&args),
+    }
+}
+
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn"));
+    // A second start in one process, as in tests, keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("watchpostd "), "{} shows no example", command.get_name());
+        }
+    }
+}

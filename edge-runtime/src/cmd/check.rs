@@ -1,0 +1,144 @@
+//! `watchpostd check`
+
+use std::net::ToSocketAddrs;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capture;
+use crate::cli::ConfigArg;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{CameraConfig, Config, LocalAlarmKind, Network, Source};
+use crate::error::Error;
+use crate::model::Model;
+use crate::outbox::Outbox;
+use crate::shutdown::Stop;
+
+const BROKER_TIMEOUT_MS: u64 = 3_000;
+
+/// What one look found.
+enum Finding {
+    Ok(String),
+    Warn(String),
+    Fail(String),
+}
+
+pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
+    let config = Config::load(&args.config)?;
+    let mut failed = false;
+    let mut show = |what: &str, finding: Finding| {
+        let (mark, text) = match finding {
+            Finding::Ok(text) => ("ok  ", text),
+            Finding::Warn(text) => ("warn", text),
+            Finding::Fail(text) => {
+                failed = true;
+                ("FAIL", text)
+            }
+        };
+        println!("{mark}  {what:<8}  {}", text.replace('\n', "\n                "));
+    };
+    show("config", Finding::Ok(format!("{}: board {} at site {}", config.file.display(), config.board, config.site)));
+    let (finding, model) = model(&config);
+    show("model", finding);
+    for camera in &config.cameras {
+        show("camera", camera_works(camera));
+        if let Some(Err(e)) = model.as_ref().map(|m| m.score_spec(&[&config.score, &camera.score])) {
+            show("score", Finding::Fail(e.to_string()));
+        }
+    }
+    if config.cameras.is_empty() {
+        show("camera", Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()));
+    }
+    show("outbox", outbox(&config));
+    show("local", local_alarm(&config.local_alarm));
+    show("network", config.network.as_ref().map_or_else(no_network, broker));
+    show("clock", clock(&SystemClock::new()));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn model(config: &Config) -> (Finding, Option<Model>) {
+    match Model::load(&config.bundle, Some(&config.hardware)) {
+        Ok(model) => (Finding::Ok(model.title()), Some(model)),
+        Err(e) => (Finding::Fail(e.to_string()), None),
+    }
+}
+
+/// Takes one frame.
+fn camera_works(camera: &CameraConfig) -> Finding {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let source = match &camera.source {
+        Source::Video { path, repeat, image_rate_hz, .. } => Source::Video {
+            path: path.clone(),
+            repeat: *repeat,
+            pace: crate::config::Pace::Fast,
+            image_rate_hz: *image_rate_hz,
+        },
+        device => device.clone(),
+    };
+    let looked = capture::open(&source, &clock, &Stop::default()).and_then(|mut open| {
+        open.next()?;
+        open.frame().map(|f| (f.width_px(), f.height_px()))
+    });
+    match looked {
+        Ok((width, height)) => Finding::Ok(format!("{}: a frame of {width}x{height}", camera.id)),
+        Err(e) => Finding::Fail(format!("{}: {e}", camera.id)),
+    }
+}
+
+fn outbox(config: &Config) -> Finding {
+    let path = &config.outbox.path;
+    if !path.exists() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+        return match tempfile_in(folder) {
+            Ok(()) => Finding::Ok(format!("{}: will be created", path.display())),
+            Err(e) => Finding::Fail(format!("{}: its folder cannot be written: {e}", path.display())),
+        };
+    }
+    match Outbox::inspect(path) {
+        Ok(undelivered) => Finding::Ok(format!("{}: {undelivered} undelivered alarms", path.display())),
+        Err(e) => Finding::Warn(e.to_string()),
+    }
+}
+
+fn tempfile_in(folder: &std::path::Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".watchpost-check-{}", std::process::id()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
+fn local_alarm(kind: &LocalAlarmKind) -> Finding {
+    match kind {
+        LocalAlarmKind::Log => Finding::Ok("a line in the log".to_owned()),
+        LocalAlarmKind::Sysfs { path, .. } => match std::fs::OpenOptions::new().write(true).open(path) {
+            Ok(_) => Finding::Ok(format!("{}: can be switched", path.display())),
+            Err(e) => Finding::Fail(format!("{}: {e}; export the line first", path.display())),
+        },
+    }
+}
+
+fn no_network() -> Finding {
+    Finding::Ok("none: the board works alone".to_owned())
+}
+
+/// A hub that is away is no defect of the board: a warning.
+fn broker(network: &Network) -> Finding {
+    let name = format!("{}:{}", network.host, network.port);
+    let addresses = match name.to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(e) => return Finding::Warn(format!("{name}: the name does not resolve now: {e}")),
+    };
+    let timeout = Duration::from_millis(BROKER_TIMEOUT_MS);
+    let reached = addresses.into_iter().any(|a| std::net::TcpStream::connect_timeout(&a, timeout).is_ok());
+    if reached {
+        Finding::Ok(format!("{name}: a connection is taken"))
+    } else {
+        Finding::Warn(format!("{name}: no connection now; alarms would wait in the outbox"))
+    }
+}
+
+fn clock(clock: &dyn Clock) -> Finding {
+    match clock.wall_ms() {
+        Some(_) => Finding::Ok("set".to_owned()),
+        None => Finding::Warn("not set: alarms carry no time of day until it is".to_owned()),
+    }
+}

@@ -1,0 +1,90 @@
+//! One file per subcommand, and what they share.
+
+pub(crate) mod check;
+pub(crate) mod drill;
+pub(crate) mod replay;
+pub(crate) mod run;
+mod scores;
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::desk::AlarmDesk;
+use crate::error::Error;
+use crate::health::Health;
+use crate::link::{Identity, Link};
+use crate::outbox::{Outbox, OutboxError, RecordStore, UnavailableStore};
+
+/// The delivering half of a board: outbox and link.
+struct Delivery {
+    desk: Arc<AlarmDesk>,
+    health: Arc<Health>,
+    clock: Arc<dyn Clock>,
+    link: Option<Link>,
+}
+
+/// What to do when the disk refuses the outbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnDiskFailure {
+    /// Keep alarming from memory and report it.
+    Degrade,
+    /// End.
+    Refuse,
+}
+
+impl Delivery {
+    fn start(config: &Config, model: [u8; 8], on_failure: OnDiskFailure) -> Result<Self, Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let health = Arc::new(Health::default());
+        let store = open_outbox(config, &health, on_failure)?;
+        let desk = Arc::new(AlarmDesk::new(config.board.clone(), store, Arc::clone(&health))?);
+        let identity = Identity { site: config.site.clone(), board: config.board.clone(), model };
+        let link = config
+            .network
+            .as_ref()
+            .map(|n| Link::start(n, identity, Arc::clone(&desk), Arc::clone(&health), Arc::clone(&clock)))
+            .transpose()
+            .map_err(Error::system("start the link"))?;
+        Ok(Self { desk, health, clock, link })
+    }
+
+    /// Waits for the hub at most `wait_ms`; returns how many records stay in the outbox.
+    fn finish(self, wait_ms: u64, stop: &dyn Fn() -> bool) -> u64 {
+        let Some(link) = self.link else { return self.desk.depth() };
+        let left = link.drain(self.clock.as_ref(), wait_ms, stop);
+        link.stop();
+        left
+    }
+}
+
+fn open_outbox(config: &Config, health: &Health, on_failure: OnDiskFailure) -> Result<Box<dyn RecordStore>, Error> {
+    match Outbox::open(&config.outbox.path, &config.board, config.outbox.max_bytes) {
+        Ok((outbox, recovery)) => {
+            if let Some(aside) = &recovery.set_aside {
+                health.degrade(&format!("a damaged outbox was set aside as {}", aside.display()));
+            }
+            if recovery.damaged_records > 0 {
+                health.degrade(&format!("{} damaged alarms became gaps", recovery.damaged_records));
+            }
+            Ok(Box::new(outbox))
+        }
+        Err(e) if on_failure == OnDiskFailure::Degrade && is_disk_failure(&e) => {
+            health.degrade(&format!("no outbox: {e}"));
+            Ok(Box::new(UnavailableStore::new(e.to_string())?))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A failing disk is no reason to stop alarming; a wrong configuration is a reason to stop.
+fn is_disk_failure(error: &OutboxError) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    match error {
+        OutboxError::Sqlite { source, .. } => {
+            !matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+        }
+        OutboxError::Io { .. } => true,
+        _ => false,
+    }
+}

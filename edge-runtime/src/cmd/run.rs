@@ -1,0 +1,74 @@
+//! `watchpostd run`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::{Delivery, OnDiskFailure};
+use crate::cli::ConfigArg;
+use crate::config::Config;
+use crate::error::Error;
+use crate::local_alarm::Siren;
+use crate::model::Model;
+use crate::pipeline::{Board, CameraRunner, Outcome};
+use crate::shutdown::Stop;
+
+/// How long the last alarms may take to reach the hub when every file has ended.
+const DRAIN_AT_END_MS: u64 = 10_000;
+/// The same after a signal.
+const DRAIN_AT_SIGNAL_MS: u64 = 2_000;
+
+pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
+    let config = Config::load(&args.config)?;
+    if config.cameras.is_empty() {
+        let reason = "no [[camera]]: add at least one, such as\n[[camera]]\nid = \"north\"\nsource = { kind = \"v4l\", device = \"/dev/video0\" }";
+        return Err(Error::Incomplete { file: config.file, reason: reason.to_owned() });
+    }
+    let stop = Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
+    let model = Model::load(&config.bundle, Some(&config.hardware))?;
+    let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
+    tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
+    let board = Arc::new(Board {
+        desk: Arc::clone(&delivery.desk),
+        siren: Siren::from_config(&config.local_alarm),
+        clock: Arc::clone(&delivery.clock),
+        health: Arc::clone(&delivery.health),
+        model: model.short_id(),
+    });
+    let cameras = start_cameras(&config, &model, &board, &stop)?;
+    let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
+    let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };
+    let signalled = stop.is_set();
+    let left = delivery.finish(wait_ms, &|| stop.is_set() != signalled);
+    if left > 0 {
+        tracing::warn!(left, "alarms stay in the outbox until the hub takes them");
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn start_cameras(
+    config: &Config,
+    model: &Model,
+    board: &Arc<Board>,
+    stop: &Stop,
+) -> Result<Vec<JoinHandle<Outcome>>, Error> {
+    let start = |camera: &crate::config::CameraConfig| {
+        let score = model.score_spec(&[&config.score, &camera.score])?;
+        let runner = CameraRunner {
+            config: camera.clone(),
+            detector: model.detector(score)?,
+            health: board.health.add_camera(camera.id.clone()),
+            board: Arc::clone(board),
+            stop: stop.clone(),
+        };
+        std::thread::Builder::new()
+            .name(format!("camera {}", camera.id))
+            .spawn(move || runner.run())
+            .map_err(Error::system("start a camera's thread"))
+    };
+    config.cameras.iter().map(start).collect()
+}
+
+fn end_of(camera: JoinHandle<Outcome>) -> Outcome {
+    camera.join().unwrap_or(Outcome::Failed)
+}

@@ -1,0 +1,174 @@
+//! The board's configuration: one TOML file, every key typed, unknown keys refused.
+//!
+//! ```toml
+//! [board]
+//! id = "gate-1"
+//! site = "yard"
+//!
+//! [model]
+//! bundle = "bundle"              # relative paths start at the configuration file
+//!
+//! [network]                      # leave it out: the board works alone
+//! broker = "mqtt://hub.local:1883"
+//!
+//! [[camera]]
+//! id = "north"
+//! source = { kind = "v4l", device = "/dev/video0", frame_rate_hz = 10.0 }
+//! score.raise_threshold = 0.7
+//! ```
+//!
+//! [`schema`] holds the keys as they stand in the file, [`Config`] the checked values with every default filled in.
+
+mod error;
+mod locate;
+mod resolve;
+pub mod schema;
+
+use std::path::{Path, PathBuf};
+
+use alarm_proto::topics::Prefix;
+use alarm_proto::{BoardId, CameraId, SiteId};
+
+pub use error::{ConfigError, Problem};
+pub use schema::{LocalAlarmKind, Pace, ScoreOverride};
+
+/// Largest configuration file that is read, bytes.
+pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// This board.
+    pub board: BoardId,
+    /// Where the board stands.
+    pub site: SiteId,
+    /// Kind of board, compared with the bundle's list of boards.
+    pub hardware: String,
+    /// Folder of the model bundle.
+    pub bundle: PathBuf,
+    /// The link to the hub; `None`: the board works alone.
+    pub network: Option<Network>,
+    /// The durable store of alarms.
+    pub outbox: OutboxConfig,
+    /// Overrides of the bundle's score settings for every camera.
+    pub score: ScoreOverride,
+    /// What is switched on while an alarm lasts.
+    pub local_alarm: LocalAlarmKind,
+    /// At least one for `run`; `drill` and `replay` need none.
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// The link to the hub.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Host name or address of the MQTT broker.
+    pub host: String,
+    /// TCP port of the broker.
+    pub port: u16,
+    /// First level of every topic.
+    pub prefix: Prefix,
+    /// MQTT keep-alive, seconds.
+    pub keep_alive_s: u16,
+    /// Time between heartbeats, milliseconds.
+    pub heartbeat_interval_ms: u64,
+    /// An alarm without the hub's Ack is published again after this time (doubling up to eight times as long), milliseconds.
+    pub resend_after_ms: u64,
+    /// Most records that wait for an Ack at once.
+    pub window: usize,
+    /// Name and password for the broker.
+    pub credentials: Option<Credentials>,
+}
+
+/// Name and password for the broker; `Debug` hides the password.
+#[derive(Clone)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password, read from a file of its own.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Where and how much the outbox may store.
+#[derive(Debug, Clone)]
+pub struct OutboxConfig {
+    /// SQLite file.
+    pub path: PathBuf,
+    /// Bound on the undelivered records, bytes.
+    pub max_bytes: u64,
+}
+
+/// One camera.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    /// Name in alarms and logs.
+    pub id: CameraId,
+    /// Where frames come from.
+    pub source: Source,
+    /// Overrides of the board-wide score settings.
+    pub score: ScoreOverride,
+}
+
+/// Where a camera's frames come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A Video4Linux2 device.
+    V4l {
+        /// Device node.
+        device: PathBuf,
+        /// Wanted picture width, pixels; the driver may choose another.
+        width_px: u32,
+        /// Wanted picture height, pixels; the driver may choose another.
+        height_px: u32,
+        /// Frames scored per second; frames above that rate are left out.
+        frame_rate_hz: f64,
+    },
+    /// A video file (`kind = "file"`) or a folder of images (`kind = "images"`).
+    Video {
+        /// File or folder.
+        path: PathBuf,
+        /// Start again at the end.
+        repeat: bool,
+        /// How fast frames are taken.
+        pace: Pace,
+        /// Frames per second of a folder of images; a video file has its own.
+        image_rate_hz: f64,
+    },
+}
+
+impl Config {
+    /// Reads and checks `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the line and the key; for an unknown key also the nearest known one.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = read_bounded(file)?;
+        Self::parse(&text, file)
+    }
+
+    /// Checks configuration text; `file` serves error messages and as the start of relative paths.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let raw: schema::ConfigFile =
+            toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
+        resolve::resolve(raw, file).map_err(|problems| ConfigError::values(file, text, problems))
+    }
+}
+
+fn read_bounded(file: &Path) -> Result<String, ConfigError> {
+    let read = |source| ConfigError::Read { file: file.to_owned(), source };
+    let bytes = std::fs::metadata(file).map_err(read)?.len();
+    if bytes > MAX_CONFIG_BYTES {
+        return Err(ConfigError::TooLarge { file: file.to_owned(), bytes, max_bytes: MAX_CONFIG_BYTES });
+    }
+    std::fs::read_to_string(file).map_err(read)
+}

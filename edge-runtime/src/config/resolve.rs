@@ -1,0 +1,265 @@
+//! From the file's keys to checked values. Collects every problem, so that one run of `check` shows them all.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use alarm_proto::topics::Prefix;
+use alarm_proto::{BoardId, CameraId, SiteId};
+
+use super::schema::{
+    CameraSection, ConfigFile, LocalAlarmName, LocalAlarmSection, NetworkSection, Pace, ScoreOverride, SourceKind,
+    SourceSection,
+};
+use super::{CameraConfig, Config, Credentials, LocalAlarmKind, Network, OutboxConfig, Source};
+
+const DAY_MS: u32 = 86_400_000;
+const MAX_CAMERAS: usize = 16;
+const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
+const DEFAULT_MQTT_PORT: u16 = 1883;
+
+/// Key path and message of each wrong value.
+type Problems = Vec<(String, String)>;
+
+pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> {
+    let mut check = Check { folder: file.parent().unwrap_or(Path::new("")), problems: Vec::new() };
+    let board = check.name::<BoardId>("board.id", &raw.board.id);
+    let site = check.name::<SiteId>("board.site", &raw.board.site);
+    let network = raw.network.map(|n| check.network(n));
+    check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
+    check.score("score", &raw.score);
+    let local_alarm = check.local_alarm(raw.local_alarm);
+    let cameras = check.cameras(raw.camera);
+    match (board, site, network) {
+        (Some(board), Some(site), network) if check.problems.is_empty() => Ok(Config {
+            file: file.to_owned(),
+            board,
+            site,
+            hardware: raw.board.hardware.unwrap_or_else(default_hardware),
+            bundle: check.path(raw.model.bundle),
+            network: network.flatten(),
+            outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
+            score: raw.score,
+            local_alarm,
+            cameras,
+        }),
+        _ => Err(check.problems),
+    }
+}
+
+fn default_hardware() -> String {
+    match std::env::consts::ARCH {
+        "aarch64" => "generic-arm64".to_owned(),
+        "x86_64" => "generic-amd64".to_owned(),
+        other => format!("generic-{other}"),
+    }
+}
+
+struct Check<'a> {
+    folder: &'a Path,
+    problems: Problems,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push((key.to_owned(), message.into()));
+    }
+
+    fn path(&self, path: PathBuf) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {
+        if !allowed.contains(&value) {
+            self.wrong(key, format!("{value} is outside {} to {}", allowed.start(), allowed.end()));
+        }
+    }
+
+    fn name<T: for<'s> TryFrom<&'s str>>(&mut self, key: &str, text: &str) -> Option<T> {
+        let name = T::try_from(text).ok();
+        if name.is_none() {
+            self.wrong(key, format!("`{text}` is not a name: use 1 to 32 of a-z, 0-9, `-` and `_`"));
+        }
+        name
+    }
+
+    fn network(&mut self, raw: NetworkSection) -> Option<Network> {
+        let broker = self.broker(&raw.broker);
+        let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
+        self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
+        self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
+        self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
+        self.range("network.window", raw.window, 4..=1024);
+        let credentials = self.credentials(raw.username, raw.password_file);
+        let (host, port) = broker?;
+        Some(Network {
+            host,
+            port,
+            prefix: prefix?,
+            keep_alive_s: raw.keep_alive_s,
+            heartbeat_interval_ms: raw.heartbeat_interval_ms,
+            resend_after_ms: raw.resend_after_ms,
+            window: raw.window,
+            credentials,
+        })
+    }
+
+    fn broker(&mut self, url: &str) -> Option<(String, u16)> {
+        const KEY: &str = "network.broker";
+        if url.starts_with("mqtts://") {
+            self.wrong(KEY, "TLS is not built in yet; use mqtt:// on a trusted network or through a tunnel");
+            return None;
+        }
+        let parsed = parse_broker(url);
+        if parsed.is_none() {
+            self.wrong(KEY, format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT"));
+        }
+        parsed
+    }
+
+    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
+        const KEY: &str = "network.password_file";
+        match (username, file) {
+            (None, None) => None,
+            (Some(username), Some(file)) => {
+                let file = self.path(file);
+                match std::fs::read_to_string(&file) {
+                    Ok(text) => Some(Credentials { username, password: text.trim_end_matches(['\n', '\r']).to_owned() }),
+                    Err(e) => {
+                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
+                        None
+                    }
+                }
+            }
+            (Some(_), None) => {
+                self.wrong("network.username", "needs `password_file` beside it");
+                None
+            }
+            (None, Some(_)) => {
+                self.wrong(KEY, "needs `username` beside it");
+                None
+            }
+        }
+    }
+
+    fn score(&mut self, path: &str, score: &ScoreOverride) {
+        let key = |name: &str| format!("{path}.{name}");
+        if let Some(raise) = score.raise_threshold {
+            self.range(&key("raise_threshold"), raise, 0.0..=1.0);
+        }
+        if let Some(clear) = score.clear_threshold {
+            self.range(&key("clear_threshold"), clear, 0.0..=1.0);
+        }
+        if let (Some(raise), Some(clear)) = (score.raise_threshold, score.clear_threshold)
+            && clear > raise
+        {
+            self.wrong(&key("clear_threshold"), format!("{clear} is above raise_threshold {raise}"));
+        }
+        let durations = [
+            ("min_duration_ms", score.min_duration_ms),
+            ("cool_down_ms", score.cool_down_ms),
+            ("update_interval_ms", score.update_interval_ms),
+        ];
+        for (name, ms) in durations {
+            self.range(&key(name), ms.unwrap_or(0), 0..=DAY_MS);
+        }
+    }
+
+    fn local_alarm(&mut self, raw: LocalAlarmSection) -> LocalAlarmKind {
+        match (raw.kind, raw.path) {
+            (LocalAlarmName::Log, None) => {}
+            (LocalAlarmName::Log, Some(_)) => self.wrong("local_alarm.path", "needs kind = \"sysfs\""),
+            (LocalAlarmName::Sysfs, None) => {
+                self.wrong("local_alarm.kind", "`sysfs` needs `path`, such as /sys/class/gpio/gpio17/value");
+            }
+            (LocalAlarmName::Sysfs, Some(path)) => {
+                return LocalAlarmKind::Sysfs { path: self.path(path), active_low: raw.active_low };
+            }
+        }
+        LocalAlarmKind::Log
+    }
+
+    fn cameras(&mut self, raw: Vec<CameraSection>) -> Vec<CameraConfig> {
+        if raw.len() > MAX_CAMERAS {
+            self.wrong("camera", format!("{} cameras are more than the {MAX_CAMERAS} one board serves", raw.len()));
+            return Vec::new();
+        }
+        let mut cameras: Vec<CameraConfig> = Vec::with_capacity(raw.len());
+        for (index, camera) in raw.into_iter().enumerate() {
+            let path = format!("camera[{index}]");
+            let id = self.name::<CameraId>(&format!("{path}.id"), &camera.id);
+            self.score(&format!("{path}.score"), &camera.score);
+            let source = self.source(&format!("{path}.source"), camera.source);
+            let (Some(id), Some(source)) = (id, source) else { continue };
+            if cameras.iter().any(|c| c.id == id) {
+                self.wrong(&format!("{path}.id"), format!("`{}` names two cameras", camera.id));
+            }
+            cameras.push(CameraConfig { id, source, score: camera.score });
+        }
+        cameras
+    }
+
+    fn source(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
+        match raw.kind {
+            SourceKind::V4l => Some(self.v4l(path, raw)),
+            SourceKind::File | SourceKind::Images => self.video(path, raw),
+        }
+    }
+
+    fn v4l(&mut self, path: &str, raw: SourceSection) -> Source {
+        let foreign = [("path", raw.path.is_some()), ("loop", raw.repeat.is_some()), ("pace", raw.pace.is_some())];
+        self.refuse_foreign(path, foreign, "kind = \"file\" or \"images\"");
+        let width_px = raw.width_px.unwrap_or(640);
+        let height_px = raw.height_px.unwrap_or(480);
+        let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
+        self.range(&format!("{path}.width_px"), width_px, 16..=8192);
+        self.range(&format!("{path}.height_px"), height_px, 16..=8192);
+        let device = raw.device.unwrap_or_else(|| PathBuf::from("/dev/video0"));
+        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz }
+    }
+
+    fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
+        let foreign = [
+            ("device", raw.device.is_some()),
+            ("width_px", raw.width_px.is_some()),
+            ("height_px", raw.height_px.is_some()),
+            ("frame_rate_hz", raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File),
+        ];
+        self.refuse_foreign(path, foreign, "another kind of source");
+        let image_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
+        let Some(file) = raw.path else {
+            self.wrong(path, "needs `path`, the video file or folder of images");
+            return None;
+        };
+        Some(Source::Video {
+            path: self.path(file),
+            repeat: raw.repeat.unwrap_or(false),
+            pace: raw.pace.unwrap_or(Pace::RealTime),
+            image_rate_hz,
+        })
+    }
+
+    fn frame_rate(&mut self, path: &str, given_hz: Option<f64>) -> f64 {
+        let rate_hz = given_hz.unwrap_or(DEFAULT_FRAME_RATE_HZ);
+        self.range(&format!("{path}.frame_rate_hz"), rate_hz, 0.1..=240.0);
+        rate_hz
+    }
+
+    fn refuse_foreign<const N: usize>(&mut self, path: &str, keys: [(&str, bool); N], needed: &str) {
+        for (name, _) in keys.iter().filter(|(_, given)| *given) {
+            self.wrong(&format!("{path}.{name}"), format!("needs {needed}"));
+        }
+    }
+}
+
+fn parse_broker(url: &str) -> Option<(String, u16)> {
+    let rest = url.strip_prefix("mqtt://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|&p| p > 0)?),
+        _ => (rest, DEFAULT_MQTT_PORT),
+    };
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    (!bare.is_empty() && bare.chars().all(plain) && (bare == host) != host.contains(':')).then(|| (host.to_owned(), port))
+}

@@ -1,0 +1,227 @@
+//! The keys as they stand in the file. Every field says its default and its range; `resolve` enforces them.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Who this board is. Required.
+    pub board: Board,
+    /// Which model it runs. Required.
+    pub model: Model,
+    /// The link to the hub. Default: none, the board works alone.
+    pub network: Option<NetworkSection>,
+    /// The durable store of alarms. Default: `outbox.db` beside this file.
+    #[serde(default)]
+    pub outbox: OutboxSection,
+    /// Overrides of the bundle's score settings, for every camera. Default: none.
+    #[serde(default)]
+    pub score: ScoreOverride,
+    /// What is switched on while an alarm lasts. Default: a line in the log.
+    #[serde(default)]
+    pub local_alarm: LocalAlarmSection,
+    /// Cameras, one `[[camera]]` each; at most 16. Default: none (enough for `drill` and `replay`).
+    #[serde(default)]
+    pub camera: Vec<CameraSection>,
+}
+
+/// `[board]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Unique name at the site: 1 to 32 of `a-z`, `0-9`, `-`, `_`. Required.
+    pub id: String,
+    /// Name of the site, same alphabet. Required.
+    pub site: String,
+    /// Name of a file in `boards/` without its ending, compared with the boards a bundle allows.
+    /// Default: `generic-amd64` or `generic-arm64`, after the processor.
+    pub hardware: Option<String>,
+}
+
+/// `[model]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Folder of the bundle. Required.
+    pub bundle: PathBuf,
+}
+
+/// `[network]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSection {
+    /// `mqtt://HOST[:PORT]`, port 1883 when left out. Required.
+    pub broker: String,
+    /// First level of every topic, 1 to 32 of `a-z`, `0-9`, `-`, `_`. Default: `watchpost`.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+    /// MQTT keep-alive in seconds, 5 to 600. Default: 10.
+    #[serde(default = "default_keep_alive_s")]
+    pub keep_alive_s: u16,
+    /// Milliseconds between heartbeats, 100 to 60000. Default: 5000.
+    #[serde(default = "default_heartbeat_interval_ms")]
+    pub heartbeat_interval_ms: u64,
+    /// Milliseconds until a record without the hub's Ack is published again, 200 to 600000; doubles up to eight times
+    /// that. Default: 3000.
+    #[serde(default = "default_resend_after_ms")]
+    pub resend_after_ms: u64,
+    /// Most records that wait for an Ack at once, 4 to 1024. Default: 256.
+    #[serde(default = "default_window")]
+    pub window: usize,
+    /// User name at the broker. Default: none.
+    pub username: Option<String>,
+    /// File that holds the password (one line). Default: none; needed with `username`.
+    pub password_file: Option<PathBuf>,
+}
+
+/// `[outbox]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboxSection {
+    /// SQLite file. Default: `outbox.db` beside this file.
+    pub path: PathBuf,
+    /// Bound on undelivered records in bytes, 65536 to 4294967296. Default: 335544320 (320 MiB).
+    pub max_bytes: u64,
+}
+
+impl Default for OutboxSection {
+    fn default() -> Self {
+        Self { path: PathBuf::from("outbox.db"), max_bytes: 320 << 20 }
+    }
+}
+
+/// `[score]` and `score` of a camera: each key overrides the bundle's value.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScoreOverride {
+    /// Smoothed score at which an alarm is raised, 0 to 1.
+    pub raise_threshold: Option<f32>,
+    /// Smoothed score at which it is cleared, 0 to `raise_threshold`.
+    pub clear_threshold: Option<f32>,
+    /// How long the score must stay above the threshold, milliseconds, 0 to 86400000.
+    pub min_duration_ms: Option<u32>,
+    /// Quiet time after an alarm, milliseconds, 0 to 86400000.
+    pub cool_down_ms: Option<u32>,
+    /// Time between updates of a lasting alarm, milliseconds, 0 (none) to 86400000.
+    pub update_interval_ms: Option<u32>,
+}
+
+/// `[local_alarm]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalAlarmSection {
+    /// `log` or `sysfs`. Default: `log`.
+    #[serde(default)]
+    pub kind: LocalAlarmName,
+    /// For `sysfs`: the file that takes `1` and `0`, such as `/sys/class/gpio/gpio17/value` or an LED's `brightness`.
+    pub path: Option<PathBuf>,
+    /// For `sysfs`: write `0` for on. Default: false.
+    #[serde(default)]
+    pub active_low: bool,
+}
+
+/// Names of local alarms in the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalAlarmName {
+    /// Only a line in the log.
+    #[default]
+    Log,
+    /// A line driven through a file of the kernel.
+    Sysfs,
+}
+
+/// A checked local alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalAlarmKind {
+    /// Only a line in the log.
+    Log,
+    /// A line driven through a file of the kernel.
+    Sysfs {
+        /// File that takes `1` and `0`.
+        path: PathBuf,
+        /// `0` means on.
+        active_low: bool,
+    },
+}
+
+/// `[[camera]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraSection {
+    /// Name in alarms: 1 to 32 of `a-z`, `0-9`, `-`, `_`; unique on the board. Required.
+    pub id: String,
+    /// Where frames come from. Required.
+    pub source: SourceSection,
+    /// Overrides of `[score]` for this camera. Default: none.
+    #[serde(default)]
+    pub score: ScoreOverride,
+}
+
+/// `source` of a camera. One flat table, so that an error points at the very key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSection {
+    /// `v4l`, `file` or `images`. Required.
+    pub kind: SourceKind,
+    /// For `v4l`: the device node. Default: `/dev/video0`.
+    pub device: Option<PathBuf>,
+    /// For `v4l`: wanted width in pixels, 16 to 8192. Default: 640.
+    pub width_px: Option<u32>,
+    /// For `v4l`: wanted height in pixels, 16 to 8192. Default: 480.
+    pub height_px: Option<u32>,
+    /// For `v4l`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
+    pub frame_rate_hz: Option<f64>,
+    /// For `file` and `images`: the file or folder. Required there.
+    pub path: Option<PathBuf>,
+    /// For `file` and `images`: start again at the end. Default: false.
+    #[serde(rename = "loop")]
+    pub repeat: Option<bool>,
+    /// For `file` and `images`: `real-time` or `fast`. Default: `real-time`.
+    pub pace: Option<Pace>,
+}
+
+/// Kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// Video4Linux2 device.
+    V4l,
+    /// Video file.
+    File,
+    /// Folder of images.
+    Images,
+}
+
+/// How fast frames of a file are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// At the file's frame rate, as a camera would give them.
+    RealTime,
+    /// As fast as they can be scored.
+    Fast,
+}
+
+fn default_prefix() -> String {
+    "watchpost".to_owned()
+}
+
+fn default_keep_alive_s() -> u16 {
+    10
+}
+
+fn default_heartbeat_interval_ms() -> u64 {
+    5_000
+}
+
+fn default_resend_after_ms() -> u64 {
+    3_000
+}
+
+fn default_window() -> usize {
+    256
+}

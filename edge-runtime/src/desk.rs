@@ -1,0 +1,139 @@
+//! The alarm desk: the one place that pipelines raise alarms at and the link takes them from.
+//!
+//! An alarm goes to the durable store. If that refuses (disk full, I/O error, read-only), it goes to a small store in
+//! memory, so that it still reaches the hub directly, and the board reports itself degraded.
+
+use std::sync::{Arc, Mutex};
+
+use alarm_proto::{BoardId, BootId, Message, RecordId};
+
+use crate::health::{Health, lock};
+use crate::outbox::{OutboxError, OutboxStatus, RecordStore, StoredRecord, VolatileStore};
+
+/// Alarms kept in memory while the disk refuses.
+const VOLATILE_RECORDS: usize = 256;
+const STORE_FAILED: &str = "the outbox cannot store alarms durably";
+
+/// Which store a record lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shelf {
+    /// Survives a power cut.
+    Durable,
+    /// Lost when the program ends.
+    Volatile,
+}
+
+/// A raised alarm's identity and whether it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// Its identity.
+    pub id: RecordId,
+    /// Where it is kept until the hub has it.
+    pub shelf: Shelf,
+}
+
+/// See the module's documentation.
+pub struct AlarmDesk {
+    stores: Mutex<Stores>,
+    health: Arc<Health>,
+    wake: Mutex<Option<Box<dyn Fn() + Send>>>,
+}
+
+struct Stores {
+    durable: Box<dyn RecordStore>,
+    volatile: VolatileStore,
+}
+
+impl Stores {
+    fn on(&mut self, shelf: Shelf) -> &mut dyn RecordStore {
+        match shelf {
+            Shelf::Durable => self.durable.as_mut(),
+            Shelf::Volatile => &mut self.volatile,
+        }
+    }
+}
+
+impl AlarmDesk {
+    /// A desk over `durable`.
+    ///
+    /// # Errors
+    /// [`OutboxError::Random`].
+    pub fn new(board: BoardId, durable: Box<dyn RecordStore>, health: Arc<Health>) -> Result<Self, OutboxError> {
+        let volatile = VolatileStore::new(board, durable.boot().counter, VOLATILE_RECORDS)?;
+        Ok(Self { stores: Mutex::new(Stores { durable, volatile }), health, wake: Mutex::new(None) })
+    }
+
+    /// Calls `wake` after every raised alarm. It must not block.
+    pub fn on_raised(&self, wake: Box<dyn Fn() + Send>) {
+        *lock(&self.wake) = Some(wake);
+    }
+
+    /// Stores an alarm and wakes the link; returns when it is durable.
+    ///
+    /// # Errors
+    /// [`OutboxError`] when neither disk nor memory took it: the message does not encode.
+    pub fn raise(&self, mut compose: impl FnMut(RecordId) -> Message) -> Result<Raised, OutboxError> {
+        let raised = self.store(&mut compose)?;
+        if let Some(wake) = lock(&self.wake).as_ref() {
+            wake();
+        }
+        Ok(raised)
+    }
+
+    fn store(&self, compose: &mut dyn FnMut(RecordId) -> Message) -> Result<Raised, OutboxError> {
+        let mut stores = lock(&self.stores);
+        match stores.durable.raise(compose) {
+            Ok(id) => {
+                self.health.restore(STORE_FAILED);
+                Ok(Raised { id, shelf: Shelf::Durable })
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "alarm kept in memory only");
+                self.health.degrade(STORE_FAILED);
+                Ok(Raised { id: stores.volatile.raise(compose)?, shelf: Shelf::Volatile })
+            }
+        }
+    }
+
+    /// Removes what the hub has committed; returns how many records were held.
+    ///
+    /// # Errors
+    /// [`OutboxError`]: nothing durable was removed, the hub's next Ack will do.
+    pub fn acknowledge(&self, acks: &[(BootId, u64)]) -> Result<usize, OutboxError> {
+        let mut stores = lock(&self.stores);
+        let volatile = stores.volatile.acknowledge(acks)?;
+        Ok(volatile + stores.durable.acknowledge(acks)?)
+    }
+
+    /// Up to `limit` records of a shelf with `after < seq <= up_to`, oldest first.
+    ///
+    /// # Errors
+    /// [`OutboxError`]: the store cannot be read.
+    pub fn between(
+        &self,
+        shelf: Shelf,
+        after: u64,
+        up_to: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, OutboxError> {
+        lock(&self.stores).on(shelf).between(after, up_to, limit)
+    }
+
+    /// What a shelf holds.
+    #[must_use]
+    pub fn status(&self, shelf: Shelf) -> OutboxStatus {
+        lock(&self.stores).on(shelf).status()
+    }
+
+    /// Undelivered records of both shelves.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.status(Shelf::Durable).depth + self.status(Shelf::Volatile).depth
+    }
+
+    /// The running boot of the durable store.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        lock(&self.stores).durable.boot()
+    }
+}

@@ -1,0 +1,54 @@
+//! Everything a command can fail with. Each message names the file and the place.
+
+use std::path::PathBuf;
+
+/// See the module's documentation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+    /// A clip could not be scored.
+    #[error(transparent)]
+    Infer(#[from] vad_infer::InferError),
+    /// The outbox refused.
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::OutboxError),
+    /// A source of frames failed.
+    #[error(transparent)]
+    Capture(#[from] crate::capture::CaptureError),
+    /// A file could not be written.
+    #[error("{}: cannot write: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The system refuses something basic.
+    #[error("cannot {doing}: {reason}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's reason.
+        reason: String,
+    },
+    /// The configuration lacks something that this command needs.
+    #[error("{}: {reason}", file.display())]
+    Incomplete {
+        /// The configuration file.
+        file: PathBuf,
+        /// What to add.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Wraps a failure of the operating system.
+    pub(crate) fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |e| Self::System { doing, reason: e.to_string() }
+    }
+}

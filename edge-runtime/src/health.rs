@@ -1,0 +1,216 @@
+//! What the board knows of its own health. The heartbeat is derived from progress, never from a timer alone: a camera
+//! that delivers nothing shows as a growing age, whatever else still runs.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use alarm_proto::CameraId;
+
+use crate::clock::Clock;
+
+const NEVER: u64 = u64::MAX;
+
+/// What a camera is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CameraState {
+    /// Opening its source.
+    Starting = 0,
+    /// Delivering frames.
+    Live = 1,
+    /// Its source failed; it is tried again.
+    Fault = 2,
+    /// Its file has ended.
+    Ended = 3,
+    /// Its file failed; it is not tried again.
+    Failed = 4,
+}
+
+/// Progress of one camera, written by its thread and read by the heartbeat.
+#[derive(Debug)]
+pub struct CameraHealth {
+    /// The camera.
+    pub id: CameraId,
+    state: AtomicU8,
+    last_frame_ms: AtomicU64,
+    last_score_ms: AtomicU64,
+    frames: AtomicU64,
+    clips: AtomicU64,
+}
+
+impl CameraHealth {
+    fn new(id: CameraId) -> Self {
+        let never = || AtomicU64::new(NEVER);
+        Self {
+            id,
+            state: AtomicU8::new(CameraState::Starting as u8),
+            last_frame_ms: never(),
+            last_score_ms: never(),
+            frames: AtomicU64::new(0),
+            clips: AtomicU64::new(0),
+        }
+    }
+
+    /// A frame came in at `now_ms`.
+    pub fn frame_taken(&self, now_ms: u64) {
+        self.last_frame_ms.store(now_ms, Ordering::Relaxed);
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.set_state(CameraState::Live);
+    }
+
+    /// A clip was scored at `now_ms`.
+    pub fn clip_scored(&self, now_ms: u64) {
+        self.last_score_ms.store(now_ms, Ordering::Relaxed);
+        self.clips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Enters a state.
+    pub fn set_state(&self, state: CameraState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn state(&self) -> CameraState {
+        match self.state.load(Ordering::Relaxed) {
+            0 => CameraState::Starting,
+            1 => CameraState::Live,
+            2 => CameraState::Fault,
+            3 => CameraState::Ended,
+            _ => CameraState::Failed,
+        }
+    }
+
+    /// Frames taken so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Clips scored so far.
+    #[must_use]
+    pub fn clips(&self) -> u64 {
+        self.clips.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) -> bool {
+        !matches!(self.state(), CameraState::Ended | CameraState::Failed)
+    }
+}
+
+/// Health of the whole board.
+#[derive(Debug, Default)]
+pub struct Health {
+    cameras: Mutex<Vec<Arc<CameraHealth>>>,
+    degraded: Mutex<BTreeSet<String>>,
+}
+
+/// Ages of the slowest camera's progress, milliseconds; `None` while some camera has made none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Age of the last frame.
+    pub last_frame_age_ms: Option<u32>,
+    /// Age of the last score.
+    pub last_score_age_ms: Option<u32>,
+}
+
+impl Health {
+    /// Adds a camera.
+    pub fn add_camera(&self, id: CameraId) -> Arc<CameraHealth> {
+        let camera = Arc::new(CameraHealth::new(id));
+        lock(&self.cameras).push(Arc::clone(&camera));
+        camera
+    }
+
+    /// All cameras.
+    #[must_use]
+    pub fn cameras(&self) -> Vec<Arc<CameraHealth>> {
+        lock(&self.cameras).clone()
+    }
+
+    /// Notes a lasting defect once; logs it the first time.
+    pub fn degrade(&self, reason: &str) {
+        if lock(&self.degraded).insert(reason.to_owned()) {
+            tracing::error!(%reason, "degraded");
+        }
+    }
+
+    /// The defect is gone.
+    pub fn restore(&self, reason: &str) {
+        if lock(&self.degraded).remove(reason) {
+            tracing::info!(%reason, "no longer degraded");
+        }
+    }
+
+    /// Present defects.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<String> {
+        lock(&self.degraded).iter().cloned().collect()
+    }
+
+    /// Ages of the slowest camera that should be running; `None` when there is no such camera either.
+    #[must_use]
+    pub fn progress(&self, clock: &dyn Clock) -> Progress {
+        let now_ms = clock.monotonic_ms();
+        let running: Vec<_> = self.cameras().into_iter().filter(|c| c.counts()).collect();
+        let oldest = |at: fn(&CameraHealth) -> &AtomicU64| {
+            let stamps = running.iter().map(|c| at(c).load(Ordering::Relaxed));
+            let worst_ms = stamps.map(|ms| if ms == NEVER { None } else { Some(ms) }).min()??;
+            Some(u32::try_from(now_ms.saturating_sub(worst_ms)).unwrap_or(u32::MAX))
+        };
+        Progress {
+            last_frame_age_ms: oldest(|c| &c.last_frame_ms),
+            last_score_age_ms: oldest(|c| &c.last_score_ms),
+        }
+    }
+}
+
+/// A poisoned lock still guards plain data here: a camera that died must not take the board with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn id(name: &str) -> CameraId {
+        CameraId::try_from(name).unwrap()
+    }
+
+    #[test]
+    fn the_slowest_camera_decides_the_ages() {
+        let (health, clock) = (Health::default(), ManualClock::default());
+        let (north, south) = (health.add_camera(id("north")), health.add_camera(id("south")));
+        north.frame_taken(0);
+        assert_eq!(health.progress(&clock).last_frame_age_ms, None, "south has never delivered");
+        clock.advance_ms(700);
+        south.frame_taken(700);
+        assert_eq!(health.progress(&clock).last_frame_age_ms, Some(700));
+        assert_eq!(health.progress(&clock).last_score_age_ms, None);
+    }
+
+    #[test]
+    fn ages_grow_while_nothing_happens_and_ended_files_do_not_count() {
+        let (health, clock) = (Health::default(), ManualClock::default());
+        let file = health.add_camera(id("file"));
+        file.frame_taken(0);
+        file.clip_scored(0);
+        clock.advance_ms(60_000);
+        assert_eq!(health.progress(&clock).last_score_age_ms, Some(60_000));
+        file.set_state(CameraState::Ended);
+        assert_eq!(health.progress(&clock).last_frame_age_ms, None);
+    }
+
+    #[test]
+    fn defects_come_and_go() {
+        let health = Health::default();
+        health.degrade("disk full");
+        health.degrade("disk full");
+        assert_eq!(health.degraded(), ["disk full"]);
+        health.restore("disk full");
+        assert!(health.degraded().is_empty());
+    }
+}

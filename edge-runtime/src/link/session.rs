@@ -1,0 +1,146 @@
+//! One MQTT connection: a fresh client, a thread that reads its events, and nothing remembered afterwards.
+//!
+//! `rumqttc` serves as a pipe only. It drops accepted publishes when a broker has forgotten the session and has open
+//! defects after session loss, so a broken connection is thrown away whole and the outbox publishes again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::{Client, Connection, Event, MqttOptions};
+
+use crate::config::Network;
+
+/// Largest packet taken from the broker, bytes; an Ack is far smaller.
+const MAX_PACKET_BYTES: u32 = 4_096;
+const CONNECT_TIMEOUT_S: u64 = 5;
+
+/// What the link's thread reacts to.
+pub(super) enum LinkEvent {
+    /// A record was raised.
+    Wake,
+    /// The program ends.
+    Stop,
+    /// Something happened on connection number `generation`.
+    Session {
+        generation: u64,
+        event: SessionEvent,
+    },
+}
+
+/// What happened on a connection.
+pub(super) enum SessionEvent {
+    Connected,
+    Subscribed,
+    Received(Vec<u8>),
+    /// A publish was taken by the broker: there is room for more. No sign of durability.
+    Progress,
+    Down(String),
+}
+
+/// Handle of one connection.
+pub(super) struct Session {
+    client: Client,
+    pub(super) generation: u64,
+}
+
+impl Session {
+    /// Starts connecting; what follows arrives as events on `events`.
+    pub(super) fn start(
+        network: &Network,
+        client_id: &str,
+        generation: u64,
+        events: SyncSender<LinkEvent>,
+    ) -> Result<Self, String> {
+        let options = options(network, client_id);
+        let queue = network.window * 2 + 16;
+        let built = catch_unwind(AssertUnwindSafe(|| Client::new(options, queue)));
+        let (client, connection) = built.map_err(|_| "the MQTT client cannot start".to_owned())?;
+        let reader = Reader { events, generation };
+        std::thread::Builder::new()
+            .name(format!("mqtt-{generation}"))
+            .spawn(move || reader.run(connection))
+            .map_err(|e| format!("no thread for the MQTT connection: {e}"))?;
+        Ok(Self { client, generation })
+    }
+
+    pub(super) fn subscribe(&self, topic: &str) -> Result<(), String> {
+        self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|e| e.to_string())
+    }
+
+    /// Hands a record to the connection; false when its queue is full.
+    pub(super) fn publish(&self, topic: &str, frame: &[u8]) -> bool {
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, frame.to_vec()).is_ok()
+    }
+
+    /// Hands over something that is worthless when late.
+    pub(super) fn publish_once(&self, topic: &str, frame: &[u8]) -> bool {
+        self.client.try_publish(topic, QoS::AtMostOnce, false, frame.to_vec()).is_ok()
+    }
+
+    pub(super) fn disconnect(&self) {
+        // A full queue or a dead connection ends by itself.
+        let _ = self.client.try_disconnect();
+    }
+}
+
+fn options(network: &Network, client_id: &str) -> MqttOptions {
+    let mut options = MqttOptions::new(client_id, network.host.clone(), network.port);
+    options.set_keep_alive(std::time::Duration::from_secs(network.keep_alive_s.into()));
+    options.set_clean_start(true);
+    options.set_max_packet_size(Some(MAX_PACKET_BYTES));
+    options.set_connection_timeout(CONNECT_TIMEOUT_S);
+    options.set_outgoing_inflight_upper_limit(u16::try_from(network.window).unwrap_or(u16::MAX));
+    let mut sockets = options.network_options();
+    sockets.set_tcp_nodelay(true);
+    options.set_network_options(sockets);
+    if let Some(credentials) = &network.credentials {
+        options.set_credentials(credentials.username.clone(), credentials.password.clone());
+    }
+    options
+}
+
+/// Reports the end of the connection however it comes, a panic inside the client included.
+struct Reader {
+    events: SyncSender<LinkEvent>,
+    generation: u64,
+}
+
+impl Reader {
+    fn run(&self, mut connection: Connection) {
+        let reason = catch_unwind(AssertUnwindSafe(|| self.read(&mut connection)))
+            .unwrap_or_else(|_| "the MQTT client failed inside".to_owned());
+        self.send(SessionEvent::Down(reason));
+    }
+
+    fn read(&self, connection: &mut Connection) -> String {
+        loop {
+            let event = match connection.recv() {
+                Ok(Ok(Event::Incoming(packet))) => event_of(packet),
+                Ok(Ok(Event::Outgoing(_))) => None,
+                Ok(Err(e)) => return e.to_string(),
+                Err(_) => return "closed".to_owned(),
+            };
+            if let Some(event) = event
+                && !self.send(event)
+            {
+                return "the program ends".to_owned();
+            }
+        }
+    }
+
+    fn send(&self, event: SessionEvent) -> bool {
+        self.events.send(LinkEvent::Session { generation: self.generation, event }).is_ok()
+    }
+}
+
+fn event_of(packet: Packet) -> Option<SessionEvent> {
+    match packet {
+        Packet::ConnAck(_) => Some(SessionEvent::Connected),
+        Packet::SubAck(_) => Some(SessionEvent::Subscribed),
+        Packet::Publish(publish) => Some(SessionEvent::Received(publish.payload.to_vec())),
+        Packet::PubAck(_) => Some(SessionEvent::Progress),
+        _ => None,
+    }
+}

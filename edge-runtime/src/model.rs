@@ -1,0 +1,133 @@
+//! The model bundle, verified and loaded once; every camera shares it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model_bundle::{ArtefactRole, Bundle, BundleError};
+use vad_core::{ModelSpec, ScoreSpec};
+use vad_infer::{Encoder, Head, InferError, Scorer};
+
+use crate::config::ScoreOverride;
+use crate::detector::Detector;
+
+/// Why a bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The bundle is damaged or missing.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The bundle is for other boards.
+    #[error("{}: this bundle is for {allowed}, not for `{hardware}`; set board.hardware or take another bundle", dir.display())]
+    OtherHardware {
+        /// The bundle.
+        dir: PathBuf,
+        /// Boards it is for.
+        allowed: String,
+        /// This board.
+        hardware: String,
+    },
+    /// A graph does not load.
+    #[error("{}: {source}", dir.display())]
+    Graph {
+        /// The bundle.
+        dir: PathBuf,
+        /// The reason.
+        source: InferError,
+    },
+    /// The score settings contradict each other once the configuration's are applied.
+    #[error("score settings of the bundle {} with the configuration's: {reason}", dir.display())]
+    Score {
+        /// The bundle.
+        dir: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A loaded model.
+pub struct Model {
+    bundle: Bundle,
+    dir: PathBuf,
+    encoder: Arc<Encoder>,
+    head: Arc<Head>,
+}
+
+impl Model {
+    /// Verifies and loads the bundle in `dir` for a board of kind `hardware` (`None`: any).
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn load(dir: &Path, hardware: Option<&str>) -> Result<Self, ModelError> {
+        let bundle = Bundle::open(dir)?;
+        let manifest = bundle.manifest();
+        if let Some(hardware) = hardware.filter(|h| !manifest.allows_board(h)) {
+            let (allowed, hardware) = (manifest.boards.join(", "), hardware.to_owned());
+            return Err(ModelError::OtherHardware { dir: dir.to_owned(), allowed, hardware });
+        }
+        let graph = |source| ModelError::Graph { dir: dir.to_owned(), source };
+        let encoder = Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder", bundle.model());
+        let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
+        let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
+        Ok(Self { bundle, dir: dir.to_owned(), encoder, head })
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec {
+        self.bundle.model()
+    }
+
+    /// First bytes of the bundle's hash, as alarms carry them.
+    #[must_use]
+    pub fn short_id(&self) -> [u8; 8] {
+        self.bundle.short_id()
+    }
+
+    /// One line for people: name, version, hash.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let manifest = self.bundle.manifest();
+        format!("{} version {} ({})", manifest.name, manifest.version, hex(&self.short_id()))
+    }
+
+    /// The bundle's score settings with the overrides applied, outermost first.
+    ///
+    /// # Errors
+    /// [`ModelError::Score`].
+    pub fn score_spec(&self, overrides: &[&ScoreOverride]) -> Result<ScoreSpec, ModelError> {
+        let mut score = self.spec().score.clone();
+        for over in overrides {
+            over.apply(&mut score);
+        }
+        score.validate().map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })?;
+        Ok(score)
+    }
+
+    /// A detector at the start of its stream.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn detector(&self, score: ScoreSpec) -> Result<Detector, ModelError> {
+        let graph = |source| ModelError::Graph { dir: self.dir.clone(), source };
+        let scorer = Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec()).map_err(graph)?;
+        Detector::new(scorer, score).map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })
+    }
+}
+
+impl ScoreOverride {
+    /// Replaces what is given.
+    pub fn apply(&self, score: &mut ScoreSpec) {
+        fn set<T: Copy>(value: &mut T, given: Option<T>) {
+            *value = given.unwrap_or(*value);
+        }
+        set(&mut score.raise_threshold, self.raise_threshold);
+        set(&mut score.clear_threshold, self.clear_threshold);
+        set(&mut score.min_duration_ms, self.min_duration_ms);
+        set(&mut score.cool_down_ms, self.cool_down_ms);
+        set(&mut score.update_interval_ms, self.update_interval_ms);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

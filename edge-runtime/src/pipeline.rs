@@ -1,0 +1,327 @@
+//! One camera's thread: frames, scores, edges, alarms. It survives its source and its own panics, and stops no other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use alarm_proto::{Alarm, CameraId, EventKind, Message, RecordId, Severity};
+use vad_core::{AlarmEdge, EdgeKind};
+
+use crate::capture::{self, CaptureError};
+use crate::clock::Clock;
+use crate::config::{CameraConfig, Source};
+use crate::desk::AlarmDesk;
+use crate::detector::{ClipReport, Detector};
+use crate::health::{CameraHealth, CameraState, Health};
+use crate::local_alarm::Siren;
+use crate::shutdown::Stop;
+
+const RETRY_FIRST_MS: u64 = 500;
+const RETRY_MOST_MS: u64 = 4_000;
+const RETRY_SLICE_MS: u64 = 50;
+
+/// Everything an alarm needs beside its edge; shared by all cameras.
+pub struct Board {
+    /// Takes alarms.
+    pub desk: Arc<AlarmDesk>,
+    /// Sounds first.
+    pub siren: Siren,
+    /// Labels alarms.
+    pub clock: Arc<dyn Clock>,
+    /// Knows the cameras.
+    pub health: Arc<Health>,
+    /// First bytes of the bundle's hash.
+    pub model: [u8; 8],
+}
+
+impl Board {
+    /// Turns an edge into the local alarm and then into a durable record, in this order.
+    pub fn announce(&self, camera: &CameraId, edge: &AlarmEdge, threshold: f32) -> Option<RecordId> {
+        match edge.kind {
+            EdgeKind::Raised | EdgeKind::Updated => self.siren.raise(camera),
+            EdgeKind::Cleared => self.siren.clear(camera),
+        }
+        let (uptime_ms, wall_clock_ms) = (self.clock.monotonic_ms(), self.clock.wall_ms());
+        let compose = |id| {
+            Message::Alarm(Alarm {
+                id,
+                camera: camera.clone(),
+                kind: kind_of(edge.kind),
+                event: edge.event,
+                severity: severity_of(edge, threshold),
+                wall_clock_ms,
+                uptime_ms,
+                onset_media_ms: edge.onset.0,
+                media_ms: edge.at.0,
+                score: edge.score,
+                peak: edge.peak,
+                threshold,
+                model: self.model,
+            })
+        };
+        match self.desk.raise(compose) {
+            Ok(raised) => {
+                tracing::warn!(%camera, kind = ?edge.kind, event = edge.event, score = edge.score, record = %raised.id, "alarm");
+                Some(raised.id)
+            }
+            Err(e) => {
+                tracing::error!(%camera, error = %e, "alarm lost");
+                self.health.degrade("an alarm could not be recorded at all");
+                None
+            }
+        }
+    }
+}
+
+fn kind_of(kind: EdgeKind) -> EventKind {
+    match kind {
+        EdgeKind::Raised => EventKind::Raised,
+        EdgeKind::Updated => EventKind::Updated,
+        EdgeKind::Cleared => EventKind::Cleared,
+    }
+}
+
+/// A clearing is a notice; a peak in the upper half between threshold and 1 is critical; anything else is a warning.
+#[must_use]
+pub fn severity_of(edge: &AlarmEdge, threshold: f32) -> Severity {
+    match edge.kind {
+        EdgeKind::Cleared => Severity::Notice,
+        _ if edge.peak >= f32::midpoint(threshold, 1.0) => Severity::Critical,
+        _ => Severity::Warning,
+    }
+}
+
+/// One camera on its board.
+pub struct CameraRunner {
+    /// Its configuration.
+    pub config: CameraConfig,
+    /// Its detector.
+    pub detector: Detector,
+    /// Its progress.
+    pub health: Arc<CameraHealth>,
+    /// The board.
+    pub board: Arc<Board>,
+    /// The wish to end.
+    pub stop: Stop,
+}
+
+/// How a camera's thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its file ended, or the program does.
+    Ended,
+    /// Its file failed.
+    Failed,
+}
+
+/// How one pass over a source ended.
+enum Pass {
+    End,
+    Fault(String),
+}
+
+impl CameraRunner {
+    /// Runs until the source ends for good or the program does.
+    pub fn run(mut self) -> Outcome {
+        let mut wait_ms = RETRY_FIRST_MS;
+        loop {
+            let frames_before = self.health.frames();
+            let pass = catch_unwind(AssertUnwindSafe(|| self.pass()))
+                .unwrap_or_else(|_| Pass::Fault("its thread panicked; it starts again".to_owned()));
+            if self.stop.is_set() {
+                self.clear_event();
+                return Outcome::Ended;
+            }
+            match pass {
+                Pass::End if !self.repeats() => return self.end(CameraState::Ended, Outcome::Ended),
+                Pass::End => continue,
+                Pass::Fault(reason) => {
+                    tracing::error!(camera = %self.config.id, %reason, "camera fault");
+                    self.clear_event();
+                    if self.is_finite() {
+                        return self.end(CameraState::Failed, Outcome::Failed);
+                    }
+                }
+            }
+            self.health.set_state(CameraState::Fault);
+            if self.health.frames() > frames_before {
+                wait_ms = RETRY_FIRST_MS;
+            }
+            self.wait(wait_ms);
+            wait_ms = (wait_ms * 2).min(RETRY_MOST_MS);
+        }
+    }
+
+    fn end(&self, state: CameraState, outcome: Outcome) -> Outcome {
+        self.health.set_state(state);
+        tracing::info!(camera = %self.config.id, frames = self.health.frames(), clips = self.health.clips(), ?outcome, "camera ended");
+        outcome
+    }
+
+    fn repeats(&self) -> bool {
+        matches!(self.config.source, Source::Video { repeat: true, .. } | Source::V4l { .. })
+    }
+
+    /// A file that fails once fails always; a device may come back, a looped file stands for one.
+    fn is_finite(&self) -> bool {
+        !self.repeats()
+    }
+
+    fn wait(&self, ms: u64) {
+        let until_ms = self.board.clock.monotonic_ms() + ms;
+        while !self.stop.is_set() && self.board.clock.monotonic_ms() < until_ms {
+            self.board.clock.sleep_ms(RETRY_SLICE_MS);
+        }
+    }
+
+    /// From opening the source to its end or fault.
+    fn pass(&mut self) -> Pass {
+        match self.play() {
+            Ok(()) => Pass::End,
+            Err(e) => Pass::Fault(e.to_string()),
+        }
+    }
+
+    fn play(&mut self) -> Result<(), CaptureError> {
+        let mut camera = capture::open(&self.config.source, &self.board.clock, &self.stop)?;
+        while let Some(stamp) = camera.next()? {
+            self.health.frame_taken(self.board.clock.monotonic_ms());
+            match self.detector.push(camera.frame()?, stamp) {
+                Ok(report) => report.iter().for_each(|r| self.report(r)),
+                Err(e) => self.not_scored(&e),
+            }
+        }
+        if !self.stop.is_set() {
+            match self.detector.finish() {
+                Ok(end) => {
+                    end.tail.iter().for_each(|r| self.report(r));
+                    end.cleared.iter().for_each(|edge| self.announce(edge));
+                }
+                Err(e) => self.not_scored(&e),
+            }
+        }
+        self.clear_event();
+        Ok(())
+    }
+
+    fn report(&self, report: &ClipReport) {
+        self.health.clip_scored(self.board.clock.monotonic_ms());
+        tracing::debug!(camera = %self.config.id, clip = report.span.index, raw = report.raw, smoothed = report.step.smoothed, "scored");
+        report.step.edge.iter().for_each(|edge| self.announce(edge));
+    }
+
+    fn not_scored(&self, error: &vad_infer::InferError) {
+        tracing::error!(camera = %self.config.id, %error, "clip not scored");
+        self.board.health.degrade(&format!("camera {}: clips could not be scored", self.config.id));
+    }
+
+    /// An event does not outlive its stream.
+    fn clear_event(&mut self) {
+        if let Some(edge) = self.detector.abandon() {
+            self.announce(&edge);
+        }
+    }
+
+    fn announce(&self, edge: &AlarmEdge) {
+        let threshold = self.detector.score_spec().raise_threshold;
+        self.board.announce(&self.config.id, edge, threshold);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::local_alarm::LocalAlarm;
+    use crate::outbox::{Compose, OutboxError, OutboxStatus, RecordStore, StoredRecord};
+    use alarm_proto::{BoardId, BootId};
+    use std::sync::Mutex;
+    use vad_core::MediaTimeMs;
+
+    type Log = Arc<Mutex<Vec<&'static str>>>;
+
+    struct LoggedSiren(Log);
+
+    impl LocalAlarm for LoggedSiren {
+        fn set(&mut self, on: bool) -> Result<(), String> {
+            self.0.lock().unwrap().push(if on { "siren on" } else { "siren off" });
+            Err("a siren that fails stops nothing".to_owned())
+        }
+    }
+
+    struct LoggedStore {
+        log: Log,
+        fails: bool,
+    }
+
+    impl RecordStore for LoggedStore {
+        fn boot(&self) -> BootId {
+            BootId { counter: 1, random: 1 }
+        }
+
+        fn raise(&mut self, compose: Compose<'_>) -> Result<RecordId, OutboxError> {
+            self.log.lock().unwrap().push("outbox");
+            if self.fails {
+                return Err(OutboxError::Other("no space left".to_owned()));
+            }
+            let id = RecordId { board: BoardId::try_from("b").unwrap(), boot: self.boot(), seq: 1 };
+            compose(id.clone());
+            Ok(id)
+        }
+
+        fn acknowledge(&mut self, _: &[(BootId, u64)]) -> Result<usize, OutboxError> {
+            Ok(0)
+        }
+
+        fn between(&mut self, _: u64, _: u64, _: usize) -> Result<Vec<StoredRecord>, OutboxError> {
+            Ok(Vec::new())
+        }
+
+        fn status(&self) -> OutboxStatus {
+            OutboxStatus::default()
+        }
+    }
+
+    fn board(fails: bool) -> (Board, Log) {
+        let log = Log::default();
+        let health = Arc::new(Health::default());
+        let store = Box::new(LoggedStore { log: Arc::clone(&log), fails });
+        let desk = AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
+        let wake = Arc::clone(&log);
+        desk.on_raised(Box::new(move || wake.lock().unwrap().push("link")));
+        let siren = Siren::new(Box::new(LoggedSiren(Arc::clone(&log))));
+        let clock = Arc::new(ManualClock::default());
+        (Board { desk: Arc::new(desk), siren, clock, health, model: [0; 8] }, log)
+    }
+
+    fn edge(kind: EdgeKind) -> AlarmEdge {
+        let at = MediaTimeMs(1_600);
+        AlarmEdge { kind, event: 1, onset: MediaTimeMs(0), at, score: 0.6, peak: 0.7 }
+    }
+
+    #[test]
+    fn the_local_alarm_acts_before_the_outbox_and_the_outbox_before_the_network() {
+        let (board, log) = board(false);
+        let camera = CameraId::try_from("c").unwrap();
+        board.announce(&camera, &edge(EdgeKind::Raised), 0.5);
+        board.announce(&camera, &edge(EdgeKind::Cleared), 0.5);
+        assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link", "siren off", "outbox", "link"]);
+    }
+
+    #[test]
+    fn a_full_disk_still_alarms_and_degrades_the_board() {
+        let (board, log) = board(true);
+        let id = board.announce(&CameraId::try_from("c").unwrap(), &edge(EdgeKind::Raised), 0.5).unwrap();
+        assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link"]);
+        assert_eq!(board.desk.depth(), 1, "kept in memory for the link");
+        assert_ne!(id.boot, board.desk.boot(), "a volatile record never takes a durable one's identity");
+        assert_eq!(board.health.degraded().len(), 1);
+    }
+
+    #[test]
+    fn severity_follows_the_peak() {
+        let with_peak = |peak| AlarmEdge { peak, ..edge(EdgeKind::Raised) };
+        assert_eq!(severity_of(&with_peak(0.74), 0.5), Severity::Warning);
+        assert_eq!(severity_of(&with_peak(0.75), 0.5), Severity::Critical);
+        assert_eq!(severity_of(&edge(EdgeKind::Cleared), 0.5), Severity::Notice);
+    }
+}

@@ -1,0 +1,175 @@
+//! Every wrong configuration is refused with the file, the line, the key and what to write instead.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use watchpostd::config::{Config, ConfigError, Pace, Problem, Source};
+
+const GOOD: &str = r#"
+[board]
+id = "gate-1"
+site = "yard"
+
+[model]
+bundle = "bundle"
+
+[network]
+broker = "mqtt://hub.local"
+
+[score]
+raise_threshold = 0.6
+
+[[camera]]
+id = "north"
+source = { kind = "v4l", device = "/dev/video2", frame_rate_hz = 12.5 }
+score.raise_threshold = 0.7
+
+[[camera]]
+id = "south"
+source = { kind = "file", path = "south.mp4", loop = true, pace = "fast" }
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/watchpost/board.toml"))
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    parse(text).expect_err("must be refused").problems().to_vec()
+}
+
+fn only_problem(text: &str) -> Problem {
+    let found = problems(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn a_good_file_is_read_with_its_defaults() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.board.as_str(), "gate-1");
+    assert_eq!(config.bundle, Path::new("/etc/watchpost/bundle"), "relative paths start at the file");
+    assert_eq!(config.outbox.path, Path::new("/etc/watchpost/outbox.db"));
+    assert_eq!(config.outbox.max_bytes, 320 << 20);
+    let network = config.network.unwrap();
+    assert_eq!((network.host.as_str(), network.port, network.prefix.as_str()), ("hub.local", 1883, "watchpost"));
+    assert_eq!(network.heartbeat_interval_ms, 5_000);
+    assert_eq!(config.cameras[0].score.raise_threshold, Some(0.7));
+    let Source::Video { path, repeat, pace, .. } = &config.cameras[1].source else { panic!("a file") };
+    assert_eq!((path.as_path(), *repeat, *pace), (Path::new("/etc/watchpost/south.mp4"), true, Pace::Fast));
+}
+
+#[test]
+fn the_network_may_be_left_out() {
+    let text = GOOD.replace("[network]\nbroker = \"mqtt://hub.local\"\n", "");
+    assert!(parse(&text).unwrap().network.is_none());
+}
+
+#[test]
+fn a_misspelt_key_names_its_line_its_path_and_the_right_one() {
+    let cases = [
+        ("[board]", "[bord]", "bord", "board"),
+        ("site =", "siet =", "board.siet", "site"),
+        ("broker =", "brokr =", "network.brokr", "broker"),
+        ("[score]\nraise_threshold", "[score]\nraise_treshold", "score.raise_treshold", "raise_threshold"),
+        ("[[camera]]\nid = \"south\"", "[[camera]]\nidd = \"south\"", "camera[1].idd", "id"),
+        ("device =", "devise =", "camera[0].source.devise", "device"),
+        ("loop =", "lop =", "camera[1].source.lop", "loop"),
+    ];
+    for (right, wrong, key, suggestion) in cases {
+        let text = GOOD.replace(right, wrong);
+        let problem = only_problem(&text);
+        assert_eq!(problem.key, key);
+        assert_eq!(problem.suggestion.as_deref(), Some(suggestion), "{problem}");
+        let misspelt = wrong.lines().last().unwrap();
+        let line = text.lines().position(|l| l.contains(misspelt)).unwrap() + 1;
+        assert_eq!(problem.line, Some(line), "{problem}");
+    }
+}
+
+#[test]
+fn the_message_is_one_that_an_editor_can_jump_to() {
+    let message = parse(&GOOD.replace("site =", "siet =")).unwrap_err().to_string();
+    let expected = "/etc/watchpost/board.toml:4: `board.siet`: unknown key; allowed here: id, site, hardware\n  did you mean `site`?";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn a_misspelt_value_is_answered_too() {
+    let problem = only_problem(&GOOD.replace("kind = \"v4l\"", "kind = \"v4l2\""));
+    assert_eq!((problem.key.as_str(), problem.suggestion.as_deref()), ("camera[0].source.kind", Some("v4l")));
+}
+
+#[test]
+fn a_key_that_resembles_nothing_gets_no_guess() {
+    let problem = only_problem(&GOOD.replace("site =", "zzzz = 1\nsite ="));
+    assert_eq!(problem.suggestion, None);
+}
+
+#[test]
+fn values_out_of_range_name_the_key_and_the_range() {
+    let cases = [
+        ("raise_threshold = 0.6", "raise_threshold = 1.5", "score.raise_threshold", "0 to 1"),
+        ("raise_threshold = 0.6", "raise_threshold = nan", "score.raise_threshold", "0 to 1"),
+        ("frame_rate_hz = 12.5", "frame_rate_hz = 0.0", "camera[0].source.frame_rate_hz", "0.1 to 240"),
+        ("id = \"south\"", "id = \"South gate\"", "camera[1].id", "a-z"),
+        ("id = \"south\"", "id = \"north\"", "camera[1].id", "two cameras"),
+        ("mqtt://hub.local", "mqtt://", "network.broker", "mqtt://HOST"),
+        ("mqtt://hub.local", "mqtts://hub.local", "network.broker", "TLS"),
+        ("mqtt://hub.local", "mqtt://hub.local:99999", "network.broker", "mqtt://HOST:PORT"),
+        ("[score]", "[outbox]\nmax_bytes = 100\n[score]", "outbox.max_bytes", "65536 to 4294967296"),
+        ("device =", "path = \"x\", device =", "camera[0].source.path", "needs kind"),
+    ];
+    for (right, wrong, key, says) in cases {
+        let problem = only_problem(&GOOD.replacen(right, wrong, 1));
+        assert_eq!(problem.key, key);
+        assert!(problem.message.contains(says), "{problem}");
+        assert!(problem.line.is_some(), "{problem}");
+    }
+}
+
+#[test]
+fn all_wrong_values_are_told_at_once() {
+    let text = GOOD.replace("raise_threshold = 0.6", "raise_threshold = 2.0").replace("\"yard\"", "\"Yard!\"");
+    assert_eq!(problems(&text).len(), 2);
+}
+
+#[test]
+fn missing_keys_wrong_types_and_broken_toml_say_where() {
+    let missing = only_problem(&GOOD.replace("site = \"yard\"\n", ""));
+    assert!(missing.message.contains("missing field `site`"), "{missing}");
+    let wrong_type = only_problem(&GOOD.replace("raise_threshold = 0.6", "raise_threshold = \"high\""));
+    assert_eq!((wrong_type.key.as_str(), wrong_type.line), ("score.raise_threshold", Some(13)));
+    let broken = only_problem("[board\nid = 1");
+    assert_eq!(broken.line, Some(1));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Path::new("/nonexistent/board.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/board.toml: cannot read"), "{error}");
+}
+
+#[test]
+fn a_password_never_shows_in_debug_output() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
+    let text = GOOD.replace("[score]", "username = \"u\"\npassword_file = \"secret\"\n[score]");
+    let config = Config::parse(&text, &folder.path().join("board.toml")).unwrap();
+    assert_eq!(config.network.as_ref().unwrap().credentials.as_ref().unwrap().password, "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_damaged_configuration_panics(at in 0..GOOD.len(), with in any::<char>(), cut in 0..GOOD.len()) {
+        let mut text: String = GOOD.chars().enumerate().map(|(i, c)| if i == at { with } else { c }).collect();
+        let _ = parse(&text);
+        text.truncate(text.floor_char_boundary(cut));
+        let _ = parse(&text);
+    }
+}

@@ -1,0 +1,213 @@
+//! The real program on generated videos with a tiny model: scores, alarms, delivery and refusals.
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use alarm_proto::{EventKind, Message};
+use common::broker::Broker;
+use common::hub::FakeHub;
+use common::{board, eventually, stderr, stdout, tiny, watchpostd, write_config};
+use watchpostd::outbox::{Outbox, RecordStore};
+
+fn replay(folder: &Path, video: &str, more: &[&str]) -> Output {
+    watchpostd()
+        .args(["replay", "--bundle"])
+        .arg(folder.join("bundle"))
+        .arg(folder.join(video))
+        .args(more)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    assert!(output.status.success(), "{}", stderr(output));
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const BOARD: &str = "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"bundle\"\n";
+
+#[test]
+fn scores_and_edges_follow_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 6, 2, 2);
+    let rows = json_lines(&replay(folder.path(), "event.mp4", &["--json", "--scores", "scores.csv"]));
+    assert_eq!(rows.len(), 6);
+    let edges: Vec<_> = rows.iter().map(|r| r["edge"].as_str().unwrap_or("-")).collect();
+    assert_eq!(edges, ["-", "-", "raised", "-", "cleared", "-"]);
+    for (n, row) in rows.iter().enumerate() {
+        let brightness = if (2..4).contains(&n) { 220.0 } else { 30.0 } / 255.0;
+        let expected = tiny::expected_score(brightness);
+        // The codec may shift a grey value by one or two.
+        assert!((row["raw"].as_f64().unwrap() - f64::from(expected)).abs() < 0.02, "{row}");
+        assert_eq!(row["first_frame"], n * 16);
+        assert_eq!(row["start_s"].as_f64().unwrap(), n as f64 * 1.6);
+    }
+    let csv = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7);
+    let raw: f32 = csv.lines().nth(3).unwrap().split(',').nth(5).unwrap().parse().unwrap();
+    assert_eq!(f64::from(raw) as f32, rows[2]["raw"].as_f64().unwrap() as f32, "both forms carry the same bits");
+}
+
+#[test]
+fn the_tail_of_a_video_is_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video(&folder.path().join("short.mp4"), &[200; 21]);
+    let rows = json_lines(&replay(folder.path(), "short.mp4", &["--json"]));
+    let frames: Vec<_> = rows.iter().map(|r| r["frames"].as_u64().unwrap()).collect();
+    assert_eq!(frames, [16, 5]);
+    let table = replay(folder.path(), "short.mp4", &[]);
+    assert!(stdout(&table).lines().last().unwrap().contains("cleared"), "an event does not outlive its stream");
+}
+
+#[test]
+fn a_folder_of_images_plays_like_a_video() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    let frames = folder.path().join("frames");
+    std::fs::create_dir(&frames).unwrap();
+    for n in 0..20 {
+        let value = if n < 16 { 30 } else { 220 };
+        image::RgbImage::from_pixel(40, 24, image::Rgb([value; 3])).save(frames.join(format!("{n}.png"))).unwrap();
+    }
+    let rows = json_lines(&replay(folder.path(), "frames", &["--json"]));
+    assert_eq!(rows.len(), 2);
+    for (row, value) in rows.iter().zip([30.0, 220.0]) {
+        let expected = f64::from(tiny::expected_score(value / 255.0));
+        assert!((row["raw"].as_f64().unwrap() - expected).abs() < 1e-5, "{row}");
+    }
+}
+
+#[test]
+fn a_configuration_brings_its_thresholds_and_its_outbox() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 5, 2, 1);
+    let deaf = format!("{BOARD}[score]\nraise_threshold = 1.0\nclear_threshold = 0.9\n");
+    write_config(folder.path(), &deaf);
+    let rows = json_lines(&replay(folder.path(), "event.mp4", &["--json", "--config", "board.toml"]));
+    assert!(rows.iter().all(|r| r["edge"].is_null()), "nothing reaches a threshold of 1");
+    write_config(folder.path(), BOARD);
+    json_lines(&replay(folder.path(), "event.mp4", &["--json", "--config", "board.toml"]));
+    let (mut outbox, _) = Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 20).unwrap();
+    let kinds: Vec<_> = outbox
+        .between(0, u64::MAX, 10)
+        .unwrap()
+        .into_iter()
+        .map(|r| match alarm_proto::decode(&r.bytes).unwrap() {
+            Message::Alarm(alarm) => (alarm.kind, alarm.onset_media_ms, alarm.media_ms),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, [(EventKind::Raised, 3_200, 4_800), (EventKind::Cleared, 3_200, 6_400)]);
+}
+
+#[test]
+fn run_plays_file_cameras_side_by_side_and_delivers() {
+    let Some(broker) = Broker::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 5, 2, 1);
+    tiny::event_video(&folder.path().join("quiet.mp4"), 5, 0, 0);
+    let hub = FakeHub::start(broker.port);
+    let config = write_config(
+        folder.path(),
+        &format!(
+            "{BOARD}[network]\nbroker = \"mqtt://127.0.0.1:{}\"\n\
+             [[camera]]\nid = \"north\"\nsource = {{ kind = \"file\", path = \"event.mp4\", pace = \"fast\" }}\n\
+             [[camera]]\nid = \"quiet\"\nsource = {{ kind = \"file\", path = \"quiet.mp4\", pace = \"fast\" }}\n\
+             [[camera]]\nid = \"broken\"\nsource = {{ kind = \"file\", path = \"missing.mp4\", pace = \"fast\" }}\n",
+            broker.port
+        ),
+    );
+    let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
+    assert!(!output.status.success(), "a camera whose file is missing shows in the status");
+    assert!(stderr(&output).contains("missing.mp4"), "{}", stderr(&output));
+    eventually("both edges arrived", || hub.seen.unique() == 2);
+}
+
+#[test]
+fn a_running_board_ends_at_once_on_sigterm_and_clears_its_event() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video(&folder.path().join("bright.mp4"), &[220; 64]);
+    let config = write_config(
+        folder.path(),
+        &format!("{BOARD}[[camera]]\nid = \"north\"\nsource = {{ kind = \"file\", path = \"bright.mp4\", loop = true }}\n"),
+    );
+    let mut child = watchpostd().args(["run", "--config"]).arg(&config).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let path = folder.path().join("outbox.db");
+    eventually("an alarm is raised", || Outbox::inspect(&path).is_ok_and(|n| n > 0) || wal_has_grown(&path));
+    std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    let (mut outbox, _) = Outbox::open(&path, &board(), 1 << 20).unwrap();
+    let last = outbox.between(0, u64::MAX, usize::MAX).unwrap().pop().unwrap();
+    let Message::Alarm(alarm) = alarm_proto::decode(&last.bytes).unwrap() else { panic!("an alarm") };
+    assert_eq!(alarm.kind, EventKind::Cleared);
+}
+
+/// The running board holds its outbox alone, so its log's growth is the sign of a stored alarm.
+fn wal_has_grown(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|m| m.len() > 40_000)
+}
+
+#[test]
+fn check_tells_what_is_wrong_and_what_is_only_missing_now() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video(&folder.path().join("a.mp4"), &[9; 4]);
+    let camera = "[[camera]]\nid = \"north\"\nsource = { kind = \"file\", path = \"a.mp4\" }\n";
+    let network = "[network]\nbroker = \"mqtt://127.0.0.1:1\"\n";
+    let config = write_config(folder.path(), &format!("{BOARD}{network}{camera}"));
+    let check = || watchpostd().args(["check", "--config"]).arg(&config).output().unwrap();
+    let output = check();
+    assert!(output.status.success(), "{}", stdout(&output));
+    assert!(stdout(&output).contains("warn  network"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("ok    camera    north: a frame of 32x32"), "{}", stdout(&output));
+    assert!(!folder.path().join("outbox.db").exists(), "check changes nothing");
+    std::fs::remove_file(folder.path().join("a.mp4")).unwrap();
+    let output = check();
+    assert!(!output.status.success());
+    assert!(stdout(&output).contains("FAIL  camera"), "{}", stdout(&output));
+}
+
+#[test]
+fn bad_input_names_the_file_and_leaves_nothing_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 30, 2, 2);
+    let whole = std::fs::read(folder.path().join("event.mp4")).unwrap();
+    std::fs::write(folder.path().join("cut.mp4"), &whole[..whole.len() * 2 / 3]).unwrap();
+    std::fs::write(folder.path().join("text.mp4"), "not a video").unwrap();
+    for video in ["cut.mp4", "text.mp4", "missing.mp4"] {
+        let output = replay(folder.path(), video, &["--scores", "scores.json"]);
+        assert!(!output.status.success(), "{video}");
+        assert!(stderr(&output).contains(video), "{video}: {}", stderr(&output));
+    }
+    assert!(!folder.path().join("scores.json").exists());
+    let encoder = folder.path().join("bundle/encoder.onnx");
+    let mut bytes = std::fs::read(&encoder).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&encoder, bytes).unwrap();
+    let output = replay(folder.path(), "event.mp4", &[]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("encoder.onnx"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_bundle_for_other_boards_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle_for(&folder.path().join("bundle"), vec!["orin-nano".to_owned()]);
+    tiny::video(&folder.path().join("a.mp4"), &[9; 4]);
+    let camera = "[[camera]]\nid = \"north\"\nsource = { kind = \"file\", path = \"a.mp4\" }\n";
+    let config = write_config(folder.path(), &format!("{BOARD}{camera}"));
+    let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("this bundle is for orin-nano"), "{}", stderr(&output));
+}
