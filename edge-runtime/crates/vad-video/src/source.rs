@@ -20,7 +20,8 @@ enum Kind {
 }
 
 impl FrameSource {
-    /// Opens a video file (any common container; its first video stream, rotated as the container asks) or a folder
+    /// Opens a video file (any common container; its first video stream, rotated as the
+    /// container asks, and scaled to its first frame's size should the size change midway) or a folder
     /// of png and jpeg files (natural order of names, at [`DEFAULT_IMAGE_RATE_HZ`]; other and hidden files are
     /// passed over, but image formats that are not read here are refused).
     ///

@@ -199,6 +199,36 @@ fn rotation_is_applied_and_told() {
 }
 
 #[test]
+fn a_change_of_size_midway_keeps_the_first_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    write_video(at("clip.mp4").as_ref(), 20, 10.0).unwrap();
+    ffmpeg(&["-i", &at("clip.mp4"), "-c:v", "libx264", &at("small.ts")]);
+    ffmpeg(&[
+        "-i",
+        &at("clip.mp4"),
+        "-vf",
+        "scale=128:96",
+        "-c:v",
+        "libx264",
+        &at("large.ts"),
+    ]);
+    std::fs::write(at("list"), "file 'small.ts'\nfile 'large.ts'\n").unwrap();
+    ffmpeg(&[
+        "-f",
+        "concat",
+        "-i",
+        &at("list"),
+        "-c",
+        "copy",
+        &at("both.ts"),
+    ]);
+    let (frames, outcome) = count_frames(at("both.ts").as_ref());
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(frames, 40);
+}
+
+#[test]
 fn dropping_a_source_early_ends_the_decoder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mp4");

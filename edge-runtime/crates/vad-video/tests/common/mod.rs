@@ -1,5 +1,10 @@
 //! Small videos made for the tests.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test program uses its own part, and fails by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
