@@ -36,7 +36,7 @@ pub fn specs() -> impl Strategy<Value = ScoreSpec> {
 }
 
 /// Clips of any length and overlap, scores that dwell and jump, some of them missing, and now and
-/// then a time that runs back.
+/// then a time that runs back or a start after its end.
 pub fn samples() -> impl Strategy<Value = Vec<ScoreSample>> {
     let raw = prop_oneof![
         12 => 0.0_f32..=1.0,
@@ -48,13 +48,13 @@ pub fn samples() -> impl Strategy<Value = Vec<ScoreSample>> {
     let step = (
         raw,
         prop_oneof![20 => 0i64..1_500, 1 => -3_000i64..0],
-        0u64..2_000,
+        prop_oneof![20 => 0i64..2_000, 1 => -2_000i64..0],
     );
     prop::collection::vec(step, 0..80).prop_map(|steps| {
         let mut end = 500_i64;
-        let sample = |(raw, advance_ms, length_ms): (f32, i64, u64)| {
+        let sample = |(raw, advance_ms, length_ms): (f32, i64, i64)| {
             end = (end + advance_ms).max(0);
-            let start = (end as u64).saturating_sub(length_ms);
+            let start = (end - length_ms).max(0) as u64;
             ScoreSample {
                 start: MediaTimeMs(start),
                 end: MediaTimeMs(end as u64),
