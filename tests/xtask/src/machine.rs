@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 pub enum Need {
     Ffmpeg,
     CCompiler,
+    Libclang,
     Mosquitto,
     Aarch64Compiler,
     QemuUser,
@@ -19,6 +20,7 @@ impl Need {
         match self {
             Need::Ffmpeg => on_path("ffmpeg") && on_path("ffprobe"),
             Need::CCompiler => on_path("cc"),
+            Need::Libclang => has_libclang(),
             Need::Mosquitto => on_path("mosquitto"),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-gcc"),
             Need::QemuUser => on_path("qemu-aarch64"),
@@ -29,6 +31,7 @@ impl Need {
         match self {
             Need::Ffmpeg => &["ffmpeg"],
             Need::CCompiler => &["gcc", "libc6-dev"],
+            Need::Libclang => &["libclang-dev"],
             Need::Mosquitto => &["mosquitto"],
             Need::Aarch64Compiler => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
@@ -150,6 +153,22 @@ fn apt(args: &[&str]) -> Result<()> {
 fn on_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
+
+/// The bindings to Video4Linux are generated at build time, by libclang wherever the linker finds it.
+fn has_libclang() -> bool {
+    if std::env::var_os("LIBCLANG_PATH").is_some() {
+        return true;
+    }
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+    let llvm = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
+    llvm.chain(folders.map(PathBuf::from)).any(|folder| {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.into_iter().any(|name| {
+            let name = name.to_string_lossy().into_owned();
+            name.starts_with("libclang") && !name.starts_with("libclang-cpp") && name.contains(".so")
+        })
     })
 }
 

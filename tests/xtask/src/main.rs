@@ -59,9 +59,8 @@ fn main() -> Result<()> {
 }
 
 fn demo(args: &[String]) -> Result<()> {
-    machine::ensure(&[Need::Ffmpeg, Need::CCompiler])?;
-    // The same selection and profile as `test`, so that neither builds anything the other has built.
-    cargo(&["build", "--workspace", "--bins"])?;
+    machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Libclang])?;
+    build()?;
     let watchpost = step::binary("watchpost");
     let mut command = std::process::Command::new(&watchpost);
     command.arg("demo").args(args);
@@ -69,15 +68,20 @@ fn demo(args: &[String]) -> Result<()> {
 }
 
 fn test() -> Result<()> {
-    machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Mosquitto])?;
+    machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Libclang, Need::Mosquitto])?;
     machine::say_what_data_is_missing();
-    // Fault and end-to-end tests start the real programs.
-    cargo(&["build", "--workspace", "--bins"])?;
+    build()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
+/// One selection for demo, tests and fault tests, so that none builds anything twice: cargo unites features over what
+/// is selected, and development dependencies count.
+fn build() -> Result<()> {
+    cargo(&["build", "--workspace", "--all-targets"])
+}
+
 fn lint() -> Result<()> {
-    machine::ensure(&[Need::CCompiler])?;
+    machine::ensure(&[Need::CCompiler, Need::Libclang])?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&[
         "clippy",
@@ -116,7 +120,7 @@ fn no_std() -> Result<()> {
 const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
 
 fn cross() -> Result<()> {
-    machine::ensure(&[Need::Aarch64Compiler, Need::QemuUser, Need::Ffmpeg])?;
+    machine::ensure(&[Need::Aarch64Compiler, Need::Libclang, Need::QemuUser, Need::Ffmpeg])?;
     machine::ensure_target(BOARD_TARGET)?;
     cargo(&[
         "build",
@@ -136,7 +140,7 @@ fn cross() -> Result<()> {
             .arg(&board)
             .arg("--version"),
     )?;
-    cargo(&["build", "--workspace", "--bins"])?;
+    build()?;
     step::replay_under_emulation(&board)
 }
 

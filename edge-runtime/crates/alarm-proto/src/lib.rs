@@ -3,7 +3,7 @@
 //! # Audience
 //!
 //! `watchpostd` on the board and `watchpost hub` on the host, which may be of different versions,
-//! and anyone who writes a third receiver. `docs/src/reference/wire.md` is the normative text; its
+//! and anyone who writes a third receiver. `docs/reference/wire.md` is the normative text; its
 //! byte examples and tables are checked against this crate.
 //!
 //! # Terms

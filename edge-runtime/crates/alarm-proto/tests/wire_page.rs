@@ -1,4 +1,4 @@
-//! The reference page `docs/src/reference/wire.md` against the source: neither drifts alone.
+//! The reference page `docs/reference/wire.md` against the source: neither drifts alone.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -17,7 +17,7 @@ use support::frame_of;
 
 const PAGE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../../docs/src/reference/wire.md"
+    "/../../../docs/reference/wire.md"
 ));
 
 fn record(seq: u64) -> RecordId {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The trainer, the evaluation and the board call the same functions, and the [`ModelSpec`] that
-//! parametrises them travels in the model bundle. `docs/src/reference/score.md` states the same
+//! parametrises them travels in the model bundle. `docs/reference/score.md` states the same
 //! rules in prose; a test ties its defaults to this source.
 //!
 //! # What is deliberately absent

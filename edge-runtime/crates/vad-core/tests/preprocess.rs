@@ -201,7 +201,7 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 
 #[test]
 fn the_same_bits_on_every_platform() {
-    // From an independent implementation of docs/src/reference/score.md. A platform or a change
+    // From an independent implementation of docs/reference/score.md. A platform or a change
     // that moves them parts board from trainer and makes feature caches stale.
     let cases = [
         (360, 240, 224, 224, Fit::Squeeze, 0xc219_eb8d_f05f_3473),

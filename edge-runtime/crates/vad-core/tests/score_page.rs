@@ -1,4 +1,4 @@
-//! The reference page `docs/src/reference/score.md` against the source: neither drifts alone.
+//! The reference page `docs/reference/score.md` against the source: neither drifts alone.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,7 +13,7 @@ use vad_core::{ModelSpec, ScoreSpec};
 
 const PAGE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../../docs/src/reference/score.md"
+    "/../../../docs/reference/score.md"
 ));
 
 /// `(field, default, range)` of each row whose first cell is code.
