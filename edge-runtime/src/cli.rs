@@ -1,13 +1,14 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::Error;
 use crate::cmd;
+use crate::error::Error;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -30,30 +31,36 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Look whether configuration, model, cameras, outbox, broker and clock are in order
-    #[command(after_help = "Prints one line per thing it looked at: ok, warn or FAIL. Ends with status 1 if anything failed.
+    #[command(
+        after_help = "Prints one line per thing it looked at: ok, warn or FAIL. Ends with status 1 if anything failed.
 
 Example:
-  watchpostd check --config board.toml")]
+  watchpostd check --config board.toml"
+    )]
     Check(ConfigArg),
     /// Watch the cameras until a signal comes, or until every camera is a file that has ended
     #[command(after_help = "Example:
   watchpostd run --config board.toml")]
     Run(ConfigArg),
     /// Play a recording through exactly the path of a camera and print a line per clip
-    #[command(after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board.
+    #[command(
+        after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board.
 
 Examples:
   watchpostd replay --bundle bundle/ clip.mp4
   watchpostd replay --bundle bundle/ frames/ --scores scores.csv
   watchpostd replay --bundle bundle/ clip.mp4 --json | jq .raw
-  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml")]
+  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml"
+    )]
     Replay(ReplayArgs),
     /// Raise test alarms, as every alarm system has a test button
-    #[command(after_help = "Prints `raised BOARD BOOT SEQ` once each test alarm is safely on disk, then waits for the hub.
+    #[command(
+        after_help = "Prints `raised BOARD BOOT SEQ` once each test alarm is safely on disk, then waits for the hub.
 
 Examples:
   watchpostd drill --config board.toml
-  watchpostd drill --config board.toml --count 100 --interval-ms 10 --wait-s 0")]
+  watchpostd drill --config board.toml --count 100 --interval-ms 10 --wait-s 0"
+    )]
     Drill(DrillArgs),
 }
 
@@ -123,10 +130,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
 
 fn start_log() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn"));
+    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn")
+    });
     // A second start in one process, as in tests, keeps the first log.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
 }
 
 #[cfg(test)]
@@ -142,8 +154,15 @@ mod tests {
     #[test]
     fn every_command_teaches_with_an_example() {
         for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("watchpostd "), "{} shows no example", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("watchpostd "),
+                "{} shows no example",
+                command.get_name()
+            );
         }
     }
 }

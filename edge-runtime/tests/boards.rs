@@ -32,8 +32,12 @@ struct Budget {
 
 fn board_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
-    let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
-    files.filter(|f| f.extension().is_some_and(|e| e == "toml")).collect()
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path());
+    files
+        .filter(|f| f.extension().is_some_and(|e| e == "toml"))
+        .collect()
 }
 
 #[test]
@@ -43,12 +47,32 @@ fn every_board_file_is_complete() {
     for file in files {
         let board: BoardFile = toml::from_str(&std::fs::read_to_string(&file).unwrap())
             .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        assert_eq!(Some(board.name.as_str()), file.file_stem().and_then(|s| s.to_str()), "{}", file.display());
+        assert_eq!(
+            Some(board.name.as_str()),
+            file.file_stem().and_then(|s| s.to_str()),
+            "{}",
+            file.display()
+        );
         assert!(!board.summary.is_empty());
         assert_eq!(board.triple.split('-').count(), 4, "{}", board.triple);
         let understood = ["MJPG", "JPEG", "YUYV", "GREY"];
-        assert!(board.camera.formats.iter().all(|f| understood.contains(&f.as_str())), "{board:?}");
-        let Budget { binary_bytes, memory_bytes, clip_ms, outbox_bytes } = board.budget;
-        assert!(binary_bytes < memory_bytes && clip_ms > 0 && outbox_bytes >= 65_536, "{board:?}");
+        assert!(
+            board
+                .camera
+                .formats
+                .iter()
+                .all(|f| understood.contains(&f.as_str())),
+            "{board:?}"
+        );
+        let Budget {
+            binary_bytes,
+            memory_bytes,
+            clip_ms,
+            outbox_bytes,
+        } = board.budget;
+        assert!(
+            binary_bytes < memory_bytes && clip_ms > 0 && outbox_bytes >= 65_536,
+            "{board:?}"
+        );
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::{board, watchpostd, write_config};
@@ -33,27 +33,35 @@ fn what_was_called_raised_survives_a_kill() {
         // The first line shows that the kill lands while it raises; then a different moment each round.
         let first = lines.next().unwrap().unwrap();
         std::thread::sleep(Duration::from_micros(u64::from(round) * 1_700));
-        kill(child.id());
+        child.kill().unwrap();
         killed_while_raising += u32::from(!child.wait().unwrap().success());
         for line in std::iter::once(first).chain(lines.map_while(Result::ok)) {
             // The last line may be cut off; a whole one has four words.
             if let [word, _, boot, seq] = line.split(' ').collect::<Vec<_>>()[..] {
                 assert_eq!(word, "raised");
-                assert!(ledger.insert((boot.to_owned(), seq.parse::<u64>().unwrap())), "{line} twice");
+                assert!(
+                    ledger.insert((boot.to_owned(), seq.parse::<u64>().unwrap())),
+                    "{line} twice"
+                );
             }
         }
     }
     assert_eq!(killed_while_raising, KILLS);
-    let (mut outbox, recovery) = Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 30).unwrap();
+    let (mut outbox, recovery) =
+        Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 30).unwrap();
     assert!(!recovery.is_degraded(), "{recovery:?}");
     let stored = outbox.between(0, u64::MAX, usize::MAX).unwrap();
-    let stored: BTreeSet<_> = stored.into_iter().map(|r| (r.boot.to_string(), r.seq)).collect();
+    let stored: BTreeSet<_> = stored
+        .into_iter()
+        .map(|r| (r.boot.to_string(), r.seq))
+        .collect();
     let lost: Vec<_> = ledger.difference(&stored).collect();
-    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), ledger.len());
+    assert!(
+        lost.is_empty(),
+        "{} of {} lost: {lost:?}",
+        lost.len(),
+        ledger.len()
+    );
     // At most the one whose line was not yet out.
     assert!(stored.len() - ledger.len() <= KILLS as usize);
-}
-
-fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }

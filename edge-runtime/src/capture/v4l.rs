@@ -3,13 +3,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use linuxvideo::format::{PixFormat, PixelFormat};
-use linuxvideo::stream::ReadStream;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ::v4l::buffer::{Flags, Type};
+use ::v4l::io::mmap::Stream;
+use ::v4l::io::traits::CaptureStream;
+use ::v4l::video::Capture as _;
+use ::v4l::{Device, Format, FourCC};
 use vad_core::{MediaTimeMs, RgbFrame};
 
 use super::pixels::{Layout, Picture, decode};
@@ -22,6 +24,10 @@ const POLL_TIMEOUT_MS: u64 = 2_000;
 const STALL_MS: u64 = POLL_TIMEOUT_MS + 500;
 /// Pictures waiting for the scorer; when it is slower than the camera, new ones are left out.
 const QUEUE: usize = 16;
+/// Pictures that the driver may fill ahead.
+const DRIVER_BUFFERS: u32 = 4;
+/// Formats that are understood, best first: uncompressed ones cost the board no decoding.
+const FORMATS: [&[u8; 4]; 3] = [b"YUYV", b"MJPG", b"GREY"];
 /// Damaged pictures in a row that a USB camera is forgiven.
 const MAX_DAMAGED: u32 = 30;
 
@@ -48,12 +54,28 @@ impl V4lCamera {
         let (sender, pictures) = sync_channel(QUEUE);
         // At least 1: the rate is at most 240.
         let frame_ms = (1_000.0 / frame_rate_hz).round().max(1.0) as u64;
-        let capture = Capture { device: device.to_owned(), size_px, frame_ms, clock, sender };
+        let capture = Capture {
+            device: device.to_owned(),
+            size_px,
+            frame_ms,
+            clock,
+            sender,
+        };
         std::thread::Builder::new()
             .name(format!("capture {}", device.display()))
             .spawn(move || capture.run())
-            .map_err(|source| CaptureError::Device { device: device.to_owned(), doing: "start its thread", source })?;
-        Ok(Self { device: device.to_owned(), pictures, current: None, frame_ms, begun_ms: None })
+            .map_err(|source| CaptureError::Device {
+                device: device.to_owned(),
+                doing: "start its thread",
+                source,
+            })?;
+        Ok(Self {
+            device: device.to_owned(),
+            pictures,
+            current: None,
+            frame_ms,
+            begun_ms: None,
+        })
     }
 }
 
@@ -63,21 +85,37 @@ impl Camera for V4lCamera {
         let (at_ms, picture) = match self.pictures.recv_timeout(Duration::from_millis(STALL_MS)) {
             Ok(picture) => picture?,
             Err(RecvTimeoutError::Timeout) => {
-                return Err(CaptureError::Stalled { device: device(), waited_ms: STALL_MS });
+                return Err(CaptureError::Stalled {
+                    device: device(),
+                    waited_ms: STALL_MS,
+                });
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(CaptureError::Ended { device: device(), reason: "the capture thread failed".to_owned() });
+                return Err(CaptureError::Ended {
+                    device: device(),
+                    reason: "the capture thread failed".to_owned(),
+                });
             }
         };
         self.current = Some(picture);
         let start = MediaTimeMs(at_ms.saturating_sub(*self.begun_ms.get_or_insert(at_ms)));
-        Ok(Some(Stamp { start, end: start.plus_ms(self.frame_ms) }))
+        Ok(Some(Stamp {
+            start,
+            end: start.plus_ms(self.frame_ms),
+        }))
     }
 
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
-        let failed = |reason: String| CaptureError::Picture { device: self.device.clone(), reason };
-        let picture = self.current.as_ref().ok_or_else(|| failed("no picture yet".to_owned()))?;
-        RgbFrame::new(picture.width_px, picture.height_px, &picture.data).map_err(|e| failed(e.to_string()))
+        let failed = |reason: String| CaptureError::Picture {
+            device: self.device.clone(),
+            reason,
+        };
+        let picture = self
+            .current
+            .as_ref()
+            .ok_or_else(|| failed("no picture yet".to_owned()))?;
+        RgbFrame::new(picture.width_px, picture.height_px, &picture.data)
+            .map_err(|e| failed(e.to_string()))
     }
 }
 
@@ -93,7 +131,10 @@ struct Capture {
 impl Capture {
     fn run(self) {
         let end = catch_unwind(AssertUnwindSafe(|| self.capture())).unwrap_or_else(|_| {
-            Err(CaptureError::Ended { device: self.device.clone(), reason: "the capture library failed inside".to_owned() })
+            Err(CaptureError::Ended {
+                device: self.device.clone(),
+                reason: "the capture library failed inside".to_owned(),
+            })
         });
         if let Err(e) = end {
             // Nobody may be listening any more.
@@ -103,26 +144,58 @@ impl Capture {
 
     fn failed(&self, doing: &'static str) -> impl Fn(std::io::Error) -> CaptureError {
         let device = self.device.clone();
-        move |source| CaptureError::Device { device: device.clone(), doing, source }
+        move |source| CaptureError::Device {
+            device: device.clone(),
+            doing,
+            source,
+        }
     }
 
-    /// Captures until the reader is gone.
+    /// Opens the device and captures until the reader is gone.
     fn capture(&self) -> Result<(), CaptureError> {
-        let (mut stream, layout, size_px) = self.open()?;
+        let device = Device::with_path(&self.device).map_err(self.failed("open it"))?;
+        let (layout, size_px) = self.negotiate(&device)?;
+        let mut stream = Stream::with_buffers(&device, Type::VideoCapture, DRIVER_BUFFERS)
+            .map_err(self.failed("start streaming"))?;
+        stream.set_timeout(Duration::from_millis(POLL_TIMEOUT_MS));
+        if let Err(e) = self.stream(&mut stream, layout, size_px) {
+            // Before the stream is dropped: that panics when the device refuses to stop, and must not hide the reason.
+            let _ = self.sender.send(Err(e));
+        }
+        Ok(())
+    }
+
+    fn stream(
+        &self,
+        stream: &mut Stream<'_>,
+        layout: Layout,
+        size_px: (u32, u32),
+    ) -> Result<(), CaptureError> {
         let mut due_ms = 0;
         let mut damaged = 0;
         loop {
-            self.await_frame(&stream)?;
+            let (payload, meta) = stream.next().map_err(|source| self.no_frame(source))?;
             let at_ms = self.clock.monotonic_ms();
-            let payload = stream
-                .dequeue(|view| Ok((at_ms >= due_ms && !view.is_error()).then(|| view.to_vec())))
-                .map_err(self.failed("take a frame"))?;
-            let Some(payload) = payload else { continue };
+            if at_ms < due_ms || meta.flags.contains(Flags::ERROR) {
+                continue;
+            }
             due_ms = (due_ms + self.frame_ms).max(at_ms.saturating_sub(self.frame_ms));
-            match decode(&payload, layout, size_px) {
-                Ok(picture) => damaged = if self.hand_over(at_ms, picture)? { 0 } else { return Ok(()) },
+            let payload = payload.get(..meta.bytesused as usize).unwrap_or(payload);
+            // Nothing may unwind through the stream, whose drop may panic too.
+            let decoded = catch_unwind(|| decode(payload, layout, size_px))
+                .unwrap_or_else(|_| Err("the decoder failed inside".to_owned()));
+            match decoded {
+                Ok(picture) => {
+                    if !self.hand_over(at_ms, picture) {
+                        return Ok(());
+                    }
+                    damaged = 0;
+                }
                 Err(reason) if damaged >= MAX_DAMAGED => {
-                    return Err(CaptureError::Picture { device: self.device.clone(), reason });
+                    return Err(CaptureError::Picture {
+                        device: self.device.clone(),
+                        reason,
+                    });
                 }
                 Err(_) => damaged += 1,
             }
@@ -130,41 +203,45 @@ impl Capture {
     }
 
     /// False when the reader is gone. A full queue costs the newest picture: the scorer is behind.
-    fn hand_over(&self, at_ms: u64, picture: Picture) -> Result<bool, CaptureError> {
-        match self.sender.try_send(Ok((at_ms, picture))) {
-            Ok(()) | Err(TrySendError::Full(_)) => Ok(true),
-            Err(TrySendError::Disconnected(_)) => Ok(false),
-        }
+    fn hand_over(&self, at_ms: u64, picture: Picture) -> bool {
+        let sent = self.sender.try_send(Ok((at_ms, picture)));
+        !matches!(sent, Err(TrySendError::Disconnected(_)))
     }
 
-    fn open(&self) -> Result<(ReadStream, Layout, (u32, u32)), CaptureError> {
-        let device = linuxvideo::Device::open(&self.device).map_err(self.failed("open it"))?;
-        let wanted = PixFormat::new(self.size_px.0, self.size_px.1, PixelFormat::YUYV);
-        let capture = device.video_capture(wanted).map_err(self.failed("set its format"))?;
-        let format = capture.format();
-        let layout = layout_of(format).ok_or_else(|| CaptureError::Format {
+    /// The first of the formats that the device accepts, best first.
+    fn negotiate(&self, device: &Device) -> Result<(Layout, (u32, u32)), CaptureError> {
+        let (width_px, height_px) = self.size_px;
+        let mut offered = device.format().map_err(self.failed("read its format"))?;
+        for code in FORMATS {
+            let wanted = Format::new(width_px, height_px, FourCC::new(code));
+            offered = device
+                .set_format(&wanted)
+                .map_err(self.failed("set its format"))?;
+            if offered.fourcc == wanted.fourcc {
+                break;
+            }
+        }
+        let layout = layout_of(&offered).ok_or_else(|| CaptureError::Format {
             device: self.device.clone(),
-            format: format.pixel_format().to_string(),
+            format: offered.fourcc.to_string(),
         })?;
-        let size_px = (format.width(), format.height());
-        let stream = capture.into_stream().map_err(self.failed("start streaming"))?;
-        Ok((stream, layout, size_px))
+        Ok((layout, (offered.width, offered.height)))
     }
 
-    fn await_frame(&self, stream: &ReadStream) -> Result<(), CaptureError> {
-        let timeout = Timespec { tv_sec: i64::try_from(POLL_TIMEOUT_MS / 1_000).unwrap_or(2), tv_nsec: 0 };
-        let mut fds = [PollFd::new(stream, PollFlags::IN)];
-        let ready = poll(&mut fds, Some(&timeout)).map_err(|e| self.failed("wait for a frame")(e.into()))?;
-        if ready == 0 {
-            return Err(CaptureError::Stalled { device: self.device.clone(), waited_ms: POLL_TIMEOUT_MS });
+    fn no_frame(&self, source: std::io::Error) -> CaptureError {
+        if source.kind() == std::io::ErrorKind::TimedOut {
+            return CaptureError::Stalled {
+                device: self.device.clone(),
+                waited_ms: POLL_TIMEOUT_MS,
+            };
         }
-        Ok(())
+        self.failed("take a frame")(source)
     }
 }
 
-fn layout_of(format: &PixFormat) -> Option<Layout> {
-    let bytes_per_line = usize::try_from(format.bytes_per_line()).ok()?;
-    match &format.pixel_format().as_fourcc() {
+fn layout_of(format: &Format) -> Option<Layout> {
+    let bytes_per_line = usize::try_from(format.stride).ok()?;
+    match &format.fourcc.repr {
         b"MJPG" | b"JPEG" => Some(Layout::Jpeg),
         b"YUYV" => Some(Layout::Yuyv { bytes_per_line }),
         b"GREY" => Some(Layout::Grey { bytes_per_line }),
@@ -181,7 +258,8 @@ mod tests {
     fn a_missing_device_and_a_plain_file_are_errors_and_no_panic() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [Path::new("/nonexistent/video0"), file.path()] {
-            let mut camera = V4lCamera::open(path, (64, 48), 10.0, Arc::new(SystemClock::new())).unwrap();
+            let mut camera =
+                V4lCamera::open(path, (64, 48), 10.0, Arc::new(SystemClock::new())).unwrap();
             let error = camera.next().unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }

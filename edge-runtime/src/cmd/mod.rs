@@ -38,34 +38,67 @@ impl Delivery {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let health = Arc::new(Health::default());
         let store = open_outbox(config, &health, on_failure)?;
-        let desk = Arc::new(AlarmDesk::new(config.board.clone(), store, Arc::clone(&health))?);
-        let identity = Identity { site: config.site.clone(), board: config.board.clone(), model };
+        let desk = Arc::new(AlarmDesk::new(
+            config.board.clone(),
+            store,
+            Arc::clone(&health),
+        )?);
+        let identity = Identity {
+            site: config.site.clone(),
+            board: config.board.clone(),
+            model,
+        };
         let link = config
             .network
             .as_ref()
-            .map(|n| Link::start(n, identity, Arc::clone(&desk), Arc::clone(&health), Arc::clone(&clock)))
+            .map(|n| {
+                Link::start(
+                    n,
+                    identity,
+                    Arc::clone(&desk),
+                    Arc::clone(&health),
+                    Arc::clone(&clock),
+                )
+            })
             .transpose()
             .map_err(Error::system("start the link"))?;
-        Ok(Self { desk, health, clock, link })
+        Ok(Self {
+            desk,
+            health,
+            clock,
+            link,
+        })
     }
 
     /// Waits for the hub at most `wait_ms`; returns how many records stay in the outbox.
     fn finish(self, wait_ms: u64, stop: &dyn Fn() -> bool) -> u64 {
-        let Some(link) = self.link else { return self.desk.depth() };
+        let Some(link) = self.link else {
+            return self.desk.depth();
+        };
         let left = link.drain(self.clock.as_ref(), wait_ms, stop);
         link.stop();
         left
     }
 }
 
-fn open_outbox(config: &Config, health: &Health, on_failure: OnDiskFailure) -> Result<Box<dyn RecordStore>, Error> {
+fn open_outbox(
+    config: &Config,
+    health: &Health,
+    on_failure: OnDiskFailure,
+) -> Result<Box<dyn RecordStore>, Error> {
     match Outbox::open(&config.outbox.path, &config.board, config.outbox.max_bytes) {
         Ok((outbox, recovery)) => {
             if let Some(aside) = &recovery.set_aside {
-                health.degrade(&format!("a damaged outbox was set aside as {}", aside.display()));
+                health.degrade(&format!(
+                    "a damaged outbox was set aside as {}",
+                    aside.display()
+                ));
             }
             if recovery.damaged_records > 0 {
-                health.degrade(&format!("{} damaged alarms became gaps", recovery.damaged_records));
+                health.degrade(&format!(
+                    "{} damaged alarms became gaps",
+                    recovery.damaged_records
+                ));
             }
             Ok(Box::new(outbox))
         }
@@ -81,9 +114,10 @@ fn open_outbox(config: &Config, health: &Health, on_failure: OnDiskFailure) -> R
 fn is_disk_failure(error: &OutboxError) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
     match error {
-        OutboxError::Sqlite { source, .. } => {
-            !matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
-        }
+        OutboxError::Sqlite { source, .. } => !matches!(
+            source.sqlite_error_code(),
+            Some(DatabaseBusy | DatabaseLocked)
+        ),
         OutboxError::Io { .. } => true,
         _ => false,
     }

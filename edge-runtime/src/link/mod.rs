@@ -7,9 +7,9 @@
 mod session;
 mod window;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -133,8 +133,15 @@ impl Link {
             generation: 0,
             next_heartbeat_ms: 0,
         };
-        let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { events, thread, stats, desk })
+        let thread = std::thread::Builder::new()
+            .name("link".to_owned())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            events,
+            thread,
+            stats,
+            desk,
+        })
     }
 
     /// Counters.
@@ -173,9 +180,19 @@ impl Topics {
     fn new(prefix: &Prefix, identity: &Identity) -> Self {
         let topic = |channel| {
             let (site, board) = (identity.site.clone(), identity.board.clone());
-            Topic { prefix: prefix.clone(), site, board, channel }.to_string()
+            Topic {
+                prefix: prefix.clone(),
+                site,
+                board,
+                channel,
+            }
+            .to_string()
         };
-        Self { alarm: topic(Channel::Alarm), ack: topic(Channel::Ack), heartbeat: topic(Channel::Heartbeat) }
+        Self {
+            alarm: topic(Channel::Alarm),
+            ack: topic(Channel::Ack),
+            heartbeat: topic(Channel::Heartbeat),
+        }
     }
 }
 
@@ -205,7 +222,9 @@ enum End {
 enum Phase {
     Connecting,
     /// Subscribed is expected until this time.
-    Subscribing { until_ms: u64 },
+    Subscribing {
+        until_ms: u64,
+    },
     Ready,
 }
 
@@ -245,8 +264,17 @@ impl Worker {
     /// One connection from start to end.
     fn serve(&mut self) -> End {
         self.generation += 1;
-        let client_id = format!("watchpost-{}-{}", self.identity.site.as_str(), self.identity.board.as_str());
-        let session = match Session::start(&self.network, &client_id, self.generation, self.events.clone()) {
+        let client_id = format!(
+            "watchpost-{}-{}",
+            self.identity.site.as_str(),
+            self.identity.board.as_str()
+        );
+        let session = match Session::start(
+            &self.network,
+            &client_id,
+            self.generation,
+            self.events.clone(),
+        ) {
             Ok(session) => session,
             Err(reason) => return End::Down(reason),
         };
@@ -263,7 +291,10 @@ impl Worker {
         let mut phase = Phase::Connecting;
         let mut acks = Vec::new();
         loop {
-            let first = match self.inbox.recv_timeout(Duration::from_millis(self.patience_ms(phase))) {
+            let first = match self
+                .inbox
+                .recv_timeout(Duration::from_millis(self.patience_ms(phase)))
+            {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return End::Stop,
@@ -274,7 +305,11 @@ impl Worker {
                     self.remove(&mut acks);
                     return end;
                 }
-                next = if acks.len() < ACK_BATCH { self.inbox.try_recv().ok() } else { None };
+                next = if acks.len() < ACK_BATCH {
+                    self.inbox.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.remove(&mut acks);
             if let Phase::Subscribing { until_ms } = phase
@@ -296,7 +331,12 @@ impl Worker {
         let wake_ms = match phase {
             Phase::Connecting => now_ms + IDLE_MS,
             Phase::Subscribing { until_ms } => until_ms,
-            Phase::Ready => self.window.next_due_ms().unwrap_or(u64::MAX).max(now_ms + QUEUE_FULL_MS).min(self.next_heartbeat_ms),
+            Phase::Ready => self
+                .window
+                .next_due_ms()
+                .unwrap_or(u64::MAX)
+                .max(now_ms + QUEUE_FULL_MS)
+                .min(self.next_heartbeat_ms),
         };
         wake_ms.saturating_sub(now_ms).min(IDLE_MS)
     }
@@ -319,7 +359,9 @@ impl Worker {
                 if let Err(reason) = session.subscribe(&self.topics.ack) {
                     return Some(End::Down(reason));
                 }
-                *phase = Phase::Subscribing { until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS };
+                *phase = Phase::Subscribing {
+                    until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS,
+                };
             }
             SessionEvent::Subscribed => *phase = self.ready(),
             SessionEvent::Received(frame) => acks.extend(self.read_ack(&frame)),
@@ -343,7 +385,8 @@ impl Worker {
     fn read_ack(&mut self, frame: &[u8]) -> Option<(BootId, u64)> {
         match alarm_proto::decode(frame) {
             Ok(Message::Ack(ack)) if ack.board == self.identity.board => {
-                self.window.acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
+                self.window
+                    .acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
                 Some((ack.boot, ack.seq))
             }
             Ok(Message::Ack(_)) => {
@@ -367,7 +410,10 @@ impl Worker {
             Ok(removed) => {
                 self.health.restore(REMOVE_FAILED);
                 count(&self.stats.delivered, removed as u64);
-                count(&self.stats.foreign_acks, (acks.len() - removed.min(acks.len())) as u64);
+                count(
+                    &self.stats.foreign_acks,
+                    (acks.len() - removed.min(acks.len())) as u64,
+                );
                 acks.clear();
             }
             Err(e) => {
@@ -383,7 +429,11 @@ impl Worker {
         let desk = Arc::clone(&self.desk);
         let mut fetch = |shelf, after, to, limit| {
             let status = desk.status(shelf);
-            if status.depth == 0 || status.last_seq <= after { Ok(Vec::new()) } else { desk.between(shelf, after, to, limit) }
+            if status.depth == 0 || status.last_seq <= after {
+                Ok(Vec::new())
+            } else {
+                desk.between(shelf, after, to, limit)
+            }
         };
         match self.window.fill(now_ms, &mut fetch) {
             Ok(()) => self.health.restore(READ_FAILED),
@@ -393,7 +443,9 @@ impl Worker {
             }
         }
         for key in self.window.due(now_ms) {
-            let Some(frame) = self.window.frame(key) else { continue };
+            let Some(frame) = self.window.frame(key) else {
+                continue;
+            };
             if !session.publish(&self.topics.alarm, frame) {
                 return;
             }
@@ -410,7 +462,9 @@ impl Worker {
         self.next_heartbeat_ms = now_ms + self.network.heartbeat_interval_ms;
         let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
         match alarm_proto::encode(&Message::Heartbeat(self.heartbeat(now_ms)), &mut buf) {
-            Ok(frame) if session.publish_once(&self.topics.heartbeat, frame) => count(&self.stats.heartbeats, 1),
+            Ok(frame) if session.publish_once(&self.topics.heartbeat, frame) => {
+                count(&self.stats.heartbeats, 1)
+            }
             Ok(_) => {}
             Err(e) => tracing::error!(error = %e, "heartbeat not encoded"),
         }
@@ -436,7 +490,10 @@ impl Worker {
         loop {
             let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
             match self.inbox.recv_timeout(Duration::from_millis(left_ms)) {
-                Ok(LinkEvent::Session { generation: g, event: SessionEvent::Down(_) }) if g == generation => return,
+                Ok(LinkEvent::Session {
+                    generation: g,
+                    event: SessionEvent::Down(_),
+                }) if g == generation => return,
                 Ok(_) if left_ms > 0 => {}
                 _ => return,
             }

@@ -22,7 +22,8 @@ const MAX_BACKOFF_FACTOR: u64 = 8;
 pub(super) type Key = (Shelf, u64);
 
 /// Fetches records: shelf, after, up to, limit.
-pub(super) type Fetch<'a> = &'a mut dyn FnMut(Shelf, u64, u64, usize) -> Result<Vec<StoredRecord>, OutboxError>;
+pub(super) type Fetch<'a> =
+    &'a mut dyn FnMut(Shelf, u64, u64, usize) -> Result<Vec<StoredRecord>, OutboxError>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
@@ -104,8 +105,14 @@ impl SendWindow {
 
     fn fill_backlog(&mut self, now_ms: u64, fetch: Fetch<'_>) -> Result<(), OutboxError> {
         let share = self.limit * 3 / 4;
-        let held = self.in_flight.values().filter(|r| r.lane == Lane::Backlog).count();
-        let room = share.saturating_sub(held).min(self.limit.saturating_sub(self.in_flight.len()));
+        let held = self
+            .in_flight
+            .values()
+            .filter(|r| r.lane == Lane::Backlog)
+            .count();
+        let room = share
+            .saturating_sub(held)
+            .min(self.limit.saturating_sub(self.in_flight.len()));
         if room == 0 || self.backlog_after >= self.backlog_to {
             return Ok(());
         }
@@ -120,16 +127,26 @@ impl SendWindow {
 
     fn admit(&mut self, shelf: Shelf, lane: Lane, records: Vec<StoredRecord>, now_ms: u64) {
         for StoredRecord { boot, seq, bytes } in records {
-            let entry =
-                InFlight { boot, bytes, lane, sent: false, due_ms: now_ms, wait_ms: self.resend_after_ms };
+            let entry = InFlight {
+                boot,
+                bytes,
+                lane,
+                sent: false,
+                due_ms: now_ms,
+                wait_ms: self.resend_after_ms,
+            };
             self.in_flight.insert((shelf, seq), entry);
         }
     }
 
     /// What is to be sent now, most urgent first.
     pub(super) fn due(&self, now_ms: u64) -> Vec<Key> {
-        let mut due: Vec<_> =
-            self.in_flight.iter().filter(|(_, r)| r.due_ms <= now_ms).map(|(key, r)| (r.rank(), *key)).collect();
+        let mut due: Vec<_> = self
+            .in_flight
+            .iter()
+            .filter(|(_, r)| r.due_ms <= now_ms)
+            .map(|(key, r)| (r.rank(), *key))
+            .collect();
         due.sort_unstable();
         due.into_iter().map(|(_, key)| key).collect()
     }
@@ -178,16 +195,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BOOT: BootId = BootId { counter: 1, random: 7 };
+    const BOOT: BootId = BootId {
+        counter: 1,
+        random: 7,
+    };
 
     fn record(seq: u64) -> StoredRecord {
-        StoredRecord { boot: BOOT, seq, bytes: seq.to_le_bytes().to_vec() }
+        StoredRecord {
+            boot: BOOT,
+            seq,
+            bytes: seq.to_le_bytes().to_vec(),
+        }
     }
 
     /// A store of the durable records `1..=last` that are not in `acked`.
-    fn store(last: u64, acked: &[u64]) -> impl FnMut(Shelf, u64, u64, usize) -> Result<Vec<StoredRecord>, OutboxError> {
+    fn store(
+        last: u64,
+        acked: &[u64],
+    ) -> impl FnMut(Shelf, u64, u64, usize) -> Result<Vec<StoredRecord>, OutboxError> {
         move |shelf, after, to, limit| {
-            let wanted = (after + 1..=last.min(to)).filter(|s| shelf == Shelf::Durable && !acked.contains(s));
+            let wanted = (after + 1..=last.min(to))
+                .filter(|s| shelf == Shelf::Durable && !acked.contains(s));
             Ok(wanted.take(limit).map(record).collect())
         }
     }
@@ -202,7 +230,11 @@ mod tests {
         window.begin(1_000, 0);
         window.fill(0, &mut store(1_000, &[])).unwrap();
         let first = window.due(0);
-        assert_eq!(seqs(&first)[..2], [969, 970], "the newest before the connection come first");
+        assert_eq!(
+            seqs(&first)[..2],
+            [969, 970],
+            "the newest before the connection come first"
+        );
         for key in first {
             window.sent(key, 0);
             window.acknowledged(BOOT, key.1, 0);
@@ -215,7 +247,11 @@ mod tests {
         }
         let acked: Vec<u64> = (969..=1_000).collect();
         window.fill(0, &mut store(1_000, &acked)).unwrap();
-        assert_eq!(window.due(0).len(), 12, "the backlog leaves a quarter of the window free");
+        assert_eq!(
+            window.due(0).len(),
+            12,
+            "the backlog leaves a quarter of the window free"
+        );
         window.fill(1, &mut store(1_001, &acked)).unwrap();
         assert_eq!(seqs(&window.due(1))[0], 1_001);
     }
@@ -256,7 +292,14 @@ mod tests {
         let mut window = SendWindow::new(8, 100);
         window.begin(0, 0);
         window.fill(0, &mut store(1, &[])).unwrap();
-        assert!(!window.acknowledged(BootId { counter: 1, random: 8 }, 1, 0));
+        assert!(!window.acknowledged(
+            BootId {
+                counter: 1,
+                random: 8
+            },
+            1,
+            0
+        ));
         assert_eq!(seqs(&window.due(0)), [1]);
     }
 

@@ -74,7 +74,12 @@ pub trait RecordStore: Send {
     ///
     /// # Errors
     /// [`OutboxError`]: the store cannot be read.
-    fn between(&mut self, after: u64, up_to: u64, limit: usize) -> Result<Vec<StoredRecord>, OutboxError>;
+    fn between(
+        &mut self,
+        after: u64,
+        up_to: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, OutboxError>;
 
     /// What it holds.
     fn status(&self) -> OutboxStatus;
@@ -161,7 +166,9 @@ pub enum OutboxError {
 fn remedy(source: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly};
     match source.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked) => "; another watchpostd uses it: stop that one or set another outbox.path",
+        Some(DatabaseBusy | DatabaseLocked) => {
+            "; another watchpostd uses it: stop that one or set another outbox.path"
+        }
         Some(DiskFull) => "; free space on that disk",
         Some(ReadOnly | CannotOpen) => "; make the folder exist and writable",
         _ => "",
@@ -177,5 +184,8 @@ pub(crate) fn encode_frame(seq: u64, message: &Message) -> Result<Vec<u8>, Outbo
     let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
     alarm_proto::encode(message, &mut buf)
         .map(|frame| frame.to_vec())
-        .map_err(|e| OutboxError::Encode { seq, reason: e.to_string() })
+        .map_err(|e| OutboxError::Encode {
+            seq,
+            reason: e.to_string(),
+        })
 }

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::overflow::{Ring, cost_bytes};
 use super::{
-    Compose, OutboxError, OutboxStatus, Recovery, RecordStore, StoredRecord, encode_frame, random_u32, recover,
+    Compose, OutboxError, OutboxStatus, RecordStore, Recovery, StoredRecord, encode_frame,
+    random_u32, recover,
 };
 
 pub(super) const KIND_ALARM: i64 = 0;
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) depth: u64,
     pub(super) bytes: u64,
     pub(super) dropped: u64,
+    /// The newest sequence number ever dropped.
+    pub(super) dropped_to: u64,
 }
 
 impl Outbox {
@@ -39,13 +42,20 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`]: the file is in use, cannot be written, belongs to another board or to a newer program.
-    pub fn open(path: &Path, board: &BoardId, max_bytes: u64) -> Result<(Self, Recovery), OutboxError> {
+    pub fn open(
+        path: &Path,
+        board: &BoardId,
+        max_bytes: u64,
+    ) -> Result<(Self, Recovery), OutboxError> {
         let (db, mut recovery) = recover::open_or_set_aside(path)?;
         let mut outbox = Self {
             db,
             path: path.to_owned(),
             board: board.clone(),
-            boot: BootId { counter: 0, random: 0 },
+            boot: BootId {
+                counter: 0,
+                random: 0,
+            },
             state: State::default(),
             ring: Ring::new(max_bytes),
         };
@@ -61,31 +71,55 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError`]: the file is in use, damaged or not an outbox.
     pub fn inspect(path: &Path) -> Result<u64, OutboxError> {
-        let failed = |source| OutboxError::Sqlite { path: path.to_owned(), doing: "read it", source };
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-        db.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).map_err(failed)
+        let failed = |source| OutboxError::Sqlite {
+            path: path.to_owned(),
+            doing: "read it",
+            source,
+        };
+        let db =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        db.query_row("SELECT count(*) FROM records", [], |row| row.get(0))
+            .map_err(failed)
     }
 
     /// Checks whose alarms the file holds and reads what it holds.
     fn claim(&mut self) -> Result<(), OutboxError> {
         let doing = "read it";
-        let owner: String =
-            self.db.query_row("SELECT board FROM meta", [], |row| row.get(0)).map_err(|e| self.failed(doing, e))?;
-        let (last_seq, dropped) = self
+        let owner: String = self
             .db
-            .query_row("SELECT last_seq, dropped FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT board FROM meta", [], |row| row.get(0))
+            .map_err(|e| self.failed(doing, e))?;
+        let (last_seq, dropped, dropped_to) = self
+            .db
+            .query_row(
+                "SELECT last_seq, dropped, dropped_to FROM meta",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
             .map_err(|e| self.failed(doing, e))?;
         let (depth, bytes): (u64, u64) = self
             .db
-            .query_row("SELECT count(*), coalesce(sum(length(bytes)), 0) FROM records", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM records",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .map_err(|e| self.failed(doing, e))?;
         if depth > 0 && !owner.is_empty() && owner != self.board.as_str() {
-            return Err(OutboxError::OtherBoard { path: self.path.clone(), owner, undelivered: depth });
+            return Err(OutboxError::OtherBoard {
+                path: self.path.clone(),
+                owner,
+                undelivered: depth,
+            });
         }
         let bytes = bytes + depth * super::ROW_OVERHEAD_BYTES;
-        self.state = State { last_seq, depth, bytes, dropped };
+        self.state = State {
+            last_seq,
+            depth,
+            bytes,
+            dropped,
+            dropped_to,
+        };
         Ok(())
     }
 
@@ -105,10 +139,15 @@ impl Outbox {
 
     /// Checks every frame; replaces the damaged ones by gaps.
     fn replace_damaged(&mut self) -> Result<u64, OutboxError> {
-        let damaged = recover::damaged_runs(&self.db).map_err(|e| self.failed("verify records", e))?;
+        let damaged =
+            recover::damaged_runs(&self.db).map_err(|e| self.failed("verify records", e))?;
         for run in &damaged {
             let seq = self.state.last_seq + 1;
-            let id = RecordId { board: self.board.clone(), boot: self.boot, seq };
+            let id = RecordId {
+                board: self.board.clone(),
+                boot: self.boot,
+                seq,
+            };
             let gap = encode_frame(seq, &Message::Gap(run.gap(id)))?;
             let (mut state, boot) = (self.state, self.boot);
             self.state = self.transaction("replace damaged records", |tx| {
@@ -116,7 +155,16 @@ impl Outbox {
                 state.depth -= freed.records;
                 state.bytes -= freed.bytes;
                 state.dropped += freed.records;
-                insert(tx, &mut state, &StoredRecord { boot, seq, bytes: gap }, KIND_GAP)?;
+                insert(
+                    tx,
+                    &mut state,
+                    &StoredRecord {
+                        boot,
+                        seq,
+                        bytes: gap,
+                    },
+                    KIND_GAP,
+                )?;
                 write_marks(tx, &state)?;
                 Ok(state)
             })?;
@@ -131,15 +179,26 @@ impl Outbox {
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, OutboxError> {
         let path = &self.path;
-        let failed = |source| OutboxError::Sqlite { path: path.clone(), doing, source };
-        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let failed = |source| OutboxError::Sqlite {
+            path: path.clone(),
+            doing,
+            source,
+        };
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
         let value = body(&tx).map_err(failed)?;
         tx.commit().map_err(failed)?;
         Ok(value)
     }
 
     fn failed(&self, doing: &'static str, source: rusqlite::Error) -> OutboxError {
-        OutboxError::Sqlite { path: self.path.clone(), doing, source }
+        OutboxError::Sqlite {
+            path: self.path.clone(),
+            doing,
+            source,
+        }
     }
 
     /// Makes the disk look full beyond `pages` pages, for tests.
@@ -157,10 +216,19 @@ impl RecordStore for Outbox {
 
     fn raise(&mut self, compose: Compose<'_>) -> Result<RecordId, OutboxError> {
         let seq = self.state.last_seq + 1;
-        let id = RecordId { board: self.board.clone(), boot: self.boot, seq };
+        let id = RecordId {
+            board: self.board.clone(),
+            boot: self.boot,
+            seq,
+        };
         let bytes = encode_frame(seq, &compose(id.clone()))?;
-        let record = StoredRecord { boot: self.boot, seq, bytes };
-        let (mut state, mut ring, boot, board) = (self.state, self.ring.clone(), self.boot, self.board.clone());
+        let record = StoredRecord {
+            boot: self.boot,
+            seq,
+            bytes,
+        };
+        let (mut state, mut ring, boot, board) =
+            (self.state, self.ring.clone(), self.boot, self.board.clone());
         let stored = self.transaction("store an alarm", |tx| {
             insert(tx, &mut state, &record, KIND_ALARM)?;
             ring.make_room(tx, &mut state, boot, &board)?;
@@ -205,7 +273,12 @@ impl RecordStore for Outbox {
         Ok(removed)
     }
 
-    fn between(&mut self, after: u64, up_to: u64, limit: usize) -> Result<Vec<StoredRecord>, OutboxError> {
+    fn between(
+        &mut self,
+        after: u64,
+        up_to: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, OutboxError> {
         let read = || -> rusqlite::Result<Vec<StoredRecord>> {
             let mut select = self.db.prepare_cached(
                 "SELECT seq, boot_counter, boot_random, bytes FROM records WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
@@ -215,7 +288,10 @@ impl RecordStore for Outbox {
                 .query_map(params![as_sql(after), as_sql(up_to), limit], |row| {
                     Ok(StoredRecord {
                         seq: row.get(0)?,
-                        boot: BootId { counter: row.get(1)?, random: row.get(2)? },
+                        boot: BootId {
+                            counter: row.get(1)?,
+                            random: row.get(2)?,
+                        },
                         bytes: row.get(3)?,
                     })
                 })?
@@ -229,8 +305,19 @@ impl RecordStore for Outbox {
     }
 
     fn status(&self) -> OutboxStatus {
-        let State { last_seq, depth, bytes, dropped } = self.state;
-        OutboxStatus { depth, bytes, last_seq, dropped }
+        let State {
+            last_seq,
+            depth,
+            bytes,
+            dropped,
+            ..
+        } = self.state;
+        OutboxStatus {
+            depth,
+            bytes,
+            last_seq,
+            dropped,
+        }
     }
 }
 
@@ -254,7 +341,11 @@ pub(super) fn insert(
 }
 
 fn write_marks(tx: &Transaction<'_>, state: &State) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE meta SET last_seq = ?1, dropped = ?2")?
-        .execute(params![as_sql(state.last_seq), as_sql(state.dropped)])?;
+    tx.prepare_cached("UPDATE meta SET last_seq = ?1, dropped = ?2, dropped_to = ?3")?
+        .execute(params![
+            as_sql(state.last_seq),
+            as_sql(state.dropped),
+            as_sql(state.dropped_to)
+        ])?;
     Ok(())
 }
