@@ -1,1 +1,26 @@
 //! The host: index, extract, train, evaluate, export, hub.
+//!
+//! The only package that may depend on burn. Everything here is a library; `main.rs` and `cmd/` are the command line.
+
+pub mod atomic_file;
+pub mod backbone;
+pub mod bag;
+pub mod batch;
+pub mod checkpoint;
+pub mod cmd;
+pub mod device;
+pub mod dropout;
+pub mod encoder;
+pub mod evaluate;
+pub mod handoff;
+pub mod infer;
+pub mod loss;
+pub mod model;
+pub mod optim;
+pub mod pseudo_label;
+pub mod recipe;
+pub mod rng;
+pub mod run;
+pub mod sampling;
+pub mod tensors;
+pub mod weights;

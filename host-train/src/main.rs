@@ -1,3 +1,8 @@
-//! The host: index, extract, train, evaluate, export, hub.
+//! The host program: from labelled videos to boards that raise alarms.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    watchpost::cmd::Cli::parse().run()
+}

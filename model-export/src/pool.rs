@@ -107,3 +107,50 @@ fn reshape(graph: &mut GraphBuilder, name: String, input: &str, shape: &[usize])
     let shape = graph.integers(format!("{name}.shape"), &shape);
     graph.node("Reshape", name, &[input, &shape], vec![])
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use golden::hashed_values;
+    use proptest::prelude::*;
+    use tract_onnx::prelude::*;
+
+    use super::*;
+
+    fn run(form: PoolForm, x: &Volume, kernel: [usize; 3], stride: [usize; 3]) -> Tensor {
+        let [t, h, w] = x.size;
+        let shape = [1, x.channels, t, h, w];
+        let mut graph = GraphBuilder::new("pool");
+        graph.input(&x.name, &shape);
+        let out = max_pool(&mut graph, form, "pool", x, kernel, stride);
+        graph.output(
+            &out.name,
+            &[1, out.channels, out.size[0], out.size[1], out.size[2]],
+        );
+        let bytes = graph.into_bytes();
+        let values = hashed_values("x", 1, shape.iter().product(), -1.0, 1.0);
+        let input = Tensor::from_shape(&shape, &values).unwrap();
+        let plan = onnx()
+            .model_for_read(&mut &bytes[..])
+            .and_then(|m| m.into_optimized())
+            .and_then(|m| m.into_runnable())
+            .unwrap();
+        plan.run(tvec!(input.into_tvalue())).unwrap()[0].clone().into_tensor()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn planar_pools_equal_the_volume_pool_bit_for_bit(
+            channels in 1usize..5,
+            size in proptest::array::uniform3(1usize..12),
+            kernel in proptest::array::uniform3(1usize..4),
+            stride in proptest::array::uniform3(1usize..3),
+        ) {
+            let x = Volume { name: "x".to_owned(), channels, size };
+            let volume = run(PoolForm::Volume, &x, kernel, stride);
+            let planar = run(PoolForm::Planar, &x, kernel, stride);
+            prop_assert_eq!(volume, planar);
+        }
+    }
+}

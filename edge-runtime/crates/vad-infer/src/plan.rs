@@ -29,10 +29,14 @@ impl Plan {
     ) -> Result<Self, InferError> {
         let model = model_file::parse(bytes, name)?;
         check_declared_input(&model, name, input)?;
-        let typed = guarded(name, || typed(&model, input))?;
+        let refused = |reason| InferError::Prepare {
+            graph: name.to_owned(),
+            reason,
+        };
+        let typed = guarded(|| typed(&model, input)).map_err(refused)?;
         check_output(&typed, name, output)?;
         check_sizes(&typed, name)?;
-        let runnable = guarded(name, || runnable(typed))?;
+        let runnable = guarded(|| runnable(typed)).map_err(refused)?;
         Ok(Self {
             name: name.to_owned(),
             input: input.to_vec(),
@@ -63,10 +67,11 @@ impl Plan {
             });
         }
         self.check_finite("input", input)?;
-        let output = self.run_tract(input).map_err(|e| InferError::Run {
+        let failed = |reason| InferError::Run {
             graph: self.name.clone(),
-            reason: format!("{e:#}"),
-        })?;
+            reason,
+        };
+        let output = guarded(|| self.run_tract(input)).map_err(failed)?;
         self.check_finite("output", &output)?;
         Ok(output)
     }
@@ -98,15 +103,11 @@ impl Plan {
     }
 }
 
-/// Runs a step of the runtime's own preparation; a panic inside it becomes an error.
-fn guarded<T>(name: &str, step: impl FnOnce() -> TractResult<T>) -> Result<T, InferError> {
-    let prepare = |reason: String| InferError::Prepare {
-        graph: name.to_owned(),
-        reason,
-    };
+/// Runs a step of the runtime; its error as text, and a panic inside it too.
+fn guarded<T>(step: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(result) => result.map_err(|e| prepare(format!("{e:#}"))),
-        Err(_) => Err(prepare("the runtime gave up on it".to_owned())),
+        Ok(result) => result.map_err(|e| format!("{e:#}")),
+        Err(_) => Err("the runtime gave up on it".to_owned()),
     }
 }
 

@@ -15,10 +15,10 @@
 //! | field | meaning |
 //! |---|---|
 //! | `format_version` | `1` |
-//! | `name` | model name, `[a-z0-9_-]{1,64}` |
+//! | `name` | model name, 1 to 64 of ASCII letters, digits, `.`, `_`, `-` |
 //! | `version` | grows with each release of that name |
 //! | `rollback_index` | lowest version a board may return to once this bundle passed its trial; at most `version` |
-//! | `boards` | names of the boards allowed, sorted, without repeats, at most 64; empty means any |
+//! | `boards` | names of the boards allowed, `[a-z0-9_-]{1,32}` each, sorted, without repeats, at most 64; empty means any |
 //! | `model` | the `ModelSpec`: preprocessing, clips, sizes, calibration, thresholds |
 //! | `artefacts` | two objects `{role, path, bytes, sha256}`, first `encoder`, then `head` |
 //! | `total_bytes` | sum of the artefacts' `bytes` |

@@ -12,8 +12,10 @@ use crate::{BundleError, MANIFEST_FILE};
 pub const FORMAT_VERSION: u32 = 1;
 /// Most board names in a manifest.
 const MAX_BOARDS: usize = 64;
-/// Longest model name, board name and file name, in bytes.
+/// Longest model name and file name, in bytes.
 const MAX_NAME_BYTES: usize = 64;
+/// Longest board name, in bytes.
+const MAX_BOARD_NAME_BYTES: usize = 32;
 
 /// What an artefact is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,10 +157,10 @@ impl Manifest {
             );
             return Err(("format_version", reason));
         }
-        if !is_name(&self.name) {
+        if !is_model_name(&self.name) {
             return Err((
                 "name",
-                format!("{:?}, expected [a-z0-9_-]{{1,64}}", self.name),
+                format!("{:?}, expected 1 to 64 of letters, digits, '.', '_', '-'", self.name),
             ));
         }
         if self.rollback_index > self.version {
@@ -190,8 +192,8 @@ fn check_boards(boards: &[String]) -> Result<(), (&'static str, String)> {
             format!("{} names, at most {MAX_BOARDS}", boards.len()),
         ));
     }
-    if let Some(bad) = boards.iter().find(|b| !is_name(b)) {
-        return Err(("boards", format!("{bad:?}, expected [a-z0-9_-]{{1,64}}")));
+    if let Some(bad) = boards.iter().find(|b| !is_board_name(b)) {
+        return Err(("boards", format!("{bad:?}, expected [a-z0-9_-]{{1,32}}")));
     }
     if !boards.is_sorted_by(|a, b| a < b) {
         return Err(("boards", "not sorted, or a name occurs twice".to_owned()));
@@ -243,8 +245,14 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
 }
 
-fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_plain)
+/// The rule of `ModelSpec::name`.
+fn is_model_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+fn is_board_name(name: &str) -> bool {
+    (1..=MAX_BOARD_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 fn is_file_name(path: &str) -> bool {

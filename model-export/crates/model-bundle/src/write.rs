@@ -19,7 +19,7 @@ use crate::{Bundle, BundleError, MANIFEST_FILE};
 /// Everything a bundle is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BundleDraft {
-    /// Model name, `[a-z0-9_-]{1,64}`.
+    /// Model name: 1 to 64 of ASCII letters, digits, `.`, `_` and `-`.
     pub name: String,
     /// Version of the model.
     pub version: u64,

@@ -30,6 +30,8 @@ const OPERATORS: [&str; 17] = [
 
 /// Most nodes in a graph.
 const MAX_NODES: usize = 4096;
+/// Most taps of a kernel: the runtime makes a table of them.
+const MAX_KERNEL_TAPS: i64 = 4096;
 /// Largest magnitude of an integer attribute (kernel, stride, pad, axis, group).
 const MAX_ATTRIBUTE: u64 = 4096;
 
@@ -91,6 +93,11 @@ fn check_attributes(node: &NodeProto) -> Result<(), String> {
         let mut integers = attribute.ints.iter().chain(std::iter::once(&attribute.i));
         if let Some(value) = integers.find(|v| v.unsigned_abs() > MAX_ATTRIBUTE) {
             return Err(format!("{} is {value}, at most {MAX_ATTRIBUTE}", place()));
+        }
+        let product = |n: i64, &k: &i64| n.saturating_mul(k);
+        let taps = attribute.ints.iter().fold(1, product);
+        if attribute.name == "kernel_shape" && !(1..=MAX_KERNEL_TAPS).contains(&taps) {
+            return Err(format!("{} has {taps} taps, at most {MAX_KERNEL_TAPS}", place()));
         }
     }
     Ok(())

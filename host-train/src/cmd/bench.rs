@@ -1,0 +1,24 @@
+//! `watchpost bench`: published protocols, repeated over seeds, written down with everything needed to repeat them.
+
+mod ped2;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Repeat a published evaluation protocol and write its result page
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    protocol: Protocol,
+}
+
+#[derive(Debug, Subcommand)]
+enum Protocol {
+    Ped2(ped2::Args),
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    match &args.protocol {
+        Protocol::Ped2(args) => ped2::run(args),
+    }
+}

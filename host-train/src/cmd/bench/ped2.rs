@@ -1,0 +1,213 @@
+//! `watchpost bench ped2`: the protocol of RTFM (ICCV 2021) on UCSD Ped2.
+
+use crate::bag::TrainingSet;
+use crate::cmd::options::EncoderOptions;
+use crate::cmd::progress::{self, ExtractBars};
+use crate::cmd::provenance;
+use crate::evaluate;
+use crate::infer::HeadScorer;
+use crate::model::mist_generator::MistGenerator;
+use crate::recipe::mist_config::{MistConfig, SelectionRule};
+use crate::recipe::mist_stage1::Trainer;
+use crate::run::read_config;
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use vad_core::ModelSpec;
+use vad_data::{
+    ClipEncoder, ExtractSpec, FeatureCache, Features, Label, Manifest, Quota, SplitPlan, Splits, VideoEntry, extract,
+    file_hash, hex,
+};
+use vad_eval::roc_auc;
+
+mod page;
+
+/// Seed of the first draw; the others follow.
+const FIRST_SEED: u64 = 1;
+
+/// UCSD Ped2: train on 6 abnormal and 4 normal videos, test on the other 18, over several seeds
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchpost bench ped2 --data ped2/ --seeds 10\n\n\
+    Nothing is selected on the test videos: with ten training videos there is no validation split, and the model of the\n\
+    last step is the result.")]
+pub struct Args {
+    /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Number of draws
+    #[arg(long, default_value_t = 10)]
+    seeds: u64,
+    /// TOML file with settings of the recipe [default: those for small data]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for features
+    #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
+    work: PathBuf,
+    /// Folder of the result page (ped2.md and ped2.json)
+    #[arg(long, value_name = "DIR", default_value = "docs/results")]
+    out: PathBuf,
+    #[command(flatten)]
+    encoder: EncoderOptions,
+}
+
+/// One draw and its figures.
+#[derive(Debug, Serialize)]
+struct SeedResult {
+    seed: u64,
+    /// Frame ROC AUC over the 18 test videos.
+    frame_auc: f64,
+    /// Average precision over the same frames.
+    average_precision: f64,
+    /// ROC AUC over the test videos, by their highest clip.
+    video_auc: f64,
+    /// Frame AUC of a score that knows every video's label and nothing else.
+    video_oracle_auc: f64,
+    /// Time of the training, in seconds.
+    train_s: f64,
+    train_videos: Vec<String>,
+}
+
+/// Everything on the page.
+#[derive(Debug, Serialize)]
+struct Results {
+    recipe: String,
+    config: MistConfig,
+    clip_frames: u16,
+    clip_stride: u16,
+    input_px: u16,
+    data_sha256: String,
+    facts: Vec<(String, String)>,
+    seeds: Vec<SeedResult>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let data = args.data.clone().unwrap_or_else(default_data);
+    let labels = data.join("labels.csv");
+    ensure!(labels.is_file(), "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data", labels.display());
+    let manifest = Manifest::load(&labels, &data)?;
+    let mut config = args.config.as_deref().map_or_else(|| Ok(MistConfig::small()), read_config)?;
+    config.selection = SelectionRule::Last;
+    let model = ModelSpec::i3d_mist("ped2");
+    let encoder = args.encoder.load(&model)?;
+    let features = extract_all(args, &manifest, &*encoder, &model)?;
+
+    let bar = progress::bar(args.seeds, "seeds");
+    let mut seeds = Vec::new();
+    for seed in FIRST_SEED..FIRST_SEED + args.seeds {
+        let result = one_seed(args, &manifest, &features, &MistConfig { seed, ..config.clone() })
+            .with_context(|| format!("seed {seed}"))?;
+        bar.println(format!("seed {seed:>3}  frame AUC {:.4}", result.frame_auc));
+        bar.inc(1);
+        seeds.push(result);
+    }
+    bar.finish_and_clear();
+    let results = Results {
+        recipe: "MIST stage I".into(),
+        config,
+        clip_frames: model.clip.frames,
+        clip_stride: model.clip.stride,
+        input_px: model.preprocess.width_px,
+        data_sha256: data_hash(&manifest)?,
+        facts: provenance::facts(&[]),
+        seeds,
+    };
+    page::write(&args.out, &results)
+}
+
+fn extract_all(
+    args: &Args,
+    manifest: &Manifest,
+    encoder: &dyn ClipEncoder,
+    model: &ModelSpec,
+) -> Result<BTreeMap<String, Features>> {
+    let spec =
+        ExtractSpec { preprocess: model.preprocess.clone(), clip: model.clip, threads: args.encoder.threads() };
+    let cache = FeatureCache::open(&args.work.join("features"))?;
+    let bars = ExtractBars::new(manifest.entries().len());
+    let outcome = extract(manifest.entries(), encoder, spec, &cache, false, &bars);
+    bars.finish();
+    Ok(outcome?.features)
+}
+
+fn one_seed(
+    args: &Args,
+    manifest: &Manifest,
+    features: &BTreeMap<String, Features>,
+    config: &MistConfig,
+) -> Result<SeedResult> {
+    let plan = SplitPlan {
+        train: Quota::Videos { normal: 4, abnormal: 6 },
+        val: Quota::NONE,
+        test: Quota::Rest,
+    };
+    let splits = Splits::draw(manifest, &plan, config.seed)?;
+    let data = TrainingSet::new(&splits.train, &splits.val, features)?;
+    let device = args.encoder.device.open()?;
+    let started = Instant::now();
+    let mut trainer = Trainer::new(config, &data, &device)?;
+    while !trainer.is_finished() {
+        trainer.step()?;
+    }
+    let train_s = started.elapsed().as_secs_f64();
+    let head = MistGenerator::from_arrays(&trainer.outcome().last, "the model of the last step", &device)?;
+    let scorer = HeadScorer::new(head, device);
+
+    let test = splits.test.entries();
+    let scores = test
+        .iter()
+        .map(|entry| {
+            let found = features.get(&entry.id).with_context(|| format!("{} has no features", entry.id))?;
+            evaluate::score(entry, found, &scorer)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let evaluation = evaluate::evaluate(&scores, &ModelSpec::i3d_mist("ped2"))?;
+    let undefined = "the test videos lack normal or abnormal frames";
+    Ok(SeedResult {
+        seed: config.seed,
+        frame_auc: evaluation.frame.roc_auc.context(undefined)?,
+        average_precision: evaluation.frame.average_precision.context(undefined)?,
+        video_auc: evaluation.video_roc_auc.context(undefined)?,
+        video_oracle_auc: video_oracle(test, features).context(undefined)?,
+        train_s,
+        train_videos: splits.train.ids().map(str::to_owned).collect(),
+    })
+}
+
+/// Frame AUC of a score that is 1 on every frame of an abnormal video and 0 elsewhere.
+fn video_oracle(test: &[VideoEntry], features: &BTreeMap<String, Features>) -> Option<f64> {
+    let (mut scores, mut truth) = (Vec::new(), Vec::new());
+    for entry in test {
+        let frames = features.get(&entry.id)?.frames;
+        let ranges = entry.abnormal.as_deref().unwrap_or_default();
+        scores.extend((0..frames).map(|_| if entry.label == Label::Abnormal { 1.0_f32 } else { 0.0 }));
+        truth.extend((0..frames).map(|frame| ranges.iter().any(|range| range.contains(&frame))));
+    }
+    roc_auc(&scores, &truth)
+}
+
+/// SHA-256 over the label file's hash and every video's, in the order of ids.
+fn data_hash(manifest: &Manifest) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(manifest.sha256());
+    let mut entries: Vec<&VideoEntry> = manifest.entries().iter().collect();
+    entries.sort_by(|a, b| a.id.cmp(&b.id));
+    for entry in entries {
+        hash.update(entry.id.as_bytes());
+        hash.update(file_hash(&entry.path)?);
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+fn default_data() -> PathBuf {
+    std::env::var_os("WATCHPOST_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from).join("data/ped2")
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    Ok(crate::atomic_file::write(path, text.as_bytes())?)
+}

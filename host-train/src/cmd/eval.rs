@@ -1,0 +1,115 @@
+//! `watchpost eval`: what a trained run is worth.
+
+use super::options::{EncoderOptions, WorkOption};
+use super::provenance;
+use super::train::THRESHOLD_FILE;
+use super::work::Work;
+use crate::evaluate;
+use crate::run::Run;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use vad_data::VideoEntry;
+use vad_eval::{Evaluation, ThresholdChoice};
+use vad_eval::report::Report;
+
+/// Evaluate a trained run on held-back videos and write its report
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchpost eval --work work/ --run mist-seed1\n\n\
+    Frame-level figures are over all videos together, without normalisation per video. A figure that the data cannot\n\
+    give (an AUC without abnormal frames) is called undefined.")]
+pub struct Args {
+    #[command(flatten)]
+    work: WorkOption,
+    /// Which run [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
+    /// Videos to evaluate on
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    split: SplitName,
+    #[command(flatten)]
+    encoder: EncoderOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+enum SplitName {
+    Val,
+    Test,
+}
+
+/// A finished evaluation and where its parts lie.
+pub struct Assessment {
+    pub evaluation: Evaluation,
+    /// Video files by id.
+    pub paths: BTreeMap<String, PathBuf>,
+    pub report: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<Assessment> {
+    let work = Work::open(&args.work.work)?;
+    let dataset = work.dataset()?;
+    let run = Run::open(&work.run(args.run.as_deref())?)?;
+    let spec = run.model()?;
+    let entries: &[VideoEntry] = match args.split {
+        SplitName::Val => dataset.splits.val.entries(),
+        SplitName::Test => dataset.splits.test.entries(),
+    };
+    ensure!(!entries.is_empty(), "the {} split is empty; index again with more videos for it", args.split.name());
+    let encoder = args.encoder.load(&spec)?;
+    let scorer = evaluate::scorer(&run, args.encoder.device)?;
+    let cache = work.features()?;
+    let scores = entries
+        .iter()
+        .map(|entry| evaluate::score(entry, &evaluate::cached(&cache, entry, &*encoder, &spec)?, &scorer))
+        .collect::<Result<Vec<_>>>()?;
+    let evaluation = evaluate::evaluate(&scores, &spec)?;
+
+    let report = run.dir().join(format!("report-{}.html", args.split.name()));
+    let facts = provenance::facts(&[
+        ("Run", spec.name.clone()),
+        ("Split", args.split.name().to_owned()),
+        ("Recipe settings", toml::to_string(&run.config()?)?),
+        ("Data hash (training features)", run.metrics()?.data_sha256),
+        ("Label file hash", dataset.file.labels_sha256.clone()),
+    ]);
+    let subtitle = format!("{} held-back videos of {}", entries.len(), dataset.file.videos.display());
+    let mut page = Report::new(format!("Watchpost: {}", spec.name), subtitle, facts, evaluation.clone());
+    page.threshold = read_threshold(&run)?;
+    page.write(&report)?;
+    let scores_path = run.dir().join(format!("scores-{}.json", args.split.name()));
+    crate::atomic_file::write(&scores_path, &serde_json::to_vec_pretty(&evaluation)?)?;
+
+    print_figures(&evaluation);
+    println!("report: {}", report.display());
+    let paths = entries.iter().map(|entry| (entry.id.clone(), entry.path.clone())).collect();
+    Ok(Assessment { evaluation, paths, report })
+}
+
+impl SplitName {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// How `watchpost train` chose the alarm threshold, if it did.
+fn read_threshold(run: &Run) -> Result<Option<ThresholdChoice>> {
+    let path = run.dir().join(THRESHOLD_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?))
+}
+
+fn print_figures(evaluation: &Evaluation) {
+    let show = |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let frame = &evaluation.frame;
+    println!("frame ROC AUC        {}", show(frame.roc_auc));
+    println!("PR AUC (trapezoid)   {}", show(frame.pr_auc_trapezoid));
+    println!("average precision    {}", show(frame.average_precision));
+    println!("video ROC AUC        {}", show(evaluation.video_roc_auc));
+    println!("{}", evaluation.alarm.summary());
+}

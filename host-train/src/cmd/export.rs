@@ -1,0 +1,76 @@
+//! `watchpost export`: a trained run becomes a bundle that a board can run.
+
+use super::options::{EncoderOptions, WorkOption};
+use super::work::Work;
+use crate::evaluate;
+use crate::run::Run;
+use crate::weights;
+use anyhow::{Context, Result};
+use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
+use std::path::PathBuf;
+
+/// Clips whose features and scores the exported graphs must repeat.
+const PARITY_CLIPS: usize = 64;
+
+/// Export a trained run as a bundle for boards
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchpost export --work work/ --run mist-seed1 --out bundle/\n\n\
+    The bundle holds the encoder and the head as ONNX, the preprocessing and the score settings. Before it counts as\n\
+    exported, tract must repeat the trainer's scores from it.")]
+pub struct Args {
+    #[command(flatten)]
+    pub work: WorkOption,
+    /// Which run [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// Folder of the bundle
+    #[arg(long, value_name = "DIR", default_value = "bundle")]
+    pub out: PathBuf,
+    /// Replace a bundle that is there already
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Version of the bundle; boards refuse to go back
+    #[arg(long, default_value_t = 1)]
+    pub version: u64,
+    #[command(flatten)]
+    pub encoder: EncoderOptions,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let work = Work::open(&args.work.work)?;
+    let run = Run::open(&work.run(args.run.as_deref())?)?;
+    let spec = run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
+    let weights = weights::find_i3d(args.encoder.weights.as_deref())?;
+    let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
+    let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
+    let reference = reference(args, &work, &run)?;
+    let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
+    println!(
+        "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
+        report.scores, report.score_max_error, EXPORT_F32.score_absolute
+    );
+    println!("bundle {} version {}: {}", spec.name, args.version, args.out.display());
+    Ok(())
+}
+
+/// The trainer's own scores of the first clips of the data set.
+fn reference(args: &Args, work: &Work, run: &Run) -> Result<Vec<ReferenceClip>> {
+    let dataset = work.dataset()?;
+    let spec = run.model()?;
+    let encoder = args.encoder.load(&spec)?;
+    let scorer = evaluate::scorer(run, args.encoder.device)?;
+    let cache = work.features()?;
+    let mut clips = Vec::new();
+    for entry in dataset.manifest.entries() {
+        let features = evaluate::cached(&cache, entry, &*encoder, &spec)?;
+        let scores = scorer.score(&features.values)?;
+        for (feature, score) in features.values.chunks_exact(features.dim).zip(scores) {
+            clips.push(ReferenceClip { clip: None, feature: feature.to_vec(), score: Some(score) });
+        }
+        if clips.len() >= PARITY_CLIPS {
+            clips.truncate(PARITY_CLIPS);
+            break;
+        }
+    }
+    Ok(clips)
+}

@@ -1,0 +1,82 @@
+//! The command line, one file per subcommand.
+
+mod alarms;
+mod bench;
+mod demo;
+mod eval;
+mod export;
+mod extract;
+mod hub;
+mod index;
+mod interrupt;
+mod options;
+mod progress;
+mod provenance;
+mod scenes;
+mod terminal;
+mod train;
+mod weights;
+mod work;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Turn videos that are only labelled "normal" or "something happened" into a camera board that raises an alarm.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "The usual order, each step in one work folder:\n\
+        \n  watchpost index --videos footage/ --labels footage/labels.csv --work work/\
+        \n  watchpost extract --work work/\
+        \n  watchpost train --work work/\
+        \n  watchpost eval --work work/\
+        \n  watchpost export --work work/ --out bundle/\
+        \n  watchpost hub\
+        \n\nOr all of it on made-up street scenes: watchpost demo"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Weights(weights::Args),
+    Scenes(scenes::Args),
+    Index(index::Args),
+    Extract(extract::Args),
+    Train(train::Args),
+    Eval(eval::Args),
+    Export(export::Args),
+    Hub(hub::Args),
+    Alarms(alarms::Args),
+    Bench(bench::Args),
+    Demo(demo::Args),
+}
+
+impl Cli {
+    /// Runs the chosen subcommand; an error is printed with its causes and gives exit code 1.
+    pub fn run(self) -> ExitCode {
+        terminal::start_log();
+        let done = match self.command {
+            Command::Weights(args) => weights::run(&args),
+            Command::Scenes(args) => scenes::run(&args),
+            Command::Index(args) => index::run(&args),
+            Command::Extract(args) => extract::run(&args),
+            Command::Train(args) => train::run(&args),
+            Command::Eval(args) => eval::run(&args).map(drop),
+            Command::Export(args) => export::run(&args),
+            Command::Hub(args) => hub::run(args),
+            Command::Alarms(args) => alarms::run(args),
+            Command::Bench(args) => bench::run(&args),
+            Command::Demo(args) => demo::run(&args),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Progress bars; on a terminal only.
+
+use super::interrupt;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use vad_data::{Progress, VideoOutcome};
+
+/// One bar that counts `units`.
+pub fn bar(len: u64, units: &str) -> ProgressBar {
+    let bar = ProgressBar::new(len);
+    bar.set_style(style(&format!("{{bar:32}} {{pos}}/{{len}} {units} {{eta}} {{msg}}")));
+    bar
+}
+
+/// One bar for all videos, and one for each at work.
+pub struct ExtractBars {
+    bars: MultiProgress,
+    videos: ProgressBar,
+    at_work: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl ExtractBars {
+    pub fn new(videos: usize) -> Self {
+        let bars = MultiProgress::new();
+        let videos = bars.add(bar(videos as u64, "videos"));
+        Self { bars, videos, at_work: Mutex::default() }
+    }
+
+    pub fn finish(&self) {
+        self.videos.finish_and_clear();
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, ProgressBar>) -> T) -> T {
+        act(&mut self.at_work.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn line(&self, text: &str) {
+        // Only the terminal can refuse a line, and then there is no one to tell.
+        let _ = self.bars.println(text);
+    }
+}
+
+impl Progress for ExtractBars {
+    fn video_started(&self, id: &str, clips_hint: Option<u64>) {
+        let bar = self.bars.add(ProgressBar::new(clips_hint.unwrap_or(0)));
+        bar.set_style(style("  {bar:30} {pos}/{len} clips {msg}"));
+        bar.set_message(id.to_owned());
+        self.with(|at_work| at_work.insert(id.to_owned(), bar));
+    }
+
+    fn clips_done(&self, id: &str, clips: u64) {
+        self.with(|at_work| at_work.get(id).map(|bar| bar.set_position(clips)));
+    }
+
+    fn video_finished(&self, id: &str, outcome: &VideoOutcome) {
+        if let Some(bar) = self.with(|at_work| at_work.remove(id)) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+        self.videos.inc(1);
+        if let VideoOutcome::Failed { reason } = outcome {
+            self.line(&format!("failed: {id}: {reason}"));
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        self.line(&format!("note: {text}"));
+    }
+
+    fn cancelled(&self) -> bool {
+        interrupt::asked()
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // A template is a constant of this file; a wrong one falls back to the plain bar.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,66 @@
+//! The encoder as extraction sees it, run by either engine.
+//!
+//! Both engines run the same weights and agree within `model_export::EXPORT_F32`; a test says so. Their
+//! features are cached apart, because the last bits differ.
+
+use crate::backbone::i3d::I3dEncoder;
+use crate::device::DeviceChoice;
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use vad_core::ModelSpec;
+use vad_data::{ClipEncoder, EncodeError};
+
+/// The program that runs the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The exported ONNX graph in tract: the board's own code, and the faster one on a processor.
+    Tract,
+    /// The training framework, on any of its devices.
+    Burn,
+}
+
+/// Loads the encoder of `spec` from verified I3D weights.
+///
+/// # Errors
+/// When the weights do not fit the spec, or the device is not compiled in.
+pub fn load(
+    engine: Engine,
+    weights: &Path,
+    spec: &ModelSpec,
+    device: DeviceChoice,
+) -> Result<Box<dyn ClipEncoder>> {
+    match engine {
+        Engine::Tract => Ok(Box::new(TractEncoder::load(weights, spec)?)),
+        Engine::Burn => Ok(Box::new(I3dEncoder::load(weights, spec, &device.open()?)?)),
+    }
+}
+
+/// The exported graph in tract.
+struct TractEncoder {
+    encoder: vad_infer::Encoder,
+    hash: [u8; 32],
+}
+
+impl TractEncoder {
+    fn load(weights: &Path, spec: &ModelSpec) -> Result<Self> {
+        let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
+        let onnx = model_export::i3d_onnx(&bytes, spec)?;
+        let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
+        Ok(Self { encoder, hash: Sha256::digest(&onnx).into() })
+    }
+}
+
+impl ClipEncoder for TractEncoder {
+    fn feature_dim(&self) -> usize {
+        self.encoder.feature_dim()
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
+        self.encoder.encode(clip).map_err(EncodeError::new)
+    }
+}

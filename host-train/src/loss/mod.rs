@@ -1,0 +1,3 @@
+//! The losses, one per file.
+
+pub mod mil_ranking;

@@ -1,0 +1,328 @@
+//! A run folder: settings, checkpoint, curves and the trained head of one training.
+//!
+//! ```text
+//! config.toml             the recipe's settings, as used
+//! checkpoint.safetensors  to go on from
+//! metrics.json            curves, selection, seed, data hash
+//! head.safetensors        the selected head, for raw features
+//! head_last.safetensors   the head after the last step
+//! model.json              the ModelSpec that the exporter and the board read
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use vad_core::ModelSpec;
+
+use crate::atomic_file::{self, WriteError};
+use crate::bag::TrainingSet;
+use crate::checkpoint::{self, CheckpointError, hex};
+use crate::handoff::{self, HandoffError};
+use crate::recipe::curves::{Curves, Selection};
+use crate::recipe::mist_config::MistConfig;
+use crate::recipe::mist_stage1::{RECIPE, StepReport, TrainError, TrainOutcome, Trainer};
+
+/// Steps between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 100;
+
+/// Why a run cannot go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The folder holds a run already.
+    #[error("{} holds a run already: resume it, overwrite it or choose another name", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is no run.
+    #[error("{} is not a run folder: {} is missing", path.display(), missing)]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that should be there.
+        missing: &'static str,
+    },
+    /// A file or folder cannot be read or made.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of the run cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The checkpoint cannot be used or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The head or the spec cannot be written.
+    #[error(transparent)]
+    Handoff(#[from] HandoffError),
+}
+
+/// Whether a training goes on after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Save a checkpoint and return.
+    Stop,
+}
+
+/// What a training came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunOutcome {
+    /// All steps are done and every file is written.
+    Finished(Box<TrainOutcome>),
+    /// Stopped by the caller; the checkpoint goes on from here.
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunMetrics {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Its seed.
+    pub seed: u64,
+    /// SHA-256 of the training and validation features with ids and labels.
+    pub data_sha256: String,
+    /// How the head was chosen.
+    pub selection: Selection,
+    /// Training videos left out for lack of features.
+    pub skipped_videos: Vec<String>,
+    /// Losses by step and looks at the validation split.
+    pub curves: Curves,
+}
+
+/// One run folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    dir: PathBuf,
+}
+
+impl Run {
+    /// Makes a new run folder. With `overwrite` the files of a run already there are removed first.
+    ///
+    /// # Errors
+    /// When there is a run already and `overwrite` is false, or the folder cannot be made.
+    pub fn create(dir: &Path, overwrite: bool) -> Result<Self, RunError> {
+        let run = Self { dir: dir.to_owned() };
+        if run.config_path().exists() || run.checkpoint_path().exists() {
+            if !overwrite {
+                return Err(RunError::Exists { path: dir.to_owned() });
+            }
+            for path in run.files() {
+                remove_if_there(&path)?;
+            }
+        }
+        fs::create_dir_all(dir).map_err(|source| RunError::Io { path: dir.to_owned(), source })?;
+        Ok(run)
+    }
+
+    /// Opens a run folder.
+    ///
+    /// # Errors
+    /// When it holds no `config.toml`.
+    pub fn open(dir: &Path) -> Result<Self, RunError> {
+        let run = Self { dir: dir.to_owned() };
+        if run.config_path().is_file() {
+            return Ok(run);
+        }
+        Err(RunError::NotARun { path: dir.to_owned(), missing: "config.toml" })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `config.toml`.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.join("config.toml")
+    }
+
+    /// `checkpoint.safetensors`.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.dir.join("checkpoint.safetensors")
+    }
+
+    /// `metrics.json`.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.dir.join("metrics.json")
+    }
+
+    /// `head.safetensors`.
+    pub fn head_path(&self) -> PathBuf {
+        self.dir.join("head.safetensors")
+    }
+
+    /// `head_last.safetensors`.
+    pub fn last_head_path(&self) -> PathBuf {
+        self.dir.join("head_last.safetensors")
+    }
+
+    /// `model.json`.
+    pub fn model_path(&self) -> PathBuf {
+        self.dir.join("model.json")
+    }
+
+    fn files(&self) -> [PathBuf; 6] {
+        [
+            self.checkpoint_path(),
+            self.metrics_path(),
+            self.head_path(),
+            self.last_head_path(),
+            self.model_path(),
+            self.config_path(),
+        ]
+    }
+
+    /// The settings that the run was made with.
+    ///
+    /// # Errors
+    /// When they cannot be read, naming the line.
+    pub fn config(&self) -> Result<MistConfig, RunError> {
+        read_config(&self.config_path())
+    }
+
+    /// The curves and the selection of a finished training.
+    ///
+    /// # Errors
+    /// When `metrics.json` cannot be read.
+    pub fn metrics(&self) -> Result<RunMetrics, RunError> {
+        let path = self.metrics_path();
+        let text = fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
+        serde_json::from_str(&text).map_err(|error| RunError::Malformed { path, reason: error.to_string() })
+    }
+
+    /// The spec of the trained model.
+    ///
+    /// # Errors
+    /// When `model.json` cannot be read or is not sound.
+    pub fn model(&self) -> Result<ModelSpec, RunError> {
+        Ok(handoff::read_spec(&self.model_path())?)
+    }
+
+    /// Trains to the end, or until `progress` says stop. A checkpoint found in the folder is continued; it must
+    /// belong to the same data and settings (the number of steps may have grown).
+    ///
+    /// `model` gives everything about the model but the head's widths.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged or belongs to another training, the loss diverges, or a file cannot be written.
+    pub fn train(
+        &self,
+        config: &MistConfig,
+        data: &TrainingSet,
+        device: &Device,
+        model: &ModelSpec,
+        progress: &mut dyn FnMut(&StepReport) -> Flow,
+    ) -> Result<RunOutcome, RunError> {
+        let mut trainer = self.start(config, data, device)?;
+        self.write_config(config)?;
+        while !trainer.is_finished() {
+            let report = trainer.step()?;
+            let stop = progress(&report) == Flow::Stop && !trainer.is_finished();
+            if stop || trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) || trainer.is_finished() {
+                checkpoint::save(&self.checkpoint_path(), &trainer.state())?;
+            }
+            if stop {
+                return Ok(RunOutcome::Stopped { step: trainer.steps_done() });
+            }
+        }
+        let outcome = trainer.outcome();
+        self.write_results(config, data, model, &outcome)?;
+        Ok(RunOutcome::Finished(Box::new(outcome)))
+    }
+
+    fn start<'a>(
+        &self,
+        config: &MistConfig,
+        data: &'a TrainingSet,
+        device: &Device,
+    ) -> Result<Trainer<'a>, RunError> {
+        let path = self.checkpoint_path();
+        if !path.exists() {
+            return Ok(Trainer::new(config, data, device)?);
+        }
+        let mut state = checkpoint::load(&path)?;
+        checkpoint::check_continues(&path, &state, config, data.sha256())?;
+        state.config.steps = config.steps;
+        Ok(Trainer::resume(state, data, device, &path.display().to_string())?)
+    }
+
+    fn write_config(&self, config: &MistConfig) -> Result<(), RunError> {
+        let path = self.config_path();
+        let text = toml::to_string_pretty(config)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        Ok(atomic_file::write(&path, text.as_bytes())?)
+    }
+
+    /// The spec comes last: where it is, the head is.
+    fn write_results(
+        &self,
+        config: &MistConfig,
+        data: &TrainingSet,
+        model: &ModelSpec,
+        outcome: &TrainOutcome,
+    ) -> Result<(), RunError> {
+        let spec = handoff::complete_spec(&outcome.selected, model)?;
+        handoff::write_head(&self.head_path(), &outcome.selected)?;
+        handoff::write_head(&self.last_head_path(), &outcome.last)?;
+        let metrics = RunMetrics {
+            recipe: RECIPE.to_owned(),
+            seed: config.seed,
+            data_sha256: hex(&data.sha256()),
+            selection: outcome.selection.clone(),
+            skipped_videos: [&data.train.skipped[..], &data.val.skipped[..]].concat(),
+            curves: outcome.curves.clone(),
+        };
+        let path = self.metrics_path();
+        let text = serde_json::to_string(&metrics)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        atomic_file::write(&path, text.as_bytes())?;
+        Ok(handoff::write_spec(&self.model_path(), &spec)?)
+    }
+}
+
+/// Reads recipe settings; unknown keys are refused with their line.
+///
+/// # Errors
+/// When the file cannot be read, has an unknown key or a value outside its range.
+pub fn read_config(path: &Path) -> Result<MistConfig, RunError> {
+    let malformed = |reason: String| RunError::Malformed { path: path.to_owned(), reason };
+    let text = fs::read_to_string(path).map_err(|source| RunError::Io { path: path.to_owned(), source })?;
+    let config: MistConfig = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    config.validate().map_err(|error| malformed(error.to_string()))?;
+    Ok(config)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), RunError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RunError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

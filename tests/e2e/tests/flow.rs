@@ -1,0 +1,88 @@
+//! From labelled videos to an alarm, with the real programs, on street scenes and on UCSD Ped2.
+
+use e2e_tests::{run, shared_data};
+use std::path::Path;
+
+/// The board and the evaluation score the same clips within this. Both run the encoder in tract; the head runs in burn
+/// on the host and in tract on the board, and sums in another order.
+const HOST_BOARD_SCORE_TOLERANCE: f64 = 1e-4;
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_demo_ends_with_an_alarm_inside_the_true_interval() {
+    let Some(weights) = shared_data("i3d") else { return };
+    let work = tempfile::tempdir().unwrap();
+    let weights = weights.join("i3d_rgb_kinetics400.safetensors");
+    let demo = run("watchpost", &["demo", "--work", &text(work.path()), "--weights", &text(&weights)]).expect_success();
+    println!("{}", demo.stdout);
+    for part in ["the hub holds an alarm", "no alarm was raised", "report: "] {
+        assert!(demo.stdout.contains(part), "{part:?} is missing:\n{}\n{}", demo.stdout, demo.stderr);
+    }
+
+    damaged_bundle_is_refused(&work.path().join("bundle"), &work.path().join("scenes/scene-000.mp4"));
+}
+
+fn damaged_bundle_is_refused(bundle: &Path, video: &Path) {
+    let head = bundle.join("head.onnx");
+    let mut bytes = std::fs::read(&head).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&head, bytes).unwrap();
+    run("watchpostd", &["replay", "--bundle", &text(bundle), &text(video)]).expect_refusal(&["head.onnx"]);
+}
+
+#[test]
+fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
+    let (Some(weights), Some(ped2)) = (shared_data("i3d"), shared_data("ped2")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    let bundle = folder.path().join("bundle");
+    let weights = format!("--weights={}", weights.join("i3d_rgb_kinetics400.safetensors").display());
+    let videos = few_videos(&ped2, folder.path());
+    let labels = videos.join("labels.csv");
+    let work_option = format!("--work={}", work.display());
+
+    run("watchpost", &["index", "--videos", &text(&videos), "--labels", &text(&labels), &work_option, "--val", "0"])
+        .expect_success();
+    run("watchpost", &["extract", &work_option, &weights]).expect_success();
+    run("watchpost", &["train", &work_option, &weights, "--seed", "3", "--steps", "60"]).expect_success();
+    run("watchpost", &["eval", &work_option, &weights]).expect_success();
+    run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
+
+    let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();
+    let evaluation: serde_json::Value = serde_json::from_str(&evaluation).unwrap();
+    let held_back = &evaluation["videos"][0];
+    let name = held_back["video"].as_str().unwrap();
+    let video = videos.join(format!("{name}.mp4"));
+    let replay = run("watchpostd", &["replay", "--json", "--bundle", &text(&bundle), &text(&video)]).expect_success();
+
+    let frame_scores: Vec<f64> = held_back["raw"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
+    let clips: Vec<serde_json::Value> = replay.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(clips.len(), frame_scores.len().div_ceil(16), "{}", replay.stdout);
+    let mut worst = 0.0_f64;
+    for clip in &clips {
+        let first = clip["first_frame"].as_u64().unwrap() as usize;
+        worst = worst.max((clip["raw"].as_f64().unwrap() - frame_scores[first]).abs());
+    }
+    println!("{name}: {} clips, largest difference between board and evaluation {worst:.1e}", clips.len());
+    assert!(worst <= HOST_BOARD_SCORE_TOLERANCE, "{name}: board and evaluation differ by {worst:e}");
+}
+
+/// Six of the 28 videos, which is enough to train, hold back and compare.
+fn few_videos(ped2: &Path, folder: &Path) -> std::path::PathBuf {
+    let videos = folder.join("videos");
+    std::fs::create_dir(&videos).unwrap();
+    let labels = std::fs::read_to_string(ped2.join("labels.csv")).unwrap();
+    let chosen = ["Test001", "Test002", "Test004", "Train001", "Train008", "Train015"];
+    let kept = labels.lines().filter(|line| {
+        line.starts_with("video,") || chosen.iter().any(|name| line.starts_with(&format!("{name},")))
+    });
+    std::fs::write(videos.join("labels.csv"), kept.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    for name in chosen {
+        std::fs::copy(ped2.join(format!("{name}.mp4")), videos.join(format!("{name}.mp4"))).unwrap();
+    }
+    videos
+}
