@@ -41,17 +41,28 @@ pub struct BatchPlan<'a> {
 impl<'a> BatchPlan<'a> {
     /// Both labels must occur in `bags`, which [`crate::bag::TrainingSet`] ensures; else batches are empty.
     pub fn new(bags: &'a BagSet, spec: BatchSpec) -> Self {
-        Self { bags, spec, normal: bags.with_label(Label::Normal), abnormal: bags.with_label(Label::Abnormal) }
+        Self {
+            bags,
+            spec,
+            normal: bags.with_label(Label::Normal),
+            abnormal: bags.with_label(Label::Abnormal),
+        }
     }
 
     /// The batch of a step, counted from 0. Each label's videos come in a fresh random order every epoch.
     pub fn batch(&self, step: u64) -> Batch {
         let mut rng = stream(self.spec.seed, Purpose::Sampling, step);
         let mut rows = Vec::with_capacity(2 * self.spec.pairs * self.spec.sub_bags.len());
-        for (members, purpose) in [(&self.normal, Purpose::NormalOrder), (&self.abnormal, Purpose::AbnormalOrder)] {
+        for (members, purpose) in [
+            (&self.normal, Purpose::NormalOrder),
+            (&self.abnormal, Purpose::AbnormalOrder),
+        ] {
             for index in self.videos(members, purpose, step) {
                 let bag = &self.bags.bags[index];
-                let shifts = self.spec.sub_bags.draw_shifts(bag.clips, self.spec.shift, &mut rng);
+                let shifts = self
+                    .spec
+                    .sub_bags
+                    .draw_shifts(bag.clips, self.spec.shift, &mut rng);
                 let clips = self.spec.sub_bags.indices(bag.clips, &shifts);
                 rows.extend(clips.into_iter().map(|clip| bag.first_row + clip));
             }
@@ -93,7 +104,10 @@ fn dedupe(rows: &[usize], all_rows: usize) -> Batch {
     for (index, row) in distinct_rows.iter().enumerate() {
         position[*row] = index;
     }
-    Batch { occurrences: rows.iter().map(|row| position[*row]).collect(), distinct_rows }
+    Batch {
+        occurrences: rows.iter().map(|row| position[*row]).collect(),
+        distinct_rows,
+    }
 }
 
 #[cfg(test)]
@@ -103,20 +117,35 @@ mod tests {
     fn bags(lengths: &[(Label, usize)]) -> BagSet {
         let mut set = BagSet::default();
         for (index, (label, clips)) in lengths.iter().enumerate() {
-            set.push(&index.to_string(), *label, 1, &vec![0.5; *clips]).unwrap();
+            set.push(&index.to_string(), *label, 1, &vec![0.5; *clips])
+                .unwrap();
         }
         set
     }
 
     fn spec(pairs: usize) -> BatchSpec {
-        let sub_bags = SubBags { segments: 4, clips_per_segment: 3 };
-        BatchSpec { seed: 3, pairs, sub_bags, shift: Shift::Random }
+        let sub_bags = SubBags {
+            segments: 4,
+            clips_per_segment: 3,
+        };
+        BatchSpec {
+            seed: 3,
+            pairs,
+            sub_bags,
+            shift: Shift::Random,
+        }
     }
 
     #[test]
     fn normal_bags_come_first_and_every_video_comes_once_per_epoch() {
         use Label::{Abnormal, Normal};
-        let set = bags(&[(Abnormal, 5), (Normal, 1), (Normal, 40), (Abnormal, 2), (Normal, 7)]);
+        let set = bags(&[
+            (Abnormal, 5),
+            (Normal, 1),
+            (Normal, 40),
+            (Abnormal, 2),
+            (Normal, 7),
+        ]);
         let plan = BatchPlan::new(&set, spec(3));
         let mut seen = vec![0; set.bags.len()];
         for step in 0..4 {
@@ -124,7 +153,11 @@ mod tests {
             assert_eq!(batch.occurrences.len(), 6 * 12);
             for (index, clips) in batch.occurrences.chunks(12).enumerate() {
                 let row = batch.distinct_rows[clips[0]];
-                let bag = set.bags.iter().position(|b| (b.first_row..b.first_row + b.clips).contains(&row)).unwrap();
+                let bag = set
+                    .bags
+                    .iter()
+                    .position(|b| (b.first_row..b.first_row + b.clips).contains(&row))
+                    .unwrap();
                 assert_eq!(set.bags[bag].label == Normal, index < 3);
                 seen[bag] += 1;
             }

@@ -16,7 +16,9 @@ const CLIPS_AT_ONCE: usize = 4096;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ScoreError {
     /// The features are not rows of the width that the head takes.
-    #[error("{values} feature values are not rows of {dim}, the width that this head takes: was it trained on another encoder?")]
+    #[error(
+        "{values} feature values are not rows of {dim}, the width that this head takes: was it trained on another encoder?"
+    )]
     Width {
         /// Values found.
         values: usize,
@@ -66,7 +68,10 @@ impl HeadScorer {
     pub fn score(&self, values: &[f32]) -> Result<Vec<f32>, ScoreError> {
         let dim = self.head.feature_dim();
         if dim == 0 || !values.len().is_multiple_of(dim) {
-            return Err(ScoreError::Width { values: values.len(), dim });
+            return Err(ScoreError::Width {
+                values: values.len(),
+                dim,
+            });
         }
         let mut scores = Vec::with_capacity(values.len() / dim);
         for part in values.chunks(CLIPS_AT_ONCE * dim) {
@@ -86,7 +91,10 @@ impl HeadScorer {
     /// As [`HeadScorer::score`].
     pub fn score_video(&self, features: &Features) -> Result<Vec<f32>, ScoreError> {
         if features.dim != self.head.feature_dim() {
-            return Err(ScoreError::Width { values: features.values.len(), dim: self.head.feature_dim() });
+            return Err(ScoreError::Width {
+                values: features.values.len(),
+                dim: self.head.feature_dim(),
+            });
         }
         self.score(&features.values)
     }

@@ -1,9 +1,9 @@
 //! TensorFlow's SAME padding, which burn does not have: the output has `ceil(size / stride)` places and an odd total
 //! puts the extra place at the *end*.
 
+use burn::tensor::Tensor;
 use burn::tensor::module::{conv3d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions, PadMode};
-use burn::tensor::Tensor;
 
 /// Padding before and after, for one dimension.
 pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
@@ -12,7 +12,11 @@ pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize)
     (total / 2, total - total / 2)
 }
 
-fn same_padding_3d(size: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> [(usize, usize); 3] {
+fn same_padding_3d(
+    size: [usize; 3],
+    kernel: [usize; 3],
+    stride: [usize; 3],
+) -> [(usize, usize); 3] {
     [0, 1, 2].map(|axis| same_padding(size[axis], kernel[axis], stride[axis]))
 }
 
@@ -20,12 +24,21 @@ fn same_padding_3d(size: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> 
 ///
 /// # Shapes
 /// `[N, C, T, H, W]` with weight `[K, C, kt, kh, kw]` and bias `[K]` to `[N, K, ceil(T / st), ceil(H / sh), ceil(W / sw)]`.
-pub fn conv3d_same(x: Tensor<5>, weight: Tensor<5>, bias: Option<Tensor<1>>, stride: [usize; 3]) -> Tensor<5> {
+pub fn conv3d_same(
+    x: Tensor<5>,
+    weight: Tensor<5>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 3],
+) -> Tensor<5> {
     let [_, _, t, h, w] = x.dims();
     let [_, _, kt, kh, kw] = weight.dims();
     let padding = same_padding_3d([t, h, w], [kt, kh, kw], stride);
     let symmetric = padding.iter().all(|(before, after)| before == after);
-    let (x, own) = if symmetric { (x, padding.map(|pair| pair.0)) } else { (pad_3d(x, padding), [0; 3]) };
+    let (x, own) = if symmetric {
+        (x, padding.map(|pair| pair.0))
+    } else {
+        (pad_3d(x, padding), [0; 3])
+    };
     conv3d(x, weight, bias, ConvOptions::new(stride, own, [1; 3], 1))
 }
 
@@ -89,14 +102,20 @@ mod tests {
             (14, 2, 2, (0, 0)),
             (5, 1, 1, (0, 0)),
         ] {
-            assert_eq!(same_padding(size, kernel, stride), want, "{size} {kernel} {stride}");
+            assert_eq!(
+                same_padding(size, kernel, stride),
+                want,
+                "{size} {kernel} {stride}"
+            );
         }
     }
 
     #[test]
     fn two_passes_of_pooling_equal_the_definition() {
         let (n, c, size, kernel, stride) = (1, 2, [5, 6, 7], [3, 3, 3], [2, 2, 2]);
-        let values: Vec<f32> = (0..n * c * 5 * 6 * 7).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
+        let values: Vec<f32> = (0..n * c * 5 * 6 * 7)
+            .map(|i| ((i * 7919) % 101) as f32 - 50.0)
+            .collect();
         let at = |ch: usize, t: usize, h: usize, w: usize| values[((ch * 5 + t) * 6 + h) * 7 + w];
         let data = burn::tensor::TensorData::new(values.clone(), [n, c, 5, 6, 7]);
         let pooled = max_pool3d_same(Tensor::from_data(data, &Device::flex()), kernel, stride);
@@ -109,11 +128,15 @@ mod tests {
             start..end
         };
         let mut want = Vec::new();
-        for (ch, t, h) in (0..2).flat_map(|ch| (0..3).flat_map(move |t| (0..3).map(move |h| (ch, t, h)))) {
+        for (ch, t, h) in
+            (0..2).flat_map(|ch| (0..3).flat_map(move |t| (0..3).map(move |h| (ch, t, h))))
+        {
             for w in 0..4 {
                 let mut best = f32::NEG_INFINITY;
                 for (ti, hi) in window(0, t).flat_map(|ti| window(1, h).map(move |hi| (ti, hi))) {
-                    best = window(2, w).map(|wi| at(ch, ti, hi, wi)).fold(best, f32::max);
+                    best = window(2, w)
+                        .map(|wi| at(ch, ti, hi, wi))
+                        .fold(best, f32::max);
                 }
                 want.push(best);
             }

@@ -64,7 +64,12 @@ pub fn bag_score(clip_scores: &[f32], topk: usize) -> f32 {
     let mut sorted = clip_scores.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let k = topk.clamp(1, sorted.len().max(1));
-    sorted.iter().take(k).map(|score| f64::from(*score)).sum::<f64>() as f32 / k as f32
+    sorted
+        .iter()
+        .take(k)
+        .map(|score| f64::from(*score))
+        .sum::<f64>() as f32
+        / k as f32
 }
 
 /// Compares bag scores of abnormal and normal videos; `None` unless both occur. `step` is copied into the point.
@@ -76,11 +81,21 @@ pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32], margin: f32) ->
     let (mut above, mut hinge) = (0.0_f64, 0.0_f64);
     for low in normal {
         for high in abnormal {
-            above += if high > low { 1.0 } else if high == low { 0.5 } else { 0.0 };
+            above += if high > low {
+                1.0
+            } else if high == low {
+                0.5
+            } else {
+                0.0
+            };
             hinge += f64::from((margin - high + low).max(0.0));
         }
     }
-    Some(ValPoint { step, auc: (above / pairs) as f32, loss: (hinge / pairs) as f32 })
+    Some(ValPoint {
+        step,
+        auc: (above / pairs) as f32,
+        loss: (hinge / pairs) as f32,
+    })
 }
 
 #[cfg(test)]
