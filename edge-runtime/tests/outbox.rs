@@ -22,6 +22,12 @@ fn raise(outbox: &mut Outbox) -> u64 {
     outbox.raise(&mut drill).unwrap().seq
 }
 
+fn raise_many(outbox: &mut Outbox, times: std::ops::Range<u32>) {
+    for _ in times {
+        raise(outbox);
+    }
+}
+
 fn stored(outbox: &mut Outbox) -> Vec<(BootId, u64, Message)> {
     let records = outbox.between(0, u64::MAX, usize::MAX).unwrap();
     records
@@ -203,9 +209,9 @@ fn a_gap_that_may_have_been_sent_never_changes() {
             })
             .collect()
     };
-    (0..1_000).for_each(|_| drop(raise(&mut outbox)));
+    raise_many(&mut outbox, 0..1_000);
     let first = gaps(&mut outbox);
-    (0..500).for_each(|_| drop(raise(&mut outbox)));
+    raise_many(&mut outbox, 0..500);
     let second = gaps(&mut outbox);
     assert_eq!(first[0], second[0]);
     assert_eq!(second.len(), 2);
@@ -224,7 +230,7 @@ fn a_failing_disk_burns_the_number_and_keeps_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("o.db");
     let mut outbox = open(&path, BIG);
-    (0..5).for_each(|_| drop(raise(&mut outbox)));
+    raise_many(&mut outbox, 0..5);
     outbox.limit_pages_for_test(5);
     let mut failures = 0;
     for _ in 0..200 {
@@ -269,7 +275,7 @@ fn a_damaged_record_becomes_a_gap() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("o.db");
     let mut outbox = open(&path, BIG);
-    (0..6).for_each(|_| drop(raise(&mut outbox)));
+    raise_many(&mut outbox, 0..6);
     drop(outbox);
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute(
@@ -454,7 +460,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("o.db");
         let mut outbox = open(&path, BIG);
-        (0..20).for_each(|_| drop(raise(&mut outbox)));
+        raise_many(&mut outbox, 0..20);
         let copy = folder.path().join("copy.db");
         copy_of_files(&path, &copy);
         let target = if wal { folder.path().join("copy.db-wal") } else {

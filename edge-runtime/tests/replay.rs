@@ -58,7 +58,10 @@ fn scores_and_edges_follow_the_picture() {
             "{row}"
         );
         assert_eq!(row["first_frame"], n * 16);
-        assert_eq!(row["start_s"].as_f64().unwrap(), n as f64 * 1.6);
+        assert_eq!(
+            row["start_s"].as_f64().unwrap(),
+            (n * 1_600) as f64 / 1_000.0
+        );
     }
     let csv = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
     assert_eq!(csv.lines().count(), 7);

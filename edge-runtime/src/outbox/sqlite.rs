@@ -349,3 +349,26 @@ fn write_marks(tx: &Transaction<'_>, state: &State) -> rusqlite::Result<()> {
         ])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No kill shows a missing fsync, only a power cut does: so the settings themselves are held fast.
+    #[test]
+    fn every_commit_is_synced_to_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = BoardId::try_from("b").unwrap();
+        let (outbox, _) = Outbox::open(&folder.path().join("o.db"), &board, 1 << 20).unwrap();
+        let synchronous: i64 = outbox
+            .db
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!(synchronous, 2, "FULL: an fsync of the log at each commit");
+        let journal: String = outbox
+            .db
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        assert_eq!(journal, "wal");
+    }
+}
