@@ -130,9 +130,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
 
 fn start_log() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn")
-    });
+    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn"));
     // A second start in one process, as in tests, keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -154,15 +153,8 @@ mod tests {
     #[test]
     fn every_command_teaches_with_an_example() {
         for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("watchpostd "),
-                "{} shows no example",
-                command.get_name()
-            );
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("watchpostd "), "{} shows no example", command.get_name());
         }
     }
 }

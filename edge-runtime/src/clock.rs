@@ -27,19 +27,14 @@ impl SystemClock {
     /// The clocks as they are now. Where the system does not tell its uptime, monotonic time starts at 0.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            uptime_at_start_ms: system_uptime_ms().unwrap_or(0),
-        }
+        Self { start: Instant::now(), uptime_at_start_ms: system_uptime_ms().unwrap_or(0) }
     }
 }
 
 fn system_uptime_ms() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .and_then(|up| u64::try_from(up.as_millis()).ok())
+    Duration::try_from_secs_f64(seconds).ok().and_then(|up| u64::try_from(up.as_millis()).ok())
 }
 
 impl Default for SystemClock {
@@ -78,8 +73,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Moves monotonic time forward.
     pub fn advance_ms(&self, ms: u64) {
-        self.monotonic_ms
-            .fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+        self.monotonic_ms.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Sets the wall clock, to any value.

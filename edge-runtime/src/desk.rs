@@ -64,11 +64,7 @@ impl AlarmDesk {
         health: Arc<Health>,
     ) -> Result<Self, OutboxError> {
         let volatile = VolatileStore::new(board, durable.boot().counter, VOLATILE_RECORDS)?;
-        Ok(Self {
-            stores: Mutex::new(Stores { durable, volatile }),
-            health,
-            wake: Mutex::new(None),
-        })
+        Ok(Self { stores: Mutex::new(Stores { durable, volatile }), health, wake: Mutex::new(None) })
     }
 
     /// Calls `wake` after every raised alarm. It must not block.
@@ -80,10 +76,7 @@ impl AlarmDesk {
     ///
     /// # Errors
     /// [`OutboxError`] when neither disk nor memory took it: the message does not encode.
-    pub fn raise(
-        &self,
-        mut compose: impl FnMut(RecordId) -> Message,
-    ) -> Result<Raised, OutboxError> {
+    pub fn raise(&self, mut compose: impl FnMut(RecordId) -> Message) -> Result<Raised, OutboxError> {
         let raised = self.store(&mut compose)?;
         if let Some(wake) = lock(&self.wake).as_ref() {
             wake();
@@ -96,18 +89,12 @@ impl AlarmDesk {
         match stores.durable.raise(compose) {
             Ok(id) => {
                 self.health.restore(STORE_FAILED);
-                Ok(Raised {
-                    id,
-                    shelf: Shelf::Durable,
-                })
+                Ok(Raised { id, shelf: Shelf::Durable })
             }
             Err(e) => {
                 tracing::error!(error = %e, "alarm kept in memory only");
                 self.health.degrade(STORE_FAILED);
-                Ok(Raised {
-                    id: stores.volatile.raise(compose)?,
-                    shelf: Shelf::Volatile,
-                })
+                Ok(Raised { id: stores.volatile.raise(compose)?, shelf: Shelf::Volatile })
             }
         }
     }

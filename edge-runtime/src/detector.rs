@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use vad_core::{
-    AlarmEdge, ClipSpan, MediaTimeMs, RgbFrame, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker,
-    SpecError,
+    AlarmEdge, ClipSpan, MediaTimeMs, RgbFrame, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, SpecError,
 };
 use vad_infer::{ClipScore, InferError, Scorer};
 
@@ -50,12 +49,7 @@ impl Detector {
     /// # Errors
     /// Those of [`ScoreSpec::validate`].
     pub fn new(scorer: Scorer, score: ScoreSpec) -> Result<Self, SpecError> {
-        Ok(Self {
-            scorer,
-            tracker: ScoreTracker::new(score)?,
-            stamps: VecDeque::new(),
-            first_kept: 0,
-        })
+        Ok(Self { scorer, tracker: ScoreTracker::new(score)?, stamps: VecDeque::new(), first_kept: 0 })
     }
 
     /// Score settings in force.
@@ -68,11 +62,7 @@ impl Detector {
     ///
     /// # Errors
     /// [`InferError`]: the clip is not scored; the next push goes on with the stream.
-    pub fn push(
-        &mut self,
-        frame: RgbFrame<'_>,
-        stamp: Stamp,
-    ) -> Result<Option<ClipReport>, InferError> {
+    pub fn push(&mut self, frame: RgbFrame<'_>, stamp: Stamp) -> Result<Option<ClipReport>, InferError> {
         self.stamps.push_back(stamp);
         let scored = self.scorer.push(frame);
         let report = scored.map(|clip| clip.map(|clip| self.report(clip)));
@@ -86,10 +76,7 @@ impl Detector {
     /// [`InferError`]; the stream is ended all the same, but an active event must be cleared by [`Detector::abandon`].
     pub fn finish(&mut self) -> Result<StreamEnd, InferError> {
         let tail = self.scorer.finish()?.map(|clip| self.report(clip));
-        Ok(StreamEnd {
-            tail,
-            cleared: self.abandon(),
-        })
+        Ok(StreamEnd { tail, cleared: self.abandon() })
     }
 
     /// Ends the stream without scoring what is left, as after a fault.
@@ -103,13 +90,7 @@ impl Detector {
     fn report(&mut self, ClipScore { span, raw }: ClipScore) -> ClipReport {
         let (start, end) = self.times(span);
         let step = self.tracker.push(ScoreSample { start, end, raw });
-        ClipReport {
-            span,
-            start,
-            end,
-            raw,
-            step,
-        }
+        ClipReport { span, start, end, raw, step }
     }
 
     fn times(&self, span: ClipSpan) -> (MediaTimeMs, MediaTimeMs) {
@@ -119,10 +100,7 @@ impl Detector {
         };
         let frames = span.frame_range();
         let start = stamp(frames.start).map_or(MediaTimeMs(0), |s| s.start);
-        (
-            start,
-            stamp(frames.end.saturating_sub(1)).map_or(start, |s| s.end),
-        )
+        (start, stamp(frames.end.saturating_sub(1)).map_or(start, |s| s.end))
     }
 
     /// No clip reaches back further than the longest clip has frames.

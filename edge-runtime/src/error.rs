@@ -49,9 +49,6 @@ pub enum Error {
 impl Error {
     /// Wraps a failure of the operating system.
     pub(crate) fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |e| Self::System {
-            doing,
-            reason: e.to_string(),
-        }
+        move |e| Self::System { doing, reason: e.to_string() }
     }
 }

@@ -156,9 +156,7 @@ impl Health {
         let running: Vec<_> = self.cameras().into_iter().filter(|c| c.counts()).collect();
         let oldest = |at: fn(&CameraHealth) -> &AtomicU64| {
             let stamps = running.iter().map(|c| at(c).load(Ordering::Relaxed));
-            let worst_ms = stamps
-                .map(|ms| if ms == NEVER { None } else { Some(ms) })
-                .min()??;
+            let worst_ms = stamps.map(|ms| if ms == NEVER { None } else { Some(ms) }).min()??;
             Some(u32::try_from(now_ms.saturating_sub(worst_ms)).unwrap_or(u32::MAX))
         };
         Progress {
@@ -185,16 +183,9 @@ mod tests {
     #[test]
     fn the_slowest_camera_decides_the_ages() {
         let (health, clock) = (Health::default(), ManualClock::default());
-        let (north, south) = (
-            health.add_camera(id("north")),
-            health.add_camera(id("south")),
-        );
+        let (north, south) = (health.add_camera(id("north")), health.add_camera(id("south")));
         north.frame_taken(0);
-        assert_eq!(
-            health.progress(&clock).last_frame_age_ms,
-            None,
-            "south has never delivered"
-        );
+        assert_eq!(health.progress(&clock).last_frame_age_ms, None, "south has never delivered");
         clock.advance_ms(700);
         south.frame_taken(700);
         assert_eq!(health.progress(&clock).last_frame_age_ms, Some(700));

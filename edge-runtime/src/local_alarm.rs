@@ -26,9 +26,7 @@ pub struct PinAlarm<P>(pub P);
 
 impl<P: OutputPin + Send> LocalAlarm for PinAlarm<P> {
     fn set(&mut self, on: bool) -> Result<(), String> {
-        self.0
-            .set_state(on.into())
-            .map_err(|e| format!("the output pin failed: {e:?}"))
+        self.0.set_state(on.into()).map_err(|e| format!("the output pin failed: {e:?}"))
     }
 }
 
@@ -81,10 +79,7 @@ impl SysfsPin {
     /// A pin behind `path`, which must exist.
     #[must_use]
     pub fn new(path: &Path, active_low: bool) -> Self {
-        Self {
-            path: path.to_owned(),
-            active_low,
-        }
+        Self { path: path.to_owned(), active_low }
     }
 
     fn write(&self, on: bool) -> Result<(), SysfsError> {
@@ -93,10 +88,7 @@ impl SysfsPin {
             .write(true)
             .open(&self.path)
             .and_then(|mut file| file.write_all(level))
-            .map_err(|source| SysfsError {
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(|source| SysfsError { path: self.path.clone(), source })
     }
 }
 
@@ -124,12 +116,7 @@ impl Siren {
     /// Drives `output`.
     #[must_use]
     pub fn new(output: Box<dyn LocalAlarm>) -> Self {
-        Self {
-            state: Mutex::new(SirenState {
-                output,
-                active: BTreeSet::new(),
-            }),
-        }
+        Self { state: Mutex::new(SirenState { output, active: BTreeSet::new() }) }
     }
 
     /// The output that the configuration names.
@@ -210,18 +197,10 @@ mod tests {
     #[test]
     fn a_line_may_be_active_low_and_a_missing_one_is_no_panic() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        PinAlarm(SysfsPin::new(file.path(), true))
-            .set(true)
-            .unwrap();
+        PinAlarm(SysfsPin::new(file.path(), true)).set(true).unwrap();
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "0");
-        PinAlarm(SysfsPin::new(file.path(), false))
-            .set(true)
-            .unwrap();
+        PinAlarm(SysfsPin::new(file.path(), false)).set(true).unwrap();
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "1");
-        assert!(
-            PinAlarm(SysfsPin::new(Path::new("/nonexistent/value"), false))
-                .set(true)
-                .is_err()
-        );
+        assert!(PinAlarm(SysfsPin::new(Path::new("/nonexistent/value"), false)).set(true).is_err());
     }
 }

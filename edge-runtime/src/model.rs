@@ -62,32 +62,13 @@ impl Model {
         let manifest = bundle.manifest();
         if let Some(hardware) = hardware.filter(|h| !manifest.allows_board(h)) {
             let (allowed, hardware) = (manifest.boards.join(", "), hardware.to_owned());
-            return Err(ModelError::OtherHardware {
-                dir: dir.to_owned(),
-                allowed,
-                hardware,
-            });
+            return Err(ModelError::OtherHardware { dir: dir.to_owned(), allowed, hardware });
         }
-        let graph = |source| ModelError::Graph {
-            dir: dir.to_owned(),
-            source,
-        };
-        let encoder = Encoder::from_onnx(
-            bundle.artefact(ArtefactRole::Encoder),
-            "encoder",
-            bundle.model(),
-        );
+        let graph = |source| ModelError::Graph { dir: dir.to_owned(), source };
+        let encoder = Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder", bundle.model());
         let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
-        let (encoder, head) = (
-            Arc::new(encoder.map_err(graph)?),
-            Arc::new(head.map_err(graph)?),
-        );
-        Ok(Self {
-            bundle,
-            dir: dir.to_owned(),
-            encoder,
-            head,
-        })
+        let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
+        Ok(Self { bundle, dir: dir.to_owned(), encoder, head })
     }
 
     /// What the model is.
@@ -106,12 +87,7 @@ impl Model {
     #[must_use]
     pub fn title(&self) -> String {
         let manifest = self.bundle.manifest();
-        format!(
-            "{} version {} ({})",
-            manifest.name,
-            manifest.version,
-            hex(&self.short_id())
-        )
+        format!("{} version {} ({})", manifest.name, manifest.version, hex(&self.short_id()))
     }
 
     /// The bundle's score settings with the overrides applied, outermost first.
@@ -123,10 +99,7 @@ impl Model {
         for over in overrides {
             over.apply(&mut score);
         }
-        score.validate().map_err(|e| ModelError::Score {
-            dir: self.dir.clone(),
-            reason: e.to_string(),
-        })?;
+        score.validate().map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })?;
         Ok(score)
     }
 
@@ -135,20 +108,11 @@ impl Model {
     /// # Errors
     /// [`ModelError`].
     pub fn detector(&self, score: ScoreSpec) -> Result<Detector, ModelError> {
-        let graph = |source| ModelError::Graph {
-            dir: self.dir.clone(),
-            source,
-        };
-        let scorer = Scorer::new(
-            Arc::clone(&self.encoder),
-            Arc::clone(&self.head),
-            self.spec(),
-        )
-        .map_err(graph)?;
-        Detector::new(scorer, score).map_err(|e| ModelError::Score {
-            dir: self.dir.clone(),
-            reason: e.to_string(),
-        })
+        let graph = |source| ModelError::Graph { dir: self.dir.clone(), source };
+        let scorer =
+            Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec()).map_err(graph)?;
+        Detector::new(scorer, score)
+            .map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })
     }
 }
 

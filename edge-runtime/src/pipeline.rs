@@ -35,12 +35,7 @@ pub struct Board {
 
 impl Board {
     /// Turns an edge into the local alarm and then into a durable record, in this order.
-    pub fn announce(
-        &self,
-        camera: &CameraId,
-        edge: &AlarmEdge,
-        threshold: f32,
-    ) -> Option<RecordId> {
+    pub fn announce(&self, camera: &CameraId, edge: &AlarmEdge, threshold: f32) -> Option<RecordId> {
         match edge.kind {
             EdgeKind::Raised | EdgeKind::Updated => self.siren.raise(camera),
             EdgeKind::Cleared => self.siren.clear(camera),
@@ -165,10 +160,7 @@ impl CameraRunner {
     }
 
     fn repeats(&self) -> bool {
-        matches!(
-            self.config.source,
-            Source::Video { repeat: true, .. } | Source::V4l { .. }
-        )
+        matches!(self.config.source, Source::Video { repeat: true, .. } | Source::V4l { .. })
     }
 
     /// A file that fails once fails always; a device may come back, a looped file stands for one.
@@ -221,10 +213,7 @@ impl CameraRunner {
 
     fn not_scored(&self, error: &vad_infer::InferError) {
         tracing::error!(camera = %self.config.id, %error, "clip not scored");
-        self.board.health.degrade(&format!(
-            "camera {}: clips could not be scored",
-            self.config.id
-        ));
+        self.board.health.degrade(&format!("camera {}: clips could not be scored", self.config.id));
     }
 
     /// An event does not outlive its stream.
@@ -256,10 +245,7 @@ mod tests {
 
     impl LocalAlarm for LoggedSiren {
         fn set(&mut self, on: bool) -> Result<(), String> {
-            self.0
-                .lock()
-                .unwrap()
-                .push(if on { "siren on" } else { "siren off" });
+            self.0.lock().unwrap().push(if on { "siren on" } else { "siren off" });
             Err("a siren that fails stops nothing".to_owned())
         }
     }
@@ -271,10 +257,7 @@ mod tests {
 
     impl RecordStore for LoggedStore {
         fn boot(&self) -> BootId {
-            BootId {
-                counter: 1,
-                random: 1,
-            }
+            BootId { counter: 1, random: 1 }
         }
 
         fn raise(&mut self, compose: Compose<'_>) -> Result<RecordId, OutboxError> {
@@ -282,11 +265,7 @@ mod tests {
             if self.fails {
                 return Err(OutboxError::Other("no space left".to_owned()));
             }
-            let id = RecordId {
-                board: BoardId::try_from("b").unwrap(),
-                boot: self.boot(),
-                seq: 1,
-            };
+            let id = RecordId { board: BoardId::try_from("b").unwrap(), boot: self.boot(), seq: 1 };
             compose(id.clone());
             Ok(id)
         }
@@ -307,38 +286,18 @@ mod tests {
     fn board(fails: bool) -> (Board, Log) {
         let log = Log::default();
         let health = Arc::new(Health::default());
-        let store = Box::new(LoggedStore {
-            log: Arc::clone(&log),
-            fails,
-        });
-        let desk =
-            AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
+        let store = Box::new(LoggedStore { log: Arc::clone(&log), fails });
+        let desk = AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
         let wake = Arc::clone(&log);
         desk.on_raised(Box::new(move || wake.lock().unwrap().push("link")));
         let siren = Siren::new(Box::new(LoggedSiren(Arc::clone(&log))));
         let clock = Arc::new(ManualClock::default());
-        (
-            Board {
-                desk: Arc::new(desk),
-                siren,
-                clock,
-                health,
-                model: [0; 8],
-            },
-            log,
-        )
+        (Board { desk: Arc::new(desk), siren, clock, health, model: [0; 8] }, log)
     }
 
     fn edge(kind: EdgeKind) -> AlarmEdge {
         let at = MediaTimeMs(1_600);
-        AlarmEdge {
-            kind,
-            event: 1,
-            onset: MediaTimeMs(0),
-            at,
-            score: 0.6,
-            peak: 0.7,
-        }
+        AlarmEdge { kind, event: 1, onset: MediaTimeMs(0), at, score: 0.6, peak: 0.7 }
     }
 
     #[test]
@@ -347,38 +306,22 @@ mod tests {
         let camera = CameraId::try_from("c").unwrap();
         board.announce(&camera, &edge(EdgeKind::Raised), 0.5);
         board.announce(&camera, &edge(EdgeKind::Cleared), 0.5);
-        assert_eq!(
-            *log.lock().unwrap(),
-            ["siren on", "outbox", "link", "siren off", "outbox", "link"]
-        );
+        assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link", "siren off", "outbox", "link"]);
     }
 
     #[test]
     fn a_full_disk_still_alarms_and_degrades_the_board() {
         let (board, log) = board(true);
-        let id = board
-            .announce(
-                &CameraId::try_from("c").unwrap(),
-                &edge(EdgeKind::Raised),
-                0.5,
-            )
-            .unwrap();
+        let id = board.announce(&CameraId::try_from("c").unwrap(), &edge(EdgeKind::Raised), 0.5).unwrap();
         assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link"]);
         assert_eq!(board.desk.depth(), 1, "kept in memory for the link");
-        assert_ne!(
-            id.boot,
-            board.desk.boot(),
-            "a volatile record never takes a durable one's identity"
-        );
+        assert_ne!(id.boot, board.desk.boot(), "a volatile record never takes a durable one's identity");
         assert_eq!(board.health.degraded().len(), 1);
     }
 
     #[test]
     fn severity_follows_the_peak() {
-        let with_peak = |peak| AlarmEdge {
-            peak,
-            ..edge(EdgeKind::Raised)
-        };
+        let with_peak = |peak| AlarmEdge { peak, ..edge(EdgeKind::Raised) };
         assert_eq!(severity_of(&with_peak(0.74), 0.5), Severity::Warning);
         assert_eq!(severity_of(&with_peak(0.75), 0.5), Severity::Critical);
         assert_eq!(severity_of(&edge(EdgeKind::Cleared), 0.5), Severity::Notice);

@@ -32,12 +32,8 @@ struct Budget {
 
 fn board_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
-    let files = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|f| f.unwrap().path());
-    files
-        .filter(|f| f.extension().is_some_and(|e| e == "toml"))
-        .collect()
+    let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+    files.filter(|f| f.extension().is_some_and(|e| e == "toml")).collect()
 }
 
 #[test]
@@ -56,23 +52,8 @@ fn every_board_file_is_complete() {
         assert!(!board.summary.is_empty());
         assert_eq!(board.triple.split('-').count(), 4, "{}", board.triple);
         let understood = ["MJPG", "JPEG", "YUYV", "GREY"];
-        assert!(
-            board
-                .camera
-                .formats
-                .iter()
-                .all(|f| understood.contains(&f.as_str())),
-            "{board:?}"
-        );
-        let Budget {
-            binary_bytes,
-            memory_bytes,
-            clip_ms,
-            outbox_bytes,
-        } = board.budget;
-        assert!(
-            binary_bytes < memory_bytes && clip_ms > 0 && outbox_bytes >= 65_536,
-            "{board:?}"
-        );
+        assert!(board.camera.formats.iter().all(|f| understood.contains(&f.as_str())), "{board:?}");
+        let Budget { binary_bytes, memory_bytes, clip_ms, outbox_bytes } = board.budget;
+        assert!(binary_bytes < memory_bytes && clip_ms > 0 && outbox_bytes >= 65_536, "{board:?}");
     }
 }

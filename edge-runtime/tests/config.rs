@@ -34,10 +34,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn problems(text: &str) -> Vec<Problem> {
-    parse(text)
-        .expect_err("must be refused")
-        .problems()
-        .to_vec()
+    parse(text).expect_err("must be refused").problems().to_vec()
 }
 
 fn only_problem(text: &str) -> Problem {
@@ -50,11 +47,7 @@ fn only_problem(text: &str) -> Problem {
 fn a_good_file_is_read_with_its_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.board.as_str(), "gate-1");
-    assert_eq!(
-        config.bundle,
-        Path::new("/etc/watchpost/bundle"),
-        "relative paths start at the file"
-    );
+    assert_eq!(config.bundle, Path::new("/etc/watchpost/bundle"), "relative paths start at the file");
     assert_eq!(config.outbox.path, Path::new("/etc/watchpost/outbox.db"));
     assert_eq!(config.outbox.max_bytes, 320 << 20);
     let network = config.network.unwrap();
@@ -64,16 +57,8 @@ fn a_good_file_is_read_with_its_defaults() {
     );
     assert_eq!(network.heartbeat_interval_ms, 5_000);
     assert_eq!(config.cameras[0].score.raise_threshold, Some(0.7));
-    let Source::Video {
-        path, repeat, pace, ..
-    } = &config.cameras[1].source
-    else {
-        panic!("a file")
-    };
-    assert_eq!(
-        (path.as_path(), *repeat, *pace),
-        (Path::new("/etc/watchpost/south.mp4"), true, Pace::Fast)
-    );
+    let Source::Video { path, repeat, pace, .. } = &config.cameras[1].source else { panic!("a file") };
+    assert_eq!((path.as_path(), *repeat, *pace), (Path::new("/etc/watchpost/south.mp4"), true, Pace::Fast));
 }
 
 #[test]
@@ -88,18 +73,8 @@ fn a_misspelt_key_names_its_line_its_path_and_the_right_one() {
         ("[board]", "[bord]", "bord", "board"),
         ("site =", "siet =", "board.siet", "site"),
         ("broker =", "brokr =", "network.brokr", "broker"),
-        (
-            "[score]\nraise_threshold",
-            "[score]\nraise_treshold",
-            "score.raise_treshold",
-            "raise_threshold",
-        ),
-        (
-            "[[camera]]\nid = \"south\"",
-            "[[camera]]\nidd = \"south\"",
-            "camera[1].idd",
-            "id",
-        ),
+        ("[score]\nraise_threshold", "[score]\nraise_treshold", "score.raise_treshold", "raise_threshold"),
+        ("[[camera]]\nid = \"south\"", "[[camera]]\nidd = \"south\"", "camera[1].idd", "id"),
         ("device =", "devise =", "camera[0].source.devise", "device"),
         ("loop =", "lop =", "camera[1].source.lop", "loop"),
     ];
@@ -116,9 +91,7 @@ fn a_misspelt_key_names_its_line_its_path_and_the_right_one() {
 
 #[test]
 fn the_message_is_one_that_an_editor_can_jump_to() {
-    let message = parse(&GOOD.replace("site =", "siet ="))
-        .unwrap_err()
-        .to_string();
+    let message = parse(&GOOD.replace("site =", "siet =")).unwrap_err().to_string();
     let expected = "/etc/watchpost/board.toml:4: `board.siet`: unknown key; allowed here: id, site, hardware\n  did you mean `site`?";
     assert_eq!(message, expected);
 }
@@ -126,10 +99,7 @@ fn the_message_is_one_that_an_editor_can_jump_to() {
 #[test]
 fn a_misspelt_value_is_answered_too() {
     let problem = only_problem(&GOOD.replace("kind = \"v4l\"", "kind = \"v4l2\""));
-    assert_eq!(
-        (problem.key.as_str(), problem.suggestion.as_deref()),
-        ("camera[0].source.kind", Some("v4l"))
-    );
+    assert_eq!((problem.key.as_str(), problem.suggestion.as_deref()), ("camera[0].source.kind", Some("v4l")));
 }
 
 #[test]
@@ -141,66 +111,16 @@ fn a_key_that_resembles_nothing_gets_no_guess() {
 #[test]
 fn values_out_of_range_name_the_key_and_the_range() {
     let cases = [
-        (
-            "raise_threshold = 0.6",
-            "raise_threshold = 1.5",
-            "score.raise_threshold",
-            "0 to 1",
-        ),
-        (
-            "raise_threshold = 0.6",
-            "raise_threshold = nan",
-            "score.raise_threshold",
-            "0 to 1",
-        ),
-        (
-            "frame_rate_hz = 12.5",
-            "frame_rate_hz = 0.0",
-            "camera[0].source.frame_rate_hz",
-            "0.1 to 240",
-        ),
-        (
-            "id = \"south\"",
-            "id = \"South gate\"",
-            "camera[1].id",
-            "a-z",
-        ),
-        (
-            "id = \"south\"",
-            "id = \"north\"",
-            "camera[1].id",
-            "two cameras",
-        ),
-        (
-            "mqtt://hub.local",
-            "mqtt://",
-            "network.broker",
-            "mqtt://HOST",
-        ),
-        (
-            "mqtt://hub.local",
-            "mqtts://hub.local",
-            "network.broker",
-            "TLS",
-        ),
-        (
-            "mqtt://hub.local",
-            "mqtt://hub.local:99999",
-            "network.broker",
-            "mqtt://HOST:PORT",
-        ),
-        (
-            "[score]",
-            "[outbox]\nmax_bytes = 100\n[score]",
-            "outbox.max_bytes",
-            "65536 to 4294967296",
-        ),
-        (
-            "device =",
-            "path = \"x\", device =",
-            "camera[0].source.path",
-            "needs kind",
-        ),
+        ("raise_threshold = 0.6", "raise_threshold = 1.5", "score.raise_threshold", "0 to 1"),
+        ("raise_threshold = 0.6", "raise_threshold = nan", "score.raise_threshold", "0 to 1"),
+        ("frame_rate_hz = 12.5", "frame_rate_hz = 0.0", "camera[0].source.frame_rate_hz", "0.1 to 240"),
+        ("id = \"south\"", "id = \"South gate\"", "camera[1].id", "a-z"),
+        ("id = \"south\"", "id = \"north\"", "camera[1].id", "two cameras"),
+        ("mqtt://hub.local", "mqtt://", "network.broker", "mqtt://HOST"),
+        ("mqtt://hub.local", "mqtts://hub.local", "network.broker", "TLS"),
+        ("mqtt://hub.local", "mqtt://hub.local:99999", "network.broker", "mqtt://HOST:PORT"),
+        ("[score]", "[outbox]\nmax_bytes = 100\n[score]", "outbox.max_bytes", "65536 to 4294967296"),
+        ("device =", "path = \"x\", device =", "camera[0].source.path", "needs kind"),
     ];
     for (right, wrong, key, says) in cases {
         let problem = only_problem(&GOOD.replacen(right, wrong, 1));
@@ -212,60 +132,34 @@ fn values_out_of_range_name_the_key_and_the_range() {
 
 #[test]
 fn all_wrong_values_are_told_at_once() {
-    let text = GOOD
-        .replace("raise_threshold = 0.6", "raise_threshold = 2.0")
-        .replace("\"yard\"", "\"Yard!\"");
+    let text =
+        GOOD.replace("raise_threshold = 0.6", "raise_threshold = 2.0").replace("\"yard\"", "\"Yard!\"");
     assert_eq!(problems(&text).len(), 2);
 }
 
 #[test]
 fn missing_keys_wrong_types_and_broken_toml_say_where() {
     let missing = only_problem(&GOOD.replace("site = \"yard\"\n", ""));
-    assert!(
-        missing.message.contains("missing field `site`"),
-        "{missing}"
-    );
-    let wrong_type =
-        only_problem(&GOOD.replace("raise_threshold = 0.6", "raise_threshold = \"high\""));
-    assert_eq!(
-        (wrong_type.key.as_str(), wrong_type.line),
-        ("score.raise_threshold", Some(13))
-    );
+    assert!(missing.message.contains("missing field `site`"), "{missing}");
+    let wrong_type = only_problem(&GOOD.replace("raise_threshold = 0.6", "raise_threshold = \"high\""));
+    assert_eq!((wrong_type.key.as_str(), wrong_type.line), ("score.raise_threshold", Some(13)));
     let broken = only_problem("[board\nid = 1");
     assert_eq!(broken.line, Some(1));
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = Config::load(Path::new("/nonexistent/board.toml"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("/nonexistent/board.toml: cannot read"),
-        "{error}"
-    );
+    let error = Config::load(Path::new("/nonexistent/board.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/board.toml: cannot read"), "{error}");
 }
 
 #[test]
 fn a_password_never_shows_in_debug_output() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
-    let text = GOOD.replace(
-        "[score]",
-        "username = \"u\"\npassword_file = \"secret\"\n[score]",
-    );
+    let text = GOOD.replace("[score]", "username = \"u\"\npassword_file = \"secret\"\n[score]");
     let config = Config::parse(&text, &folder.path().join("board.toml")).unwrap();
-    assert_eq!(
-        config
-            .network
-            .as_ref()
-            .unwrap()
-            .credentials
-            .as_ref()
-            .unwrap()
-            .password,
-        "hunter2"
-    );
+    assert_eq!(config.network.as_ref().unwrap().credentials.as_ref().unwrap().password, "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

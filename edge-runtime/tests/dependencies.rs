@@ -20,25 +20,11 @@ fn the_board_program_carries_no_training_code_and_no_openssl() {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        tree.status.success(),
-        "{}",
-        String::from_utf8_lossy(&tree.stderr)
-    );
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let names: Vec<&str> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
-    assert!(
-        names.contains(&"vad-core"),
-        "the tree must be read right: {tree}"
-    );
-    let unwanted = |name: &&&str| {
-        ["burn", "cubecl", "openssl"]
-            .iter()
-            .any(|bad| name.starts_with(bad))
-    };
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&"vad-core"), "the tree must be read right: {tree}");
+    let unwanted = |name: &&&str| ["burn", "cubecl", "openssl"].iter().any(|bad| name.starts_with(bad));
     let found: Vec<_> = names.iter().filter(unwanted).collect();
     assert!(found.is_empty(), "{found:?}");
 }

@@ -18,28 +18,19 @@ use vad_video::{FrameBuf, FrameSource};
 const SIDE_PX: u16 = 64;
 
 fn weights() -> Option<Vec<u8>> {
-    let shared = std::env::var_os("WATCHPOST_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("WATCHPOST_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
     let file = shared.join("i3d/i3d_rgb_kinetics400.safetensors");
     let bytes = std::fs::read(&file).ok();
     if bytes.is_none() {
-        eprintln!(
-            "SKIPPED: no I3D weights at {}; set WATCHPOST_SHARED",
-            file.display()
-        );
+        eprintln!("SKIPPED: no I3D weights at {}; set WATCHPOST_SHARED", file.display());
     }
     bytes
 }
 
 /// Head weights from a small recurrence: only their being the same on both sides matters.
 fn head_weights() -> Vec<u8> {
-    let shapes = [
-        ("regressor.0", [512, 1024]),
-        ("regressor.3", [32, 512]),
-        ("regressor.5", [1, 32]),
-    ];
+    let shapes = [("regressor.0", [512, 1024]), ("regressor.3", [32, 512]), ("regressor.5", [1, 32])];
     let mut state = 1_u32;
     let mut values = |count: usize| -> Vec<u8> {
         let next = |_| {
@@ -52,20 +43,13 @@ fn head_weights() -> Vec<u8> {
         .iter()
         .flat_map(|(name, [outputs, inputs])| {
             [
-                (
-                    format!("{name}.weight"),
-                    vec![*outputs, *inputs],
-                    values(outputs * inputs),
-                ),
+                (format!("{name}.weight"), vec![*outputs, *inputs], values(outputs * inputs)),
                 (format!("{name}.bias"), vec![*outputs], values(*outputs)),
             ]
         })
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
-        (
-            name.clone(),
-            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
-        )
+        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
     });
     serialize(views, None).unwrap()
 }
@@ -88,14 +72,9 @@ fn bundle(dir: &Path, i3d: &[u8]) -> Bundle {
 }
 
 fn library_scores(bundle: &Bundle, video: &Path) -> Vec<f32> {
-    let encoder = Encoder::from_onnx(
-        bundle.artefact(ArtefactRole::Encoder),
-        "encoder",
-        bundle.model(),
-    )
-    .unwrap();
-    let head =
-        Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model()).unwrap();
+    let encoder =
+        Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder", bundle.model()).unwrap();
+    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model()).unwrap();
     let mut scorer = Scorer::new(Arc::new(encoder), Arc::new(head), bundle.model()).unwrap();
     let (mut source, mut buf) = (FrameSource::open(video).unwrap(), FrameBuf::new());
     let mut scores = Vec::new();
@@ -123,17 +102,10 @@ fn replay_scores_like_the_library_bit_for_bit() {
     assert!(output.status.success(), "{}", stderr(&output));
     let replayed: Vec<f32> = stdout(&output)
         .lines()
-        .map(|line| {
-            serde_json::from_str::<serde_json::Value>(line).unwrap()["raw"]
-                .as_f64()
-                .unwrap() as f32
-        })
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["raw"].as_f64().unwrap() as f32)
         .collect();
     let expected = library_scores(&bundle, &video);
     assert_eq!(expected.len(), 3);
-    assert!(
-        expected[0] != expected[1],
-        "a model that sees nothing proves nothing"
-    );
+    assert!(expected[0] != expected[1], "a model that sees nothing proves nothing");
     assert_eq!(replayed, expected);
 }

@@ -39,29 +39,17 @@ fn what_was_called_raised_survives_a_kill() {
             // The last line may be cut off; a whole one has four words.
             if let [word, _, boot, seq] = line.split(' ').collect::<Vec<_>>()[..] {
                 assert_eq!(word, "raised");
-                assert!(
-                    ledger.insert((boot.to_owned(), seq.parse::<u64>().unwrap())),
-                    "{line} twice"
-                );
+                assert!(ledger.insert((boot.to_owned(), seq.parse::<u64>().unwrap())), "{line} twice");
             }
         }
     }
     assert_eq!(killed_while_raising, KILLS);
-    let (mut outbox, recovery) =
-        Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 30).unwrap();
+    let (mut outbox, recovery) = Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 30).unwrap();
     assert!(!recovery.is_degraded(), "{recovery:?}");
     let stored = outbox.between(0, u64::MAX, usize::MAX).unwrap();
-    let stored: BTreeSet<_> = stored
-        .into_iter()
-        .map(|r| (r.boot.to_string(), r.seq))
-        .collect();
+    let stored: BTreeSet<_> = stored.into_iter().map(|r| (r.boot.to_string(), r.seq)).collect();
     let lost: Vec<_> = ledger.difference(&stored).collect();
-    assert!(
-        lost.is_empty(),
-        "{} of {} lost: {lost:?}",
-        lost.len(),
-        ledger.len()
-    );
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), ledger.len());
     // At most the one whose line was not yet out.
     assert!(stored.len() - ledger.len() <= KILLS as usize);
 }

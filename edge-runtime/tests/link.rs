@@ -22,10 +22,7 @@ fn network(port: u16) -> Network {
     let text = format!(
         "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"b\"\n[network]\nbroker = \"mqtt://127.0.0.1:{port}\"\nkeep_alive_s = 5\nheartbeat_interval_ms = 100\nresend_after_ms = 300\nwindow = 64\n"
     );
-    Config::parse(&text, Path::new("board.toml"))
-        .unwrap()
-        .network
-        .unwrap()
+    Config::parse(&text, Path::new("board.toml")).unwrap().network.unwrap()
 }
 
 struct Board {
@@ -39,17 +36,9 @@ impl Board {
         let health = Arc::new(Health::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let desk = Arc::new(AlarmDesk::new(board(), store, Arc::clone(&health)).unwrap());
-        let identity = Identity {
-            site: SiteId::try_from("yard").unwrap(),
-            board: board(),
-            model: [7; 8],
-        };
+        let identity = Identity { site: SiteId::try_from("yard").unwrap(), board: board(), model: [7; 8] };
         let link = Link::start(&network(port), identity, Arc::clone(&desk), health, clock).unwrap();
-        Self {
-            desk,
-            link,
-            raised: BTreeSet::new(),
-        }
+        Self { desk, link, raised: BTreeSet::new() }
     }
 
     fn with_outbox(folder: &Path, port: u16) -> Self {
@@ -127,11 +116,7 @@ fn a_brokers_puback_removes_nothing() {
         let copies = hub.seen.copies.lock().unwrap();
         copies.len() == 10 && copies.values().all(|c| *c >= 2)
     });
-    assert_eq!(
-        board.desk.depth(),
-        10,
-        "taken by the broker, seen by the hub, and still in the outbox"
-    );
+    assert_eq!(board.desk.depth(), 10, "taken by the broker, seen by the hub, and still in the outbox");
     hub.seen.deaf.store(false, Ordering::SeqCst);
     board.await_empty();
     assert_delivered(&hub, &board.raised);
@@ -146,11 +131,7 @@ fn a_restart_of_the_board_sends_what_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = Board::with_outbox(folder.path(), broker.port);
     first.raise(300);
-    let Board {
-        desk,
-        link,
-        mut raised,
-    } = first;
+    let Board { desk, link, mut raised } = first;
     link.stop();
     drop(desk);
     let hub = FakeHub::start(broker.port);
@@ -181,11 +162,7 @@ fn a_new_alarm_overtakes_the_backlog() {
     board.await_empty();
     let order = hub.seen.order.lock().unwrap();
     let place = order.iter().position(|id| *id == newest).unwrap();
-    assert!(
-        place < 1_500,
-        "the new alarm came as number {place} of {}",
-        order.len()
-    );
+    assert!(place < 1_500, "the new alarm came as number {place} of {}", order.len());
     drop(order);
     board.link.stop();
 }
@@ -205,9 +182,7 @@ fn hostile_acks_remove_nothing_and_are_counted() {
     let ack = |board: &str, boot: BootId, seq: u64| {
         let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
         let board = BoardId::try_from(board).unwrap();
-        alarm_proto::encode(&Message::Ack(Ack { board, boot, seq }), &mut buf)
-            .unwrap()
-            .to_vec()
+        alarm_proto::encode(&Message::Ack(Ack { board, boot, seq }), &mut buf).unwrap().to_vec()
     };
     let mut damaged = ack("gate-1", boot, 1);
     *damaged.last_mut().unwrap() ^= 1;
@@ -218,14 +193,7 @@ fn hostile_acks_remove_nothing_and_are_counted() {
         damaged,
         heartbeat_as_ack,
         ack("gate-2", boot, 1),
-        ack(
-            "gate-1",
-            BootId {
-                counter: boot.counter,
-                random: boot.random ^ 1,
-            },
-            1,
-        ),
+        ack("gate-1", BootId { counter: boot.counter, random: boot.random ^ 1 }, 1),
         ack("gate-1", boot, u64::MAX),
     ]);
     eventually("all seven are counted", || {
@@ -250,10 +218,7 @@ fn heartbeats_tell_of_the_outbox_and_of_missing_progress() {
     eventually("a heartbeat reports both alarms", || {
         let beats = hub.seen.heartbeats.lock().unwrap();
         beats.iter().any(|b| {
-            b.outbox_depth == 2
-                && b.last_seq == 2
-                && b.last_frame_age_ms.is_none()
-                && b.model == [7; 8]
+            b.outbox_depth == 2 && b.last_seq == 2 && b.last_frame_age_ms.is_none() && b.model == [7; 8]
         })
     });
     board.link.stop();
@@ -265,10 +230,8 @@ fn without_a_disk_alarms_still_go_out() {
         return;
     };
     let hub = FakeHub::start(broker.port);
-    let mut board = Board::start(
-        Box::new(UnavailableStore::new("read-only".to_owned()).unwrap()),
-        broker.port,
-    );
+    let mut board =
+        Board::start(Box::new(UnavailableStore::new("read-only".to_owned()).unwrap()), broker.port);
     board.raise(20);
     assert_eq!(board.desk.status(Shelf::Durable).depth, 0);
     board.await_empty();

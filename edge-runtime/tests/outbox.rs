@@ -30,10 +30,7 @@ fn raise_many(outbox: &mut Outbox, times: std::ops::Range<u32>) {
 
 fn stored(outbox: &mut Outbox) -> Vec<(BootId, u64, Message)> {
     let records = outbox.between(0, u64::MAX, usize::MAX).unwrap();
-    records
-        .into_iter()
-        .map(|r| (r.boot, r.seq, alarm_proto::decode(&r.bytes).unwrap()))
-        .collect()
+    records.into_iter().map(|r| (r.boot, r.seq, alarm_proto::decode(&r.bytes).unwrap())).collect()
 }
 
 fn seqs(outbox: &mut Outbox) -> Vec<u64> {
@@ -53,11 +50,7 @@ fn sequence_numbers_outlive_their_records() {
     assert_eq!(outbox.status().depth, 0);
     drop(outbox);
     let mut outbox = open(&path, BIG);
-    assert_eq!(
-        raise(&mut outbox),
-        4,
-        "delivered numbers are never given again"
-    );
+    assert_eq!(raise(&mut outbox), 4, "delivered numbers are never given again");
     assert_eq!(outbox.boot().counter, first_boot.counter + 1);
     assert_ne!(outbox.boot().random, first_boot.random);
 }
@@ -68,16 +61,8 @@ fn only_an_ack_of_the_same_boot_removes_a_record() {
     let mut outbox = open(&folder.path().join("o.db"), BIG);
     let seq = raise(&mut outbox);
     let boot = outbox.boot();
-    let foreign = BootId {
-        random: boot.random ^ 1,
-        ..boot
-    };
-    assert_eq!(
-        outbox
-            .acknowledge(&[(foreign, seq), (boot, seq + 1), (boot, u64::MAX)])
-            .unwrap(),
-        0
-    );
+    let foreign = BootId { random: boot.random ^ 1, ..boot };
+    assert_eq!(outbox.acknowledge(&[(foreign, seq), (boot, seq + 1), (boot, u64::MAX)]).unwrap(), 0);
     assert_eq!(outbox.acknowledge(&[(boot, seq), (boot, seq)]).unwrap(), 1);
 }
 
@@ -100,10 +85,7 @@ fn undelivered_alarms_of_another_board_are_not_taken_over() {
     drop(outbox);
     let other = alarm_proto::BoardId::try_from("gate-2").unwrap();
     let error = Outbox::open(&path, &other, BIG).unwrap_err();
-    assert!(
-        matches!(error, OutboxError::OtherBoard { undelivered: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, OutboxError::OtherBoard { undelivered: 1, .. }), "{error}");
     open(&path, BIG).acknowledge(&[(boot, seq)]).unwrap();
     Outbox::open(&path, &other, BIG).unwrap();
 }
@@ -136,10 +118,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_raised() {
         let copy = folder.path().join(format!("copy-{n}.db"));
         copy_of_files(&path, &copy);
         let mut revived = open(&copy, BIG);
-        assert_eq!(
-            seqs(&mut revived),
-            (1..=n).filter(|s| s % 3 != 0).collect::<Vec<_>>()
-        );
+        assert_eq!(seqs(&mut revived), (1..=n).filter(|s| s % 3 != 0).collect::<Vec<_>>());
         assert_eq!(raise(&mut revived), n + 1);
     }
 }
@@ -154,20 +133,10 @@ fn a_full_outbox_drops_the_middle_and_counts_it() {
     assert!(outbox.status().bytes <= max_bytes);
     let dropped = outbox.status().dropped;
     let all = stored(&mut outbox);
-    let kept: BTreeSet<u64> = all
-        .iter()
-        .map(|(_, seq, _)| *seq)
-        .filter(|seq| raised.contains(seq))
-        .collect();
+    let kept: BTreeSet<u64> = all.iter().map(|(_, seq, _)| *seq).filter(|seq| raised.contains(seq)).collect();
     let gaps: Vec<Gap> = all
         .into_iter()
-        .filter_map(|(_, _, m)| {
-            if let Message::Gap(g) = m {
-                Some(g)
-            } else {
-                None
-            }
-        })
+        .filter_map(|(_, _, m)| if let Message::Gap(g) = m { Some(g) } else { None })
         .collect();
     assert_eq!(gaps.len(), 1, "one growing gap while nobody has seen it");
     assert_eq!(gaps[0].dropped, dropped);
@@ -178,16 +147,9 @@ fn a_full_outbox_drops_the_middle_and_counts_it() {
             .filter(|s| !kept.contains(s))
             .all(|s| (gaps[0].first_seq..=gaps[0].last_seq).contains(s))
     );
-    assert!(
-        kept.contains(&1) && kept.contains(raised.last().unwrap()),
-        "how it began and what happens now"
-    );
+    assert!(kept.contains(&1) && kept.contains(raised.last().unwrap()), "how it began and what happens now");
     let head = kept.iter().filter(|s| **s < gaps[0].first_seq).count();
-    assert!(
-        head > 100 && kept.len() - head > 50,
-        "{head} of {} kept",
-        kept.len()
-    );
+    assert!(head > 100 && kept.len() - head > 50, "{head} of {} kept", kept.len());
     drop(outbox);
     let outbox = open(&path, max_bytes);
     assert_eq!(outbox.status().dropped, dropped, "the count is durable");
@@ -200,13 +162,7 @@ fn a_gap_that_may_have_been_sent_never_changes() {
     let gaps = |outbox: &mut Outbox| -> Vec<Gap> {
         stored(outbox)
             .into_iter()
-            .filter_map(|(_, _, m)| {
-                if let Message::Gap(g) = m {
-                    Some(g)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|(_, _, m)| if let Message::Gap(g) = m { Some(g) } else { None })
             .collect()
     };
     raise_many(&mut outbox, 0..1_000);
@@ -215,14 +171,8 @@ fn a_gap_that_may_have_been_sent_never_changes() {
     let second = gaps(&mut outbox);
     assert_eq!(first[0], second[0]);
     assert_eq!(second.len(), 2);
-    assert!(
-        second[1].first_seq > second[0].last_seq,
-        "losses are never counted twice"
-    );
-    assert_eq!(
-        second.iter().map(|g| g.dropped).sum::<u64>(),
-        outbox.status().dropped
-    );
+    assert!(second[1].first_seq > second[0].last_seq, "losses are never counted twice");
+    assert_eq!(second.iter().map(|g| g.dropped).sum::<u64>(), outbox.status().dropped);
 }
 
 #[test]
@@ -251,23 +201,14 @@ fn a_damaged_file_is_set_aside_and_said_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("o.db");
     for n in 1..=2 {
-        std::fs::write(
-            &path,
-            b"this was an outbox once; worn flash made it something else entirely",
-        )
-        .unwrap();
+        std::fs::write(&path, b"this was an outbox once; worn flash made it something else entirely")
+            .unwrap();
         let (mut outbox, recovery) = Outbox::open(&path, &board(), BIG).unwrap();
-        assert_eq!(
-            recovery.set_aside,
-            Some(folder.path().join(format!("o.db.corrupt-{n}")))
-        );
+        assert_eq!(recovery.set_aside, Some(folder.path().join(format!("o.db.corrupt-{n}"))));
         assert!(recovery.is_degraded());
         assert_eq!(raise(&mut outbox), 1);
     }
-    assert!(
-        folder.path().join("o.db.corrupt-1").exists(),
-        "the first one is kept"
-    );
+    assert!(folder.path().join("o.db.corrupt-1").exists(), "the first one is kept");
 }
 
 #[test]
@@ -278,24 +219,17 @@ fn a_damaged_record_becomes_a_gap() {
     raise_many(&mut outbox, 0..6);
     drop(outbox);
     let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute(
-        "UPDATE records SET bytes = x'00112233' WHERE seq IN (2, 3, 5)",
-        [],
-    )
-    .unwrap();
+    db.execute("UPDATE records SET bytes = x'00112233' WHERE seq IN (2, 3, 5)", []).unwrap();
     drop(db);
     let (mut outbox, recovery) = Outbox::open(&path, &board(), BIG).unwrap();
     assert_eq!(recovery.damaged_records, 3);
-    let gaps: Vec<_> = stored(&mut outbox)
-        .into_iter()
-        .filter_map(|(_, _, m)| {
-            if let Message::Gap(g) = m {
-                Some((g.first_seq, g.last_seq, g.dropped))
-            } else {
-                None
-            }
-        })
-        .collect();
+    let gaps: Vec<_> =
+        stored(&mut outbox)
+            .into_iter()
+            .filter_map(|(_, _, m)| {
+                if let Message::Gap(g) = m { Some((g.first_seq, g.last_seq, g.dropped)) } else { None }
+            })
+            .collect();
     assert_eq!(gaps, [(2, 3, 2), (5, 5, 1)]);
     assert_eq!(seqs(&mut outbox), [1, 4, 6, 7, 8]);
 }
@@ -305,20 +239,14 @@ fn another_programs_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts.db");
     let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute_batch("CREATE TABLE accounts (name TEXT)")
-        .unwrap();
+    db.execute_batch("CREATE TABLE accounts (name TEXT)").unwrap();
     drop(db);
     let error = Outbox::open(&path, &board(), BIG).unwrap_err().to_string();
     assert!(error.contains("some other program's database"), "{error}");
     assert_eq!(
         std::fs::read_dir(folder.path())
             .unwrap()
-            .filter(|f| f
-                .as_ref()
-                .unwrap()
-                .file_name()
-                .to_string_lossy()
-                .contains("corrupt"))
+            .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().contains("corrupt"))
             .count(),
         0
     );
@@ -374,26 +302,16 @@ impl Model {
                 other => prop_assert!(false, "{other:?} in the outbox"),
             }
         }
-        let lost: BTreeSet<u64> = self
-            .raised
-            .keys()
-            .filter(|s| !present.contains(s) && !self.acked.contains(s))
-            .copied()
-            .collect();
-        prop_assert!(
-            self.acked.iter().all(|s| !present.contains(s)),
-            "acknowledged records are gone"
-        );
+        let lost: BTreeSet<u64> =
+            self.raised.keys().filter(|s| !present.contains(s) && !self.acked.contains(s)).copied().collect();
+        prop_assert!(self.acked.iter().all(|s| !present.contains(s)), "acknowledged records are gone");
         prop_assert_eq!(
             gaps.iter().map(|g| g.dropped).sum::<u64>(),
             lost.len() as u64,
             "every loss is counted once"
         );
         for seq in &lost {
-            let covering = gaps
-                .iter()
-                .filter(|g| (g.first_seq..=g.last_seq).contains(seq))
-                .count();
+            let covering = gaps.iter().filter(|g| (g.first_seq..=g.last_seq).contains(seq)).count();
             prop_assert_eq!(covering, 1, "record {} lies in exactly one gap", seq);
         }
         let status = outbox.status();

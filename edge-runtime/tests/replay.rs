@@ -25,10 +25,7 @@ fn replay(folder: &Path, video: &str, more: &[&str]) -> Output {
 
 fn json_lines(output: &Output) -> Vec<serde_json::Value> {
     assert!(output.status.success(), "{}", stderr(output));
-    stdout(output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 const BOARD: &str = "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"bundle\"\n";
@@ -38,42 +35,21 @@ fn scores_and_edges_follow_the_picture() {
     let folder = tempfile::tempdir().unwrap();
     tiny::bundle(&folder.path().join("bundle"));
     tiny::event_video(&folder.path().join("event.mp4"), 6, 2, 2);
-    let rows = json_lines(&replay(
-        folder.path(),
-        "event.mp4",
-        &["--json", "--scores", "scores.csv"],
-    ));
+    let rows = json_lines(&replay(folder.path(), "event.mp4", &["--json", "--scores", "scores.csv"]));
     assert_eq!(rows.len(), 6);
-    let edges: Vec<_> = rows
-        .iter()
-        .map(|r| r["edge"].as_str().unwrap_or("-"))
-        .collect();
+    let edges: Vec<_> = rows.iter().map(|r| r["edge"].as_str().unwrap_or("-")).collect();
     assert_eq!(edges, ["-", "-", "raised", "-", "cleared", "-"]);
     for (n, row) in rows.iter().enumerate() {
         let brightness = if (2..4).contains(&n) { 220.0 } else { 30.0 } / 255.0;
         let expected = tiny::expected_score(brightness);
         // The codec may shift a grey value by one or two.
-        assert!(
-            (row["raw"].as_f64().unwrap() - f64::from(expected)).abs() < 0.02,
-            "{row}"
-        );
+        assert!((row["raw"].as_f64().unwrap() - f64::from(expected)).abs() < 0.02, "{row}");
         assert_eq!(row["first_frame"], n * 16);
-        assert_eq!(
-            row["start_s"].as_f64().unwrap(),
-            (n * 1_600) as f64 / 1_000.0
-        );
+        assert_eq!(row["start_s"].as_f64().unwrap(), (n * 1_600) as f64 / 1_000.0);
     }
     let csv = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
     assert_eq!(csv.lines().count(), 7);
-    let raw: f32 = csv
-        .lines()
-        .nth(3)
-        .unwrap()
-        .split(',')
-        .nth(5)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let raw: f32 = csv.lines().nth(3).unwrap().split(',').nth(5).unwrap().parse().unwrap();
     assert_eq!(
         f64::from(raw) as f32,
         rows[2]["raw"].as_f64().unwrap() as f32,
@@ -112,10 +88,7 @@ fn a_folder_of_images_plays_like_a_video() {
     assert_eq!(rows.len(), 2);
     for (row, value) in rows.iter().zip([30.0, 220.0]) {
         let expected = f64::from(tiny::expected_score(value / 255.0));
-        assert!(
-            (row["raw"].as_f64().unwrap() - expected).abs() < 1e-5,
-            "{row}"
-        );
+        assert!((row["raw"].as_f64().unwrap() - expected).abs() < 1e-5, "{row}");
     }
 }
 
@@ -126,23 +99,11 @@ fn a_configuration_brings_its_thresholds_and_its_outbox() {
     tiny::event_video(&folder.path().join("event.mp4"), 5, 2, 1);
     let deaf = format!("{BOARD}[score]\nraise_threshold = 1.0\nclear_threshold = 0.9\n");
     write_config(folder.path(), &deaf);
-    let rows = json_lines(&replay(
-        folder.path(),
-        "event.mp4",
-        &["--json", "--config", "board.toml"],
-    ));
-    assert!(
-        rows.iter().all(|r| r["edge"].is_null()),
-        "nothing reaches a threshold of 1"
-    );
+    let rows = json_lines(&replay(folder.path(), "event.mp4", &["--json", "--config", "board.toml"]));
+    assert!(rows.iter().all(|r| r["edge"].is_null()), "nothing reaches a threshold of 1");
     write_config(folder.path(), BOARD);
-    json_lines(&replay(
-        folder.path(),
-        "event.mp4",
-        &["--json", "--config", "board.toml"],
-    ));
-    let (mut outbox, _) =
-        Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 20).unwrap();
+    json_lines(&replay(folder.path(), "event.mp4", &["--json", "--config", "board.toml"]));
+    let (mut outbox, _) = Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 20).unwrap();
     let kinds: Vec<_> = outbox
         .between(0, u64::MAX, 10)
         .unwrap()
@@ -152,13 +113,7 @@ fn a_configuration_brings_its_thresholds_and_its_outbox() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(
-        kinds,
-        [
-            (EventKind::Raised, 3_200, 4_800),
-            (EventKind::Cleared, 3_200, 6_400)
-        ]
-    );
+    assert_eq!(kinds, [(EventKind::Raised, 3_200, 4_800), (EventKind::Cleared, 3_200, 6_400)]);
 }
 
 #[test]
@@ -181,20 +136,9 @@ fn run_plays_file_cameras_side_by_side_and_delivers() {
             broker.port
         ),
     );
-    let output = watchpostd()
-        .args(["run", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
-    assert!(
-        !output.status.success(),
-        "a camera whose file is missing shows in the status"
-    );
-    assert!(
-        stderr(&output).contains("missing.mp4"),
-        "{}",
-        stderr(&output)
-    );
+    let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
+    assert!(!output.status.success(), "a camera whose file is missing shows in the status");
+    assert!(stderr(&output).contains("missing.mp4"), "{}", stderr(&output));
     eventually("both edges arrived", || hub.seen.unique() == 2);
 }
 
@@ -209,35 +153,17 @@ fn a_running_board_ends_at_once_on_sigterm_and_clears_its_event() {
             "{BOARD}[[camera]]\nid = \"north\"\nsource = {{ kind = \"file\", path = \"bright.mp4\", loop = true }}\n"
         ),
     );
-    let mut child = watchpostd()
-        .args(["run", "--config"])
-        .arg(&config)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    assert!(
-        log.any(|line| line.contains("kind=Raised")),
-        "an alarm is raised"
-    );
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
+    let mut child =
+        watchpostd().args(["run", "--config"]).arg(&config).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("kind=Raised")), "an alarm is raised");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(log.filter(|line| line.contains("kind=Cleared")).count(), 1);
     assert!(child.wait().unwrap().success());
     let path = folder.path().join("outbox.db");
     let (mut outbox, _) = Outbox::open(&path, &board(), 1 << 20).unwrap();
-    let last = outbox
-        .between(0, u64::MAX, usize::MAX)
-        .unwrap()
-        .pop()
-        .unwrap();
-    let Message::Alarm(alarm) = alarm_proto::decode(&last.bytes).unwrap() else {
-        panic!("an alarm")
-    };
+    let last = outbox.between(0, u64::MAX, usize::MAX).unwrap().pop().unwrap();
+    let Message::Alarm(alarm) = alarm_proto::decode(&last.bytes).unwrap() else { panic!("an alarm") };
     assert_eq!(alarm.kind, EventKind::Cleared);
 }
 
@@ -249,37 +175,16 @@ fn check_tells_what_is_wrong_and_what_is_only_missing_now() {
     let camera = "[[camera]]\nid = \"north\"\nsource = { kind = \"file\", path = \"a.mp4\" }\n";
     let network = "[network]\nbroker = \"mqtt://127.0.0.1:1\"\n";
     let config = write_config(folder.path(), &format!("{BOARD}{network}{camera}"));
-    let check = || {
-        watchpostd()
-            .args(["check", "--config"])
-            .arg(&config)
-            .output()
-            .unwrap()
-    };
+    let check = || watchpostd().args(["check", "--config"]).arg(&config).output().unwrap();
     let output = check();
     assert!(output.status.success(), "{}", stdout(&output));
-    assert!(
-        stdout(&output).contains("warn  network"),
-        "{}",
-        stdout(&output)
-    );
-    assert!(
-        stdout(&output).contains("ok    camera    north: a frame of 32x32"),
-        "{}",
-        stdout(&output)
-    );
-    assert!(
-        !folder.path().join("outbox.db").exists(),
-        "check changes nothing"
-    );
+    assert!(stdout(&output).contains("warn  network"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("ok    camera    north: a frame of 32x32"), "{}", stdout(&output));
+    assert!(!folder.path().join("outbox.db").exists(), "check changes nothing");
     std::fs::remove_file(folder.path().join("a.mp4")).unwrap();
     let output = check();
     assert!(!output.status.success());
-    assert!(
-        stdout(&output).contains("FAIL  camera"),
-        "{}",
-        stdout(&output)
-    );
+    assert!(stdout(&output).contains("FAIL  camera"), "{}", stdout(&output));
 }
 
 #[test]
@@ -293,11 +198,7 @@ fn bad_input_names_the_file_and_leaves_nothing_half_written() {
     for video in ["cut.mp4", "text.mp4", "missing.mp4"] {
         let output = replay(folder.path(), video, &["--scores", "scores.json"]);
         assert!(!output.status.success(), "{video}");
-        assert!(
-            stderr(&output).contains(video),
-            "{video}: {}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains(video), "{video}: {}", stderr(&output));
     }
     assert!(!folder.path().join("scores.json").exists());
     let encoder = folder.path().join("bundle/encoder.onnx");
@@ -306,11 +207,7 @@ fn bad_input_names_the_file_and_leaves_nothing_half_written() {
     std::fs::write(&encoder, bytes).unwrap();
     let output = replay(folder.path(), "event.mp4", &[]);
     assert!(!output.status.success());
-    assert!(
-        stderr(&output).contains("encoder.onnx"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("encoder.onnx"), "{}", stderr(&output));
 }
 
 #[test]
@@ -320,15 +217,7 @@ fn a_bundle_for_other_boards_is_refused() {
     tiny::video(&folder.path().join("a.mp4"), &[9; 4]);
     let camera = "[[camera]]\nid = \"north\"\nsource = { kind = \"file\", path = \"a.mp4\" }\n";
     let config = write_config(folder.path(), &format!("{BOARD}{camera}"));
-    let output = watchpostd()
-        .args(["run", "--config"])
-        .arg(&config)
-        .output()
-        .unwrap();
+    let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
     assert!(!output.status.success());
-    assert!(
-        stderr(&output).contains("this bundle is for orin-nano"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("this bundle is for orin-nano"), "{}", stderr(&output));
 }

@@ -36,10 +36,7 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    replace(path, fill).map_err(|source| WriteError {
-        path: path.to_owned(),
-        source,
-    })
+    replace(path, fill).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -48,9 +45,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
         _ => Path::new("."),
     };
     // Dropped on every early return, which removes the temporary file.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempfile_in(folder)?;
+    let mut temporary = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
     let mut buffer = BufWriter::new(temporary.as_file_mut());
     fill(&mut buffer)?;
     buffer.flush()?;

@@ -39,9 +39,7 @@ pub struct BagSet {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BagError {
     /// Two videos have features of different width.
-    #[error(
-        "video \"{id}\" has features of width {got}, the others {want}: extract all with one encoder"
-    )]
+    #[error("video \"{id}\" has features of width {got}, the others {want}: extract all with one encoder")]
     Width {
         /// The odd video.
         id: String,
@@ -85,13 +83,7 @@ impl BagSet {
     ///
     /// # Errors
     /// When the features are ragged, of another width than those before, or not finite.
-    pub fn push(
-        &mut self,
-        id: &str,
-        label: Label,
-        dim: usize,
-        values: &[f32],
-    ) -> Result<(), BagError> {
+    pub fn push(&mut self, id: &str, label: Label, dim: usize, values: &[f32]) -> Result<(), BagError> {
         if values.is_empty() || dim == 0 {
             self.skipped.push(id.to_owned());
             return Ok(());
@@ -100,36 +92,20 @@ impl BagSet {
         self.dim = dim;
         let first_row = self.rows();
         self.values.extend_from_slice(values);
-        self.bags.push(Bag {
-            id: id.to_owned(),
-            label,
-            first_row,
-            clips: values.len() / dim,
-        });
+        self.bags.push(Bag { id: id.to_owned(), label, first_row, clips: values.len() / dim });
         Ok(())
     }
 
     fn check(&self, id: &str, dim: usize, values: &[f32]) -> Result<(), BagError> {
         let id = || id.to_owned();
         if !values.len().is_multiple_of(dim) {
-            return Err(BagError::Ragged {
-                id: id(),
-                values: values.len(),
-                dim,
-            });
+            return Err(BagError::Ragged { id: id(), values: values.len(), dim });
         }
         if !self.bags.is_empty() && dim != self.dim {
-            return Err(BagError::Width {
-                id: id(),
-                got: dim,
-                want: self.dim,
-            });
+            return Err(BagError::Width { id: id(), got: dim, want: self.dim });
         }
         match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(BagError::NotFinite {
-                id: id(),
-                clip: at / dim,
-            }),
+            Some(at) => Err(BagError::NotFinite { id: id(), clip: at / dim }),
             None => Ok(()),
         }
     }
@@ -141,9 +117,7 @@ impl BagSet {
 
     /// Positions in `bags` of the videos with this label.
     pub fn with_label(&self, label: Label) -> Vec<usize> {
-        (0..self.bags.len())
-            .filter(|index| self.bags[*index].label == label)
-            .collect()
+        (0..self.bags.len()).filter(|index| self.bags[*index].label == label).collect()
     }
 
     fn update_hash(&self, hash: &mut Sha256) {
@@ -207,11 +181,9 @@ impl TrainingSet {
             return Err(BagError::OneClass { abnormal, normal });
         }
         match val.bags.first() {
-            Some(bag) if val.dim != train.dim => Err(BagError::Width {
-                id: bag.id.clone(),
-                got: val.dim,
-                want: train.dim,
-            }),
+            Some(bag) if val.dim != train.dim => {
+                Err(BagError::Width { id: bag.id.clone(), got: val.dim, want: train.dim })
+            }
             _ => Ok(Self { train, val }),
         }
     }
@@ -236,24 +208,10 @@ mod tests {
         set.push("fine", Label::Normal, 2, &[0.0; 6]).unwrap();
         set.push("empty", Label::Normal, 2, &[]).unwrap();
         assert_eq!(set.skipped, ["empty"]);
-        let broken = set
-            .push("b", Label::Normal, 2, &[0.0, 0.0, 1.0, f32::NAN])
-            .unwrap_err();
-        assert_eq!(
-            broken,
-            BagError::NotFinite {
-                id: "b".into(),
-                clip: 1
-            }
-        );
-        assert!(matches!(
-            set.push("c", Label::Normal, 3, &[0.0; 3]),
-            Err(BagError::Width { .. })
-        ));
-        assert!(matches!(
-            set.push("d", Label::Normal, 2, &[0.0; 3]),
-            Err(BagError::Ragged { .. })
-        ));
+        let broken = set.push("b", Label::Normal, 2, &[0.0, 0.0, 1.0, f32::NAN]).unwrap_err();
+        assert_eq!(broken, BagError::NotFinite { id: "b".into(), clip: 1 });
+        assert!(matches!(set.push("c", Label::Normal, 3, &[0.0; 3]), Err(BagError::Width { .. })));
+        assert!(matches!(set.push("d", Label::Normal, 2, &[0.0; 3]), Err(BagError::Ragged { .. })));
         assert_eq!(set.rows(), 3);
     }
 
@@ -262,12 +220,6 @@ mod tests {
         let mut set = BagSet::default();
         set.push("a", Label::Normal, 1, &[0.0]).unwrap();
         let error = TrainingSet::from_bags(set, BagSet::default()).unwrap_err();
-        assert_eq!(
-            error,
-            BagError::OneClass {
-                abnormal: 0,
-                normal: 1
-            }
-        );
+        assert_eq!(error, BagError::OneClass { abnormal: 0, normal: 1 });
     }
 }

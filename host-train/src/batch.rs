@@ -53,16 +53,12 @@ impl<'a> BatchPlan<'a> {
     pub fn batch(&self, step: u64) -> Batch {
         let mut rng = stream(self.spec.seed, Purpose::Sampling, step);
         let mut rows = Vec::with_capacity(2 * self.spec.pairs * self.spec.sub_bags.len());
-        for (members, purpose) in [
-            (&self.normal, Purpose::NormalOrder),
-            (&self.abnormal, Purpose::AbnormalOrder),
-        ] {
+        for (members, purpose) in
+            [(&self.normal, Purpose::NormalOrder), (&self.abnormal, Purpose::AbnormalOrder)]
+        {
             for index in self.videos(members, purpose, step) {
                 let bag = &self.bags.bags[index];
-                let shifts = self
-                    .spec
-                    .sub_bags
-                    .draw_shifts(bag.clips, self.spec.shift, &mut rng);
+                let shifts = self.spec.sub_bags.draw_shifts(bag.clips, self.spec.shift, &mut rng);
                 let clips = self.spec.sub_bags.indices(bag.clips, &shifts);
                 rows.extend(clips.into_iter().map(|clip| bag.first_row + clip));
             }
@@ -104,10 +100,7 @@ fn dedupe(rows: &[usize], all_rows: usize) -> Batch {
     for (index, row) in distinct_rows.iter().enumerate() {
         position[*row] = index;
     }
-    Batch {
-        occurrences: rows.iter().map(|row| position[*row]).collect(),
-        distinct_rows,
-    }
+    Batch { occurrences: rows.iter().map(|row| position[*row]).collect(), distinct_rows }
 }
 
 #[cfg(test)]
@@ -117,35 +110,20 @@ mod tests {
     fn bags(lengths: &[(Label, usize)]) -> BagSet {
         let mut set = BagSet::default();
         for (index, (label, clips)) in lengths.iter().enumerate() {
-            set.push(&index.to_string(), *label, 1, &vec![0.5; *clips])
-                .unwrap();
+            set.push(&index.to_string(), *label, 1, &vec![0.5; *clips]).unwrap();
         }
         set
     }
 
     fn spec(pairs: usize) -> BatchSpec {
-        let sub_bags = SubBags {
-            segments: 4,
-            clips_per_segment: 3,
-        };
-        BatchSpec {
-            seed: 3,
-            pairs,
-            sub_bags,
-            shift: Shift::Random,
-        }
+        let sub_bags = SubBags { segments: 4, clips_per_segment: 3 };
+        BatchSpec { seed: 3, pairs, sub_bags, shift: Shift::Random }
     }
 
     #[test]
     fn normal_bags_come_first_and_every_video_comes_once_per_epoch() {
         use Label::{Abnormal, Normal};
-        let set = bags(&[
-            (Abnormal, 5),
-            (Normal, 1),
-            (Normal, 40),
-            (Abnormal, 2),
-            (Normal, 7),
-        ]);
+        let set = bags(&[(Abnormal, 5), (Normal, 1), (Normal, 40), (Abnormal, 2), (Normal, 7)]);
         let plan = BatchPlan::new(&set, spec(3));
         let mut seen = vec![0; set.bags.len()];
         for step in 0..4 {

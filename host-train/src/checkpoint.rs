@@ -82,10 +82,8 @@ pub fn save(path: &Path, state: &TrainState) -> Result<(), CheckpointError> {
         step: state.step,
         best: state.best.is_some(),
     };
-    let note = serde_json::to_string(&note).map_err(|error| CheckpointError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let note = serde_json::to_string(&note)
+        .map_err(|error| CheckpointError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
     let note = format!("{} {note}", content_sha256(&note, &arrays));
     Ok(tensors::save(path, &arrays, Some(&note))?)
 }
@@ -96,10 +94,8 @@ pub fn save(path: &Path, state: &TrainState) -> Result<(), CheckpointError> {
 /// When it cannot be read or anything in it is damaged, with the file's name.
 pub fn load(path: &Path) -> Result<TrainState, CheckpointError> {
     let (arrays, note) = tensors::load(path)?;
-    from_arrays(arrays, note.as_deref()).map_err(|reason| CheckpointError::Damaged {
-        path: path.to_owned(),
-        reason,
-    })
+    from_arrays(arrays, note.as_deref())
+        .map_err(|reason| CheckpointError::Damaged { path: path.to_owned(), reason })
 }
 
 /// Refuses to go on with other data or settings; the number of steps alone may change.
@@ -117,17 +113,9 @@ pub fn check_continues(
         let [theirs, ours] = [state.data_sha256, data_sha256].map(|hash| hex(&hash[..8]));
         return Err(CheckpointError::OtherData { path, theirs, ours });
     }
-    let same_steps = MistConfig {
-        steps: config.steps,
-        ..state.config.clone()
-    };
+    let same_steps = MistConfig { steps: config.steps, ..state.config.clone() };
     match first_difference(&same_steps, config) {
-        Some((field, theirs, ours)) => Err(CheckpointError::OtherConfig {
-            path,
-            field,
-            theirs,
-            ours,
-        }),
+        Some((field, theirs, ours)) => Err(CheckpointError::OtherConfig { path, field, theirs, ours }),
         None => Ok(()),
     }
 }
@@ -141,14 +129,8 @@ fn first_difference(theirs: &MistConfig, ours: &MistConfig) -> Option<(String, S
         _ => serde_json::Map::new(),
     };
     let (theirs, ours) = (fields(theirs), fields(ours));
-    let field = theirs
-        .keys()
-        .find(|key| theirs.get(*key) != ours.get(*key))?;
-    Some((
-        field.clone(),
-        theirs[field].to_string(),
-        ours.get(field)?.to_string(),
-    ))
+    let field = theirs.keys().find(|key| theirs.get(*key) != ours.get(*key))?;
+    Some((field.clone(), theirs[field].to_string(), ours.get(field)?.to_string()))
 }
 
 fn to_arrays(state: &TrainState) -> Arrays {
@@ -163,18 +145,11 @@ fn to_arrays(state: &TrainState) -> Arrays {
     if let Some((_, weights)) = &state.best {
         put("best", weights);
     }
-    let train = state
-        .curves
-        .train
-        .iter()
-        .map(|p| [p.step as f32, p.loss, p.rank, p.sparse, p.grad_norm]);
+    let train = state.curves.train.iter().map(|p| [p.step as f32, p.loss, p.rank, p.sparse, p.grad_norm]);
     let validation = state.curves.validation.iter();
     let best = state.best.iter().map(|(point, _)| point);
     arrays.insert("curves/train".to_owned(), rows(train));
-    arrays.insert(
-        "curves/validation".to_owned(),
-        rows(validation.map(val_row)),
-    );
+    arrays.insert("curves/validation".to_owned(), rows(validation.map(val_row)));
     arrays.insert("curves/best".to_owned(), rows(best.map(val_row)));
     arrays
 }
@@ -186,21 +161,16 @@ fn val_row(point: &ValPoint) -> [f32; 3] {
 
 fn rows<const N: usize>(points: impl Iterator<Item = [f32; N]>) -> Array {
     let values: Vec<f32> = points.flatten().collect();
-    Array {
-        shape: vec![values.len() / N, N],
-        values,
-    }
+    Array { shape: vec![values.len() / N, N], values }
 }
 
 fn from_arrays(arrays: Arrays, note: Option<&str>) -> Result<TrainState, String> {
-    let (sha256, note) = note
-        .and_then(|note| note.split_once(' '))
-        .ok_or("it carries no description")?;
+    let (sha256, note) = note.and_then(|note| note.split_once(' ')).ok_or("it carries no description")?;
     if sha256 != content_sha256(note, &arrays) {
         return Err("its content does not match its hash".to_owned());
     }
-    let note: Note = serde_json::from_str(note)
-        .map_err(|error| format!("its description is unreadable: {error}"))?;
+    let note: Note =
+        serde_json::from_str(note).map_err(|error| format!("its description is unreadable: {error}"))?;
     if note.format_version != FORMAT_VERSION || note.recipe != RECIPE {
         return Err(format!(
             "it is format {} of recipe {}, this program reads format {FORMAT_VERSION} of {RECIPE}",
@@ -208,26 +178,15 @@ fn from_arrays(arrays: Arrays, note: Option<&str>) -> Result<TrainState, String>
         ));
     }
     let group = |prefix: &str| -> Arrays {
-        let member = |(name, array): (&String, &Array)| {
-            Some((name.strip_prefix(prefix)?.to_owned(), array.clone()))
-        };
+        let member =
+            |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
         arrays.iter().filter_map(member).collect()
     };
     let curve = |name: &str, width: usize| -> Result<Vec<Vec<f32>>, String> {
-        let array = arrays
-            .get(name)
-            .ok_or_else(|| format!("array \"{name}\" is missing"))?;
-        Ok(array
-            .values
-            .chunks_exact(width)
-            .map(<[f32]>::to_vec)
-            .collect())
+        let array = arrays.get(name).ok_or_else(|| format!("array \"{name}\" is missing"))?;
+        Ok(array.values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     };
-    let val_point = |row: &Vec<f32>| ValPoint {
-        step: row[0] as u64,
-        auc: row[1],
-        loss: row[2],
-    };
+    let val_point = |row: &Vec<f32>| ValPoint { step: row[0] as u64, auc: row[1], loss: row[2] };
     let train = curve("curves/train", 5)?;
     let train = train.iter().map(|row| TrainPoint {
         step: row[0] as u64,
@@ -238,15 +197,9 @@ fn from_arrays(arrays: Arrays, note: Option<&str>) -> Result<TrainState, String>
     });
     let curves = Curves {
         train: train.collect(),
-        validation: curve("curves/validation", 3)?
-            .iter()
-            .map(val_point)
-            .collect(),
+        validation: curve("curves/validation", 3)?.iter().map(val_point).collect(),
     };
-    let best = curve("curves/best", 3)?
-        .first()
-        .map(val_point)
-        .map(|point| (point, group("best/")));
+    let best = curve("curves/best", 3)?.first().map(val_point).map(|point| (point, group("best/")));
     if best.is_some() != note.best {
         return Err("the best weights do not match the description".to_owned());
     }

@@ -76,10 +76,7 @@ impl DeviceChoice {
 
     /// The devices compiled into this program.
     pub fn compiled() -> Vec<Self> {
-        Self::ALL
-            .into_iter()
-            .filter(|choice| choice.is_compiled())
-            .collect()
+        Self::ALL.into_iter().filter(|choice| choice.is_compiled()).collect()
     }
 
     /// Opens the device.
@@ -98,10 +95,7 @@ impl DeviceChoice {
             #[cfg(feature = "cuda")]
             Self::Cuda => Ok(Device::cuda(0_usize)),
             #[allow(unreachable_patterns)]
-            name => Err(DeviceError::NotCompiled {
-                name,
-                compiled: compiled_names(),
-            }),
+            name => Err(DeviceError::NotCompiled { name, compiled: compiled_names() }),
         }
     }
 }
@@ -119,18 +113,12 @@ impl FromStr for DeviceChoice {
         Self::ALL
             .into_iter()
             .find(|choice| choice.name() == name)
-            .ok_or_else(|| DeviceError::Unknown {
-                name: name.to_owned(),
-                compiled: compiled_names(),
-            })
+            .ok_or_else(|| DeviceError::Unknown { name: name.to_owned(), compiled: compiled_names() })
     }
 }
 
 fn compiled_names() -> String {
-    let names: Vec<&str> = DeviceChoice::compiled()
-        .into_iter()
-        .map(DeviceChoice::name)
-        .collect();
+    let names: Vec<&str> = DeviceChoice::compiled().into_iter().map(DeviceChoice::name).collect();
     names.join(", ")
 }
 
@@ -153,28 +141,15 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_compiled_in_names_the_feature() {
-        for choice in DeviceChoice::ALL
-            .into_iter()
-            .filter(|choice| !choice.is_compiled())
-        {
-            let message = choice
-                .open()
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default();
-            assert!(
-                message.contains(&format!("--features {choice}")),
-                "{message}"
-            );
+        for choice in DeviceChoice::ALL.into_iter().filter(|choice| !choice.is_compiled()) {
+            let message = choice.open().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(message.contains(&format!("--features {choice}")), "{message}");
         }
     }
 
     #[test]
     fn an_unknown_device_lists_the_known_ones() {
-        let error = "gpu"
-            .parse::<DeviceChoice>()
-            .err()
-            .map(|error| error.to_string());
+        let error = "gpu".parse::<DeviceChoice>().err().map(|error| error.to_string());
         assert!(error.is_some_and(|message| message.contains("wgpu") && message.contains("cpu")));
     }
 }

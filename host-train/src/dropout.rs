@@ -12,13 +12,7 @@ impl Mask {
     /// Draws a mask of shape `[rows, units]`; `None` when nothing is dropped.
     ///
     /// `rate` is the share of dropped units, in 0..1; it is realised to a multiple of 2^-16.
-    pub fn draw(
-        rate: f64,
-        rows: usize,
-        units: usize,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Option<Self> {
+    pub fn draw(rate: f64, rows: usize, units: usize, rng: &mut ChaCha8Rng, device: &Device) -> Option<Self> {
         if rate <= 0.0 {
             return None;
         }
@@ -39,13 +33,7 @@ fn draw_factors(rate: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     rng.fill_bytes(&mut bytes);
     bytes
         .chunks_exact(2)
-        .map(|pair| {
-            if u16::from_le_bytes([pair[0], pair[1]]) >= threshold {
-                keep
-            } else {
-                0.0
-            }
-        })
+        .map(|pair| if u16::from_le_bytes([pair[0], pair[1]]) >= threshold { keep } else { 0.0 })
         .collect()
 }
 
@@ -57,10 +45,8 @@ mod tests {
     #[test]
     fn the_share_of_dropped_units_and_the_mean_are_right() {
         let factors = draw_factors(0.6, 1 << 18, &mut stream(7, Purpose::Dropout, 0));
-        let dropped =
-            factors.iter().filter(|factor| **factor == 0.0).count() as f64 / factors.len() as f64;
-        let mean =
-            factors.iter().map(|factor| f64::from(*factor)).sum::<f64>() / factors.len() as f64;
+        let dropped = factors.iter().filter(|factor| **factor == 0.0).count() as f64 / factors.len() as f64;
+        let mean = factors.iter().map(|factor| f64::from(*factor)).sum::<f64>() / factors.len() as f64;
         // Five standard deviations of 2^18 draws.
         assert!((dropped - 0.6).abs() < 0.005, "{dropped}");
         assert!((mean - 1.0).abs() < 0.013, "{mean}");

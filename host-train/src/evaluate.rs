@@ -31,7 +31,9 @@ pub fn cached(
     match cache.get(&key)? {
         Lookup::Found(features) => Ok(features),
         Lookup::Absent => bail!("{} has no features\n  remedy: watchpost extract", entry.id),
-        Lookup::Damaged(what) => bail!("the features of {} are damaged: {what}\n  remedy: watchpost extract", entry.id),
+        Lookup::Damaged(what) => {
+            bail!("the features of {} are damaged: {what}\n  remedy: watchpost extract", entry.id)
+        }
     }
 }
 

@@ -43,18 +43,10 @@ pub enum HandoffError {
 /// When an array is missing.
 pub fn head_dims(head: &Arrays) -> Result<Vec<u32>, TensorsError> {
     let layers = crate::model::mist_generator::LAYERS;
-    let input = require(head, "head", &format!("{}.weight", layers[0]))?
-        .shape
-        .last()
-        .copied()
-        .unwrap_or(0);
+    let input = require(head, "head", &format!("{}.weight", layers[0]))?.shape.last().copied().unwrap_or(0);
     let mut dims = vec![input as u32];
     for layer in layers {
-        dims.push(
-            require(head, "head", &format!("{layer}.bias"))?
-                .values
-                .len() as u32,
-        );
+        dims.push(require(head, "head", &format!("{layer}.bias"))?.values.len() as u32);
     }
     Ok(dims)
 }
@@ -69,11 +61,7 @@ pub fn complete_spec(head: &Arrays, template: &ModelSpec) -> Result<ModelSpec, H
     let width = spec.head.dims.first().copied().unwrap_or(0);
     if width != spec.encoder.feature_dim {
         let encoder = spec.encoder.feature_dim;
-        return Err(HandoffError::Width {
-            head: width as usize,
-            tap: spec.encoder.tap,
-            encoder,
-        });
+        return Err(HandoffError::Width { head: width as usize, tap: spec.encoder.tap, encoder });
     }
     Ok(spec)
 }
@@ -91,10 +79,8 @@ pub fn write_head(path: &Path, head: &Arrays) -> Result<(), HandoffError> {
 /// # Errors
 /// When the file cannot be written; an older one is intact then.
 pub fn write_spec(path: &Path, spec: &ModelSpec) -> Result<(), HandoffError> {
-    let mut text = serde_json::to_string_pretty(spec).map_err(|error| HandoffError::Spec {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let mut text = serde_json::to_string_pretty(spec)
+        .map_err(|error| HandoffError::Spec { path: path.to_owned(), reason: error.to_string() })?;
     text.push('\n');
     Ok(atomic_file::write(path, text.as_bytes())?)
 }
@@ -104,10 +90,7 @@ pub fn write_spec(path: &Path, spec: &ModelSpec) -> Result<(), HandoffError> {
 /// # Errors
 /// When it cannot be read, has unknown or missing fields, or a value outside its range.
 pub fn read_spec(path: &Path) -> Result<ModelSpec, HandoffError> {
-    let fail = |reason: String| HandoffError::Spec {
-        path: path.to_owned(),
-        reason,
-    };
+    let fail = |reason: String| HandoffError::Spec { path: path.to_owned(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let spec: ModelSpec = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
     spec.validate().map_err(|error| fail(error.to_string()))?;

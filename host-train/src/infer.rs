@@ -68,10 +68,7 @@ impl HeadScorer {
     pub fn score(&self, values: &[f32]) -> Result<Vec<f32>, ScoreError> {
         let dim = self.head.feature_dim();
         if dim == 0 || !values.len().is_multiple_of(dim) {
-            return Err(ScoreError::Width {
-                values: values.len(),
-                dim,
-            });
+            return Err(ScoreError::Width { values: values.len(), dim });
         }
         let mut scores = Vec::with_capacity(values.len() / dim);
         for part in values.chunks(CLIPS_AT_ONCE * dim) {
@@ -91,10 +88,7 @@ impl HeadScorer {
     /// As [`HeadScorer::score`].
     pub fn score_video(&self, features: &Features) -> Result<Vec<f32>, ScoreError> {
         if features.dim != self.head.feature_dim() {
-            return Err(ScoreError::Width {
-                values: features.values.len(),
-                dim: self.head.feature_dim(),
-            });
+            return Err(ScoreError::Width { values: features.values.len(), dim: self.head.feature_dim() });
         }
         self.score(&features.values)
     }

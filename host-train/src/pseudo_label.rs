@@ -16,9 +16,8 @@ pub fn smooth_replicated(scores: &[f64], width: usize) -> Vec<f64> {
     };
     let half = width / 2;
     let around = |centre: usize| {
-        let sum: f64 = (0..width)
-            .map(|offset| scores[(centre + offset).saturating_sub(half).min(last)])
-            .sum();
+        let sum: f64 =
+            (0..width).map(|offset| scores[(centre + offset).saturating_sub(half).min(last)]).sum();
         sum / width as f64
     };
     (0..scores.len()).map(around).collect()
@@ -71,15 +70,8 @@ mod tests {
     fn a_constant_sequence_stays_finite() {
         for length in [1, 2, 5, 100] {
             let labels = released_abnormal(&vec![0.1; length]);
-            assert!(
-                labels.iter().all(|label| (label - 0.1).abs() < 1e-12),
-                "{labels:?}"
-            );
-            assert!(
-                paper_abnormal(&vec![0.0; length], 5)
-                    .iter()
-                    .all(|label| *label == 0.0)
-            );
+            assert!(labels.iter().all(|label| (label - 0.1).abs() < 1e-12), "{labels:?}");
+            assert!(paper_abnormal(&vec![0.0; length], 5).iter().all(|label| *label == 0.0));
         }
         assert!(released_abnormal(&[]).is_empty());
     }

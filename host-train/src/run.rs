@@ -127,23 +127,16 @@ impl Run {
     /// # Errors
     /// When there is a run already and `overwrite` is false, or the folder cannot be made.
     pub fn create(dir: &Path, overwrite: bool) -> Result<Self, RunError> {
-        let run = Self {
-            dir: dir.to_owned(),
-        };
+        let run = Self { dir: dir.to_owned() };
         if run.config_path().exists() || run.checkpoint_path().exists() {
             if !overwrite {
-                return Err(RunError::Exists {
-                    path: dir.to_owned(),
-                });
+                return Err(RunError::Exists { path: dir.to_owned() });
             }
             for path in run.files() {
                 remove_if_there(&path)?;
             }
         }
-        fs::create_dir_all(dir).map_err(|source| RunError::Io {
-            path: dir.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(dir).map_err(|source| RunError::Io { path: dir.to_owned(), source })?;
         Ok(run)
     }
 
@@ -152,16 +145,11 @@ impl Run {
     /// # Errors
     /// When it holds no `config.toml`.
     pub fn open(dir: &Path) -> Result<Self, RunError> {
-        let run = Self {
-            dir: dir.to_owned(),
-        };
+        let run = Self { dir: dir.to_owned() };
         if run.config_path().is_file() {
             return Ok(run);
         }
-        Err(RunError::NotARun {
-            path: dir.to_owned(),
-            missing: "config.toml",
-        })
+        Err(RunError::NotARun { path: dir.to_owned(), missing: "config.toml" })
     }
 
     /// The folder.
@@ -224,14 +212,8 @@ impl Run {
     /// When `metrics.json` cannot be read.
     pub fn metrics(&self) -> Result<RunMetrics, RunError> {
         let path = self.metrics_path();
-        let text = fs::read_to_string(&path).map_err(|source| RunError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        serde_json::from_str(&text).map_err(|error| RunError::Malformed {
-            path,
-            reason: error.to_string(),
-        })
+        let text = fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
+        serde_json::from_str(&text).map_err(|error| RunError::Malformed { path, reason: error.to_string() })
     }
 
     /// The spec of the trained model.
@@ -262,16 +244,11 @@ impl Run {
         while !trainer.is_finished() {
             let report = trainer.step()?;
             let stop = progress(&report) == Flow::Stop && !trainer.is_finished();
-            if stop
-                || trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY)
-                || trainer.is_finished()
-            {
+            if stop || trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) || trainer.is_finished() {
                 checkpoint::save(&self.checkpoint_path(), &trainer.state())?;
             }
             if stop {
-                return Ok(RunOutcome::Stopped {
-                    step: trainer.steps_done(),
-                });
+                return Ok(RunOutcome::Stopped { step: trainer.steps_done() });
             }
         }
         let outcome = trainer.outcome();
@@ -292,20 +269,13 @@ impl Run {
         let mut state = checkpoint::load(&path)?;
         checkpoint::check_continues(&path, &state, config, data.sha256())?;
         state.config.steps = config.steps;
-        Ok(Trainer::resume(
-            state,
-            data,
-            device,
-            &path.display().to_string(),
-        )?)
+        Ok(Trainer::resume(state, data, device, &path.display().to_string())?)
     }
 
     fn write_config(&self, config: &MistConfig) -> Result<(), RunError> {
         let path = self.config_path();
-        let text = toml::to_string_pretty(config).map_err(|error| RunError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let text = toml::to_string_pretty(config)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         Ok(atomic_file::write(&path, text.as_bytes())?)
     }
 
@@ -329,10 +299,8 @@ impl Run {
             curves: outcome.curves.clone(),
         };
         let path = self.metrics_path();
-        let text = serde_json::to_string(&metrics).map_err(|error| RunError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let text = serde_json::to_string(&metrics)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         atomic_file::write(&path, text.as_bytes())?;
         Ok(handoff::write_spec(&self.model_path(), &spec)?)
     }
@@ -343,27 +311,18 @@ impl Run {
 /// # Errors
 /// When the file cannot be read, has an unknown key or a value outside its range.
 pub fn read_config(path: &Path) -> Result<MistConfig, RunError> {
-    let malformed = |reason: String| RunError::Malformed {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = fs::read_to_string(path).map_err(|source| RunError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let malformed = |reason: String| RunError::Malformed { path: path.to_owned(), reason };
+    let text = fs::read_to_string(path).map_err(|source| RunError::Io { path: path.to_owned(), source })?;
     let config: MistConfig = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    config
-        .validate()
-        .map_err(|error| malformed(error.to_string()))?;
+    config.validate().map_err(|error| malformed(error.to_string()))?;
     Ok(config)
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RunError> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunError::Io {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RunError::Io { path: path.to_owned(), source })
+        }
         _ => Ok(()),
     }
 }

@@ -44,9 +44,7 @@ impl SubBags {
         let room = clips.saturating_sub(self.clips_per_segment) as f64;
         let step = room / self.segments.max(1) as f64;
         // The same multiplication and floor as numpy's linspace(..., dtype=int).
-        (0..self.segments)
-            .map(|index| (index as f64 * step).floor() as usize)
-            .collect()
+        (0..self.segments).map(|index| (index as f64 * step).floor() as usize).collect()
     }
 
     /// Exclusive upper bound of the shared shift ([`Shift::Uniform`]); 0 and 1 both mean no shift.
@@ -65,17 +63,11 @@ impl SubBags {
     /// Draws the shift of every sub-bag of a video of `clips` clips.
     pub fn draw_shifts(self, clips: usize, shift: Shift, rng: &mut impl Rng) -> Vec<usize> {
         let below = |bound: usize, rng: &mut dyn rand::RngCore| {
-            if bound > 1 {
-                rng.random_range(0..bound)
-            } else {
-                0
-            }
+            if bound > 1 { rng.random_range(0..bound) } else { 0 }
         };
         match shift {
             Shift::Uniform => vec![below(self.uniform_bound(clips), rng); self.segments],
-            Shift::Random => (0..self.segments)
-                .map(|_| below(self.random_bound(clips), rng))
-                .collect(),
+            Shift::Random => (0..self.segments).map(|_| below(self.random_bound(clips), rng)).collect(),
         }
     }
 
@@ -125,10 +117,7 @@ mod tests {
 
     #[test]
     fn a_video_shorter_than_a_sub_bag_repeats_its_last_clip() {
-        let bags = SubBags {
-            segments: 2,
-            clips_per_segment: 4,
-        };
+        let bags = SubBags { segments: 2, clips_per_segment: 4 };
         assert_eq!(bags.indices(2, &[0, 0]), [0, 1, 1, 1, 0, 1, 1, 1]);
         assert_eq!(bags.indices(1, &[0, 0]), [0; 8]);
         assert!(bags.indices(0, &[0, 0]).is_empty());

@@ -111,15 +111,8 @@ impl Array {
 ///
 /// # Errors
 /// When it is absent; `origin` says where it was looked for.
-pub fn require<'a>(
-    arrays: &'a Arrays,
-    origin: &str,
-    name: &str,
-) -> Result<&'a Array, TensorsError> {
-    arrays.get(name).ok_or_else(|| TensorsError::Missing {
-        origin: origin.to_owned(),
-        name: name.to_owned(),
-    })
+pub fn require<'a>(arrays: &'a Arrays, origin: &str, name: &str) -> Result<&'a Array, TensorsError> {
+    arrays.get(name).ok_or_else(|| TensorsError::Missing { origin: origin.to_owned(), name: name.to_owned() })
 }
 
 /// The array of this name, which must have this shape.
@@ -151,22 +144,13 @@ pub fn require_shape<'a>(
 pub fn encode(arrays: &Arrays, note: Option<&str>) -> Result<Vec<u8>, String> {
     let bytes: BTreeMap<&String, Vec<u8>> = arrays
         .iter()
-        .map(|(name, array)| {
-            (
-                name,
-                array
-                    .values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect(),
-            )
-        })
+        .map(|(name, array)| (name, array.values.iter().flat_map(|value| value.to_le_bytes()).collect()))
         .collect();
     let mut views = Vec::with_capacity(arrays.len());
     for (name, array) in arrays {
         let data = bytes.get(name).map(Vec::as_slice).unwrap_or_default();
-        let view = TensorView::new(Dtype::F32, array.shape.clone(), data)
-            .map_err(|error| error.to_string())?;
+        let view =
+            TensorView::new(Dtype::F32, array.shape.clone(), data).map_err(|error| error.to_string())?;
         views.push((name.as_str(), view));
     }
     // A single key: the order of several would follow the hash seed of the process.
@@ -179,37 +163,18 @@ pub fn encode(arrays: &Arrays, note: Option<&str>) -> Result<Vec<u8>, String> {
 /// # Errors
 /// When the bytes are not a sound file of `f32` arrays.
 pub fn decode(bytes: &[u8], path: &Path) -> Result<(Arrays, Option<String>), TensorsError> {
-    let malformed = |reason: String| TensorsError::Malformed {
-        path: path.to_owned(),
-        reason,
-    };
-    let (_, header) =
-        SafeTensors::read_metadata(bytes).map_err(|error| malformed(error.to_string()))?;
+    let malformed = |reason: String| TensorsError::Malformed { path: path.to_owned(), reason };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| malformed(error.to_string()))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| malformed(error.to_string()))?;
     let mut arrays = Arrays::new();
     for (name, view) in tensors.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(malformed(format!(
-                "array \"{name}\" is {:?}, expected F32",
-                view.dtype()
-            )));
+            return Err(malformed(format!("array \"{name}\" is {:?}, expected F32", view.dtype())));
         }
-        let values = view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        arrays.insert(
-            name.to_owned(),
-            Array {
-                shape: view.shape().to_vec(),
-                values: values.collect(),
-            },
-        );
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), values: values.collect() });
     }
-    let note = header
-        .metadata()
-        .as_ref()
-        .and_then(|notes| notes.get("watchpost").cloned());
+    let note = header.metadata().as_ref().and_then(|notes| notes.get("watchpost").cloned());
     Ok((arrays, note))
 }
 
@@ -218,10 +183,8 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<(Arrays, Option<String>), Ten
 /// # Errors
 /// When it cannot be encoded or written; an older file of that name is intact then.
 pub fn save(path: &Path, arrays: &Arrays, note: Option<&str>) -> Result<(), TensorsError> {
-    let bytes = encode(arrays, note).map_err(|reason| TensorsError::Encode {
-        path: path.to_owned(),
-        reason,
-    })?;
+    let bytes =
+        encode(arrays, note).map_err(|reason| TensorsError::Encode { path: path.to_owned(), reason })?;
     Ok(atomic_file::write(path, &bytes)?)
 }
 
@@ -230,10 +193,7 @@ pub fn save(path: &Path, arrays: &Arrays, note: Option<&str>) -> Result<(), Tens
 /// # Errors
 /// When it cannot be read or is not a sound safetensors file of `f32` arrays.
 pub fn load(path: &Path) -> Result<(Arrays, Option<String>), TensorsError> {
-    let bytes = std::fs::read(path).map_err(|source| TensorsError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(|source| TensorsError::Read { path: path.to_owned(), source })?;
     decode(&bytes, path)
 }
 
@@ -242,15 +202,10 @@ mod tests {
     use super::*;
 
     fn sample() -> Arrays {
-        let array = |shape: &[usize], values: &[f32]| Array {
-            shape: shape.to_vec(),
-            values: values.to_vec(),
-        };
+        let array =
+            |shape: &[usize], values: &[f32]| Array { shape: shape.to_vec(), values: values.to_vec() };
         Arrays::from([
-            (
-                "b".to_owned(),
-                array(&[2, 2], &[1.0, -0.0, f32::MIN_POSITIVE, 4.5]),
-            ),
+            ("b".to_owned(), array(&[2, 2], &[1.0, -0.0, f32::MIN_POSITIVE, 4.5])),
             ("a".to_owned(), array(&[], &[3.0])),
         ])
     }

@@ -9,35 +9,23 @@ use watchpost::tensors;
 
 /// The weights: `WATCHPOST_I3D_WEIGHTS`, or the shared folder beside the repository.
 fn weights() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/i3d/i3d_rgb_kinetics400.safetensors");
+    let beside =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/i3d/i3d_rgb_kinetics400.safetensors");
     let path = std::env::var_os("WATCHPOST_I3D_WEIGHTS").map_or(beside, PathBuf::from);
     if path.is_file() {
         return Some(path);
     }
-    eprintln!(
-        "\n*** NOT TESTED: no I3D weights at {}; set WATCHPOST_I3D_WEIGHTS ***\n",
-        path.display()
-    );
+    eprintln!("\n*** NOT TESTED: no I3D weights at {}; set WATCHPOST_I3D_WEIGHTS ***\n", path.display());
     None
 }
 
 /// Pixels `[T, H, W, 3]` of 0..=255 as a clip `[1, 3, T, H, W]` of -1..=1.
 fn clip(case: &Case, device: &Device) -> Tensor<5> {
-    let key = case
-        .array_names()
-        .find(|name| name.starts_with("input"))
-        .expect("an input array")
-        .to_owned();
+    let key = case.array_names().find(|name| name.starts_with("input")).expect("an input array").to_owned();
     let pixels = case.u8(&key);
-    let values: Vec<f32> = pixels
-        .data
-        .iter()
-        .map(|pixel| f32::from(*pixel) / 127.5 - 1.0)
-        .collect();
+    let values: Vec<f32> = pixels.data.iter().map(|pixel| f32::from(*pixel) / 127.5 - 1.0).collect();
     let [t, h, w] = [pixels.shape[0], pixels.shape[1], pixels.shape[2]];
-    Tensor::<5>::from_data(TensorData::new(values, [1, t, h, w, 3]), device)
-        .permute([0, 4, 1, 2, 3])
+    Tensor::<5>::from_data(TensorData::new(values, [1, t, h, w, 3]), device).permute([0, 4, 1, 2, 3])
 }
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -66,20 +54,12 @@ fn every_stored_clip_gives_the_reference_maps_features_and_classes() {
                 assert_close(&case.what(key), &got, &case.f32(key).data, case.tolerance());
             }
         };
-        check(
-            "Mixed_5c",
-            numbers(mixed_5c.clone().permute([0, 2, 3, 4, 1])),
-        );
+        check("Mixed_5c", numbers(mixed_5c.clone().permute([0, 2, 3, 4, 1])));
         check("feature_avgpool", numbers(global_average(mixed_5c.clone())));
         let logits = numbers(network.logits(mixed_5c).expect("a classifier"));
         check("Logits", logits.clone());
         if case.has("Logits") {
-            assert_eq!(
-                best_five(&logits),
-                best_five(&case.f32("Logits").data),
-                "{}: top five",
-                case.name()
-            );
+            assert_eq!(best_five(&logits), best_five(&case.f32("Logits").data), "{}: top five", case.name());
         }
     }
 }

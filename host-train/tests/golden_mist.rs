@@ -16,27 +16,16 @@ fn group(case: &Case, prefix: &str) -> Arrays {
     let member = |name: &str| {
         let array = case.f32(name);
         let short = name.strip_prefix(prefix)?.to_owned();
-        Some((
-            short,
-            Array {
-                shape: array.shape,
-                values: array.data,
-            },
-        ))
+        Some((short, Array { shape: array.shape, values: array.data }))
     };
-    let names: Vec<String> = case
-        .array_names()
-        .filter(|name| name.starts_with(prefix))
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> =
+        case.array_names().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect();
     names.iter().filter_map(|name| member(name)).collect()
 }
 
 fn weights_of(case: &Case) -> RankingWeights {
     let value = |keys: &[&str], otherwise: f64| {
-        keys.iter()
-            .find_map(|key| case.param_f64(key))
-            .unwrap_or(otherwise) as f32
+        keys.iter().find_map(|key| case.param_f64(key)).unwrap_or(otherwise) as f32
     };
     RankingWeights {
         margin: value(&["margin", "epsilon"], 1.0),
@@ -47,12 +36,7 @@ fn weights_of(case: &Case) -> RankingWeights {
 
 fn adagrad_of(case: &Case) -> Adagrad {
     let value = |key: &str, otherwise: f64| case.param_f64(key).unwrap_or(otherwise) as f32;
-    assert_eq!(
-        value("initial_accumulator", 0.0),
-        0.0,
-        "{}: only a zero accumulator is known",
-        case.name()
-    );
+    assert_eq!(value("initial_accumulator", 0.0), 0.0, "{}: only a zero accumulator is known", case.name());
     Adagrad::new(AdagradConfig {
         learning_rate: value("lr", 0.01),
         weight_decay: value("weight_decay", 0.001),
@@ -61,9 +45,7 @@ fn adagrad_of(case: &Case) -> Adagrad {
 }
 
 fn clip_of(case: &Case) -> f32 {
-    let value = case
-        .param_f64("grad_clip_norm")
-        .or_else(|| case.param_f64("clip"));
+    let value = case.param_f64("grad_clip_norm").or_else(|| case.param_f64("clip"));
     value.unwrap_or(f64::from(f32::MAX)) as f32
 }
 
@@ -77,14 +59,10 @@ fn halves(
     let batch = case.f32(key);
     let [bags, clips, dim] = [batch.shape[0], batch.shape[1], batch.shape[2]];
     let data = TensorData::new(batch.data, [bags * clips, dim]);
-    let scores: Tensor<2> = head
-        .forward(Tensor::from_data(data, device))
-        .reshape([bags, clips]);
+    let scores: Tensor<2> = head.forward(Tensor::from_data(data, device)).reshape([bags, clips]);
     let pairs = case.param_usize("B").unwrap_or(bags / 2);
-    let (normal, abnormal) = (
-        scores.clone().narrow(0, 0, pairs),
-        scores.clone().narrow(0, pairs, bags - pairs),
-    );
+    let (normal, abnormal) =
+        (scores.clone().narrow(0, 0, pairs), scores.clone().narrow(0, pairs, bags - pairs));
     (scores, normal, abnormal)
 }
 
@@ -95,12 +73,7 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// Compares one number with a stored scalar, if the case has it.
 fn check_scalar(case: &Case, key: &str, got: f32) {
     if case.has(key) {
-        assert_close(
-            &case.what(key),
-            &[got],
-            &case.f64(key).data,
-            case.tolerance(),
-        );
+        assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
     }
 }
 
@@ -127,11 +100,7 @@ fn stage1_scores_losses_gradients_and_adagrad_step() {
 
 /// A first Adagrad step moves a weight by `lr * sign(gradient)`, so undoing it is ambiguous by twice `lr` where the decayed
 /// gradient is below `lr * weight_decay`: about one weight in a hundred. Scores then agree to two digits.
-const UNDONE_START: Tolerance = Tolerance {
-    relative: 0.0,
-    absolute: 0.02,
-    of_max_abs: 0.02,
-};
+const UNDONE_START: Tolerance = Tolerance { relative: 0.0, absolute: 0.02, of_max_abs: 0.02 };
 
 /// Whether `w.*` equals `adagrad.*`, which no step with gradients leaves possible: the reference kept views of its weights
 /// and updated them in place before it wrote them out.
@@ -142,10 +111,8 @@ fn starts_after_its_own_step(case: &Case) -> bool {
 
 /// The weights from which `adagrad.*` is one step away, given the stored gradients.
 fn undone_step(case: &Case) -> Arrays {
-    let (lr, decay) = (
-        case.param_f64("lr").unwrap_or(0.01) as f32,
-        case.param_f64("weight_decay").unwrap_or(0.001) as f32,
-    );
+    let (lr, decay) =
+        (case.param_f64("lr").unwrap_or(0.01) as f32, case.param_f64("weight_decay").unwrap_or(0.001) as f32);
     let grads = group(case, "grad.");
     let undo = |(name, after): (String, Array)| {
         let grad = &grads[&name].values;
@@ -162,22 +129,12 @@ fn check_network(case: &Case, start: &Arrays, tolerance: Tolerance) {
     let head = MistGenerator::from_arrays(start, case.name(), &device).unwrap();
     let (scores, normal, abnormal) = halves(&head, case, "in.features", &device);
     if case.has("out.scores") {
-        assert_close(
-            &case.what("out.scores"),
-            &numbers(scores),
-            &case.f32("out.scores").data,
-            tolerance,
-        );
+        assert_close(&case.what("out.scores"), &numbers(scores), &case.f32("out.scores").data, tolerance);
     }
     let loss = mil_ranking::released(normal, abnormal, topk(case), weights_of(case));
     if case.has("out.loss") {
         let got = [loss.total.clone().into_scalar::<f32>()];
-        assert_close(
-            &case.what("out.loss from weights"),
-            &got,
-            &case.f64("out.loss").data,
-            tolerance,
-        );
+        assert_close(&case.what("out.loss from weights"), &got, &case.f64("out.loss").data, tolerance);
     }
     let grads = GradientsParams::from_grads(loss.total.backward(), &head);
     check_gradients(case, &head, &grads, tolerance);
@@ -191,18 +148,10 @@ fn check_losses_of_stored_scores(case: &Case) {
     let stored = case.f32("out.scores");
     let (bags, clips) = (stored.shape[0], stored.shape[1]);
     let pairs = case.param_usize("B").unwrap_or(bags / 2);
-    let scores: Tensor<2> =
-        Tensor::from_data(TensorData::new(stored.data, [bags, clips]), &Device::flex());
-    let (normal, abnormal) = (
-        scores.clone().narrow(0, 0, pairs),
-        scores.narrow(0, pairs, bags - pairs),
-    );
+    let scores: Tensor<2> = Tensor::from_data(TensorData::new(stored.data, [bags, clips]), &Device::flex());
+    let (normal, abnormal) = (scores.clone().narrow(0, 0, pairs), scores.narrow(0, pairs, bags - pairs));
     check_paper_forms(case, normal.clone(), abnormal.clone());
-    check_scalar(
-        case,
-        "out.smooth",
-        mil_ranking::smoothness(abnormal.clone()).into_scalar::<f32>(),
-    );
+    check_scalar(case, "out.smooth", mil_ranking::smoothness(abnormal.clone()).into_scalar::<f32>());
     let loss = mil_ranking::released(normal, abnormal, topk(case), weights_of(case));
     check_scalar(case, "out.rank", loss.rank.into_scalar::<f32>());
     check_scalar(case, "out.sparse", loss.sparse.into_scalar::<f32>());
@@ -216,26 +165,15 @@ fn check_adagrad_on_stored_gradients(case: &Case) {
         return;
     }
     let device = Device::flex().autodiff();
-    let start = if starts_after_its_own_step(case) {
-        undone_step(case)
-    } else {
-        group(case, "w.")
-    };
+    let start = if starts_after_its_own_step(case) { undone_step(case) } else { group(case, "w.") };
     let head = MistGenerator::from_arrays(&start, case.name(), &device).unwrap();
-    let mut grads = head
-        .with_gradients(&group(case, "grad."), case.name())
-        .unwrap();
+    let mut grads = head.with_gradients(&group(case, "grad."), case.name()).unwrap();
     check_scalar(case, "grad.total_norm", global_norm(&head, &grads));
     clip_global_norm(&head, &mut grads, clip_of(case));
     let after = adagrad_of(case).step(head, grads).to_arrays();
     for (name, want) in want {
         let what = case.what(&format!("adagrad.{name}"));
-        assert_close(
-            &what,
-            &after[&name].values,
-            &want.values,
-            case.tolerance_for("adagrad"),
-        );
+        assert_close(&what, &after[&name].values, &want.values, case.tolerance_for("adagrad"));
     }
 }
 
@@ -246,43 +184,22 @@ fn check_paper_forms(case: &Case, normal: Tensor<2>, abnormal: Tensor<2>) {
         let both = Tensor::cat(vec![normal.clone(), abnormal.clone()], 0);
         let got = numbers(mil_ranking::sub_bag_scores(both, per_segment));
         let want = case.f64("paper.sub_bag_scores").data;
-        assert_close(
-            &case.what("paper.sub_bag_scores"),
-            &got,
-            &want,
-            case.tolerance(),
-        );
+        assert_close(&case.what("paper.sub_bag_scores"), &got, &want, case.tolerance());
     }
     if case.has("paper.eq7_paired") {
-        let paired =
-            mil_ranking::paper_paired(normal.clone(), abnormal.clone(), per_segment, weights);
+        let paired = mil_ranking::paper_paired(normal.clone(), abnormal.clone(), per_segment, weights);
         let want = case.f64("paper.eq7_paired").data;
-        assert_close(
-            &case.what("paper.eq7_paired"),
-            &numbers(paired),
-            &want,
-            case.tolerance(),
-        );
+        assert_close(&case.what("paper.eq7_paired"), &numbers(paired), &want, case.tolerance());
         let mean = mil_ranking::paper(normal.clone(), abnormal.clone(), per_segment, weights).total;
         let want = want.iter().sum::<f64>() / want.len() as f64;
-        assert_close(
-            &case.what("mean of paper.eq7_paired"),
-            &numbers(mean),
-            &[want],
-            case.tolerance(),
-        );
+        assert_close(&case.what("mean of paper.eq7_paired"), &numbers(mean), &[want], case.tolerance());
     }
     let all_pairs = mil_ranking::paper_all_pairs(normal, abnormal, per_segment, weights);
     check_scalar(case, "paper.eq7_allpairs", all_pairs.into_scalar::<f32>());
 }
 
 /// The gradients as arrays under the published names: a head whose weights are the gradients.
-fn check_gradients(
-    case: &Case,
-    head: &MistGenerator,
-    grads: &GradientsParams,
-    tolerance: Tolerance,
-) {
+fn check_gradients(case: &Case, head: &MistGenerator, grads: &GradientsParams, tolerance: Tolerance) {
     let got = head.gradients(grads).to_arrays();
     for (name, want) in group(case, "grad.regressor") {
         let name = format!("regressor{name}");
@@ -295,17 +212,12 @@ fn check_gradients(
 fn stage1_steps_with_an_active_clip_carry_the_accumulator() {
     for case in cases("mist/stage1_two_steps") {
         let device = Device::flex().autodiff();
-        let mut head =
-            MistGenerator::from_arrays(&group(&case, "w."), case.name(), &device).unwrap();
+        let mut head = MistGenerator::from_arrays(&group(&case, "w."), case.name(), &device).unwrap();
         let mut optimiser = adagrad_of(&case);
         for step in (0..).take_while(|step| case.has(&format!("in.{step}"))) {
             let (_, normal, abnormal) = halves(&head, &case, &format!("in.{step}"), &device);
             let loss = mil_ranking::released(normal, abnormal, topk(&case), weights_of(&case));
-            check_scalar(
-                &case,
-                &format!("loss.{step}"),
-                loss.total.clone().into_scalar::<f32>(),
-            );
+            check_scalar(&case, &format!("loss.{step}"), loss.total.clone().into_scalar::<f32>());
             let mut grads = GradientsParams::from_grads(loss.total.backward(), &head);
             let norm = clip_global_norm(&head, &mut grads, clip_of(&case));
             check_scalar(&case, &format!("norm.{step}"), norm);
@@ -322,21 +234,12 @@ fn stage1_steps_with_an_active_clip_carry_the_accumulator() {
 #[test]
 fn sampling_chooses_the_reference_clips() {
     for case in cases("mist/sampling") {
-        let keys: Vec<String> = case
-            .array_names()
-            .filter_map(|name| name.strip_prefix("base."))
-            .map(str::to_owned)
-            .collect();
+        let keys: Vec<String> =
+            case.array_names().filter_map(|name| name.strip_prefix("base.")).map(str::to_owned).collect();
         assert!(!keys.is_empty(), "{}: no `base.L.T.N`", case.name());
         for key in keys {
             let numbers: Vec<usize> = key.split('.').map(|part| part.parse().unwrap()).collect();
-            let (bags, clips) = (
-                SubBags {
-                    segments: numbers[0],
-                    clips_per_segment: numbers[1],
-                },
-                numbers[2],
-            );
+            let (bags, clips) = (SubBags { segments: numbers[0], clips_per_segment: numbers[1] }, numbers[2]);
             assert_eq!(
                 bags.base_starts(clips),
                 case.usize(&format!("base.{key}")).data,
@@ -346,37 +249,15 @@ fn sampling_chooses_the_reference_clips() {
             let bound = format!("uniform_shift_bound.{key}");
             if case.has(&bound) {
                 let want = case.i64(&bound).data[0].max(0);
-                assert_eq!(
-                    bags.uniform_bound(clips) as i64,
-                    want,
-                    "{}",
-                    case.what(&bound)
-                );
+                assert_eq!(bags.uniform_bound(clips) as i64, want, "{}", case.what(&bound));
             }
-            for kind in ["uniform", "random"]
-                .into_iter()
-                .filter(|kind| case.has(&format!("{kind}.{key}")))
-            {
+            for kind in ["uniform", "random"].into_iter().filter(|kind| case.has(&format!("{kind}.{key}"))) {
                 let shifts = case.usize(&format!("{kind}_shift.{key}")).data;
                 let want = case.usize(&format!("{kind}.{key}")).data;
-                assert_eq!(
-                    bags.indices(clips, &shifts),
-                    want,
-                    "{}",
-                    case.what(&format!("{kind}.{key}"))
-                );
+                assert_eq!(bags.indices(clips, &shifts), want, "{}", case.what(&format!("{kind}.{key}")));
             }
-            let largest = case
-                .usize(&format!("random_shift.{key}"))
-                .data
-                .into_iter()
-                .max()
-                .unwrap_or(0);
-            assert!(
-                largest < bags.random_bound(clips).max(1),
-                "{}",
-                case.what(&key)
-            );
+            let largest = case.usize(&format!("random_shift.{key}")).data.into_iter().max().unwrap_or(0);
+            assert!(largest < bags.random_bound(clips).max(1), "{}", case.what(&key));
         }
     }
 }
@@ -395,19 +276,12 @@ fn pseudo_labels_equal_the_reference() {
                 "smooth2" => pseudo_label::released_normal(&scores),
                 "label" => pseudo_label::released_abnormal(&scores),
                 other => {
-                    let k = other
-                        .strip_prefix("paper_eq2_k")
-                        .and_then(|k| k.parse().ok());
+                    let k = other.strip_prefix("paper_eq2_k").and_then(|k| k.parse().ok());
                     let k = k.unwrap_or_else(|| panic!("{}: unknown array {name}", case.name()));
                     pseudo_label::smooth_paper(&scores, k)
                 }
             };
-            assert_close(
-                &case.what(name),
-                &got,
-                &case.f64(name).data,
-                case.tolerance(),
-            );
+            assert_close(&case.what(name), &got, &case.f64(name).data, case.tolerance());
         }
     }
 }

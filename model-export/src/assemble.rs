@@ -53,8 +53,5 @@ pub fn bundle(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ExportError> {
-    std::fs::read(path).map_err(|source| ExportError::ReadWeights {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| ExportError::ReadWeights { path: path.to_owned(), source })
 }

@@ -49,8 +49,7 @@ pub(crate) fn folded_conv(
             });
         }
         let scale = f64::from(gamma[channel]) / spread.sqrt();
-        row.iter_mut()
-            .for_each(|w| *w = (f64::from(*w) * scale) as f32);
+        row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
         bias[channel] = (f64::from(bias[channel]) - f64::from(mean[channel]) * scale) as f32;
     }
     Ok(FoldedConv { weight, bias })

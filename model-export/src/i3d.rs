@@ -42,20 +42,11 @@ impl Stage {
 }
 
 const fn conv(name: &'static str, out: usize, side: usize, stride: usize) -> Stage {
-    Stage::Conv {
-        name,
-        out,
-        kernel: [side; 3],
-        stride: [stride; 3],
-    }
+    Stage::Conv { name, out, kernel: [side; 3], stride: [stride; 3] }
 }
 
 const fn pool(name: &'static str, kernel: [usize; 3], stride: [usize; 3]) -> Stage {
-    Stage::Pool {
-        name,
-        kernel,
-        stride,
-    }
+    Stage::Pool { name, kernel, stride }
 }
 
 const fn mixed(name: &'static str, channels: [usize; 6]) -> Stage {
@@ -111,24 +102,14 @@ pub(crate) fn build(
     let EncoderKind::I3dInceptionV1 = spec.encoder.kind;
     let last = tap_stage(&spec.encoder.tap)?;
     let weights = Weights::parse(weights_safetensors)?;
-    let mut trunk = Trunk {
-        graph: GraphBuilder::new("i3d"),
-        weights,
-        form,
-    };
+    let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights, form };
     let size = [
         usize::from(spec.clip.frames),
         usize::from(spec.preprocess.height_px),
         usize::from(spec.preprocess.width_px),
     ];
-    let name = trunk
-        .graph
-        .input("clip", &[1, 3, size[0], size[1], size[2]]);
-    let mut x = Volume {
-        name,
-        channels: 3,
-        size,
-    };
+    let name = trunk.graph.input("clip", &[1, 3, size[0], size[1], size[2]]);
+    let mut x = Volume { name, channels: 3, size };
     for stage in &STAGES[..=last] {
         x = trunk.stage(stage, x)?;
     }
@@ -137,20 +118,11 @@ pub(crate) fn build(
 }
 
 fn tap_stage(tap: &str) -> Result<usize, ExportError> {
-    let taps = || {
-        STAGES
-            .iter()
-            .map(Stage::name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    STAGES
-        .iter()
-        .position(|s| s.name() == tap)
-        .ok_or_else(|| ExportError::Unsupported {
-            what: format!("the tap `{tap}`"),
-            remedy: format!("I3D has {}", taps()),
-        })
+    let taps = || STAGES.iter().map(Stage::name).collect::<Vec<_>>().join(", ");
+    STAGES.iter().position(|s| s.name() == tap).ok_or_else(|| ExportError::Unsupported {
+        what: format!("the tap `{tap}`"),
+        remedy: format!("I3D has {}", taps()),
+    })
 }
 
 fn check_feature_dim(spec: &ModelSpec, channels: usize) -> Result<(), ExportError> {
@@ -158,10 +130,7 @@ fn check_feature_dim(spec: &ModelSpec, channels: usize) -> Result<(), ExportErro
         return Ok(());
     }
     Err(ExportError::Unsupported {
-        what: format!(
-            "{} features from `{}`",
-            spec.encoder.feature_dim, spec.encoder.tap
-        ),
+        what: format!("{} features from `{}`", spec.encoder.feature_dim, spec.encoder.tap),
         remedy: format!("that tap has {channels} channels"),
     })
 }
@@ -176,24 +145,10 @@ struct Trunk<'a> {
 impl Trunk<'_> {
     fn stage(&mut self, stage: &Stage, x: Volume) -> Result<Volume, ExportError> {
         match *stage {
-            Stage::Conv {
-                name,
-                out,
-                kernel,
-                stride,
-            } => self.conv(name, &x, out, kernel, stride),
-            Stage::Pool {
-                name,
-                kernel,
-                stride,
-            } => Ok(max_pool(
-                &mut self.graph,
-                self.form,
-                name,
-                &x,
-                kernel,
-                stride,
-            )),
+            Stage::Conv { name, out, kernel, stride } => self.conv(name, &x, out, kernel, stride),
+            Stage::Pool { name, kernel, stride } => {
+                Ok(max_pool(&mut self.graph, self.form, name, &x, kernel, stride))
+            }
             Stage::Mixed { name, channels } => self.mixed(name, &x, channels),
         }
     }
@@ -210,29 +165,14 @@ impl Trunk<'_> {
         let shape = [out, x.channels, kernel[0], kernel[1], kernel[2]];
         let folded = folded_conv(&self.weights, unit, shape)?;
         let axes = same(x.size, kernel, stride);
-        let weight = self
-            .graph
-            .floats(format!("{unit}.weight"), &shape, &folded.weight);
-        let bias = self
-            .graph
-            .floats(format!("{unit}.bias"), &[out], &folded.bias);
-        let attributes = vec![
-            ints("kernel_shape", kernel),
-            ints("strides", stride),
-            ints("pads", onnx_pads(&axes)),
-        ];
+        let weight = self.graph.floats(format!("{unit}.weight"), &shape, &folded.weight);
+        let bias = self.graph.floats(format!("{unit}.bias"), &[out], &folded.bias);
+        let attributes =
+            vec![ints("kernel_shape", kernel), ints("strides", stride), ints("pads", onnx_pads(&axes))];
         let conv = format!("{unit}.conv");
-        let conv = self
-            .graph
-            .node("Conv", conv, &[&x.name, &weight, &bias], attributes);
-        let name = self
-            .graph
-            .node("Relu", format!("{unit}.relu"), &[&conv], vec![]);
-        Ok(Volume {
-            name,
-            channels: out,
-            size: axes.map(|a| a.out),
-        })
+        let conv = self.graph.node("Conv", conv, &[&x.name, &weight, &bias], attributes);
+        let name = self.graph.node("Relu", format!("{unit}.relu"), &[&conv], vec![]);
+        Ok(Volume { name, channels: out, size: axes.map(|a| a.out) })
     }
 
     /// The Inception block: four branches, concatenated by channel.
@@ -250,19 +190,13 @@ impl Trunk<'_> {
         let branches = [&b0.name, &b1.name, &b2.name, &b3.name].map(String::as_str);
         let axis = vec![int("axis", 1)];
         let concat = self.graph.node("Concat", name.to_owned(), &branches, axis);
-        Ok(Volume {
-            name: concat,
-            channels: c[0] + c[2] + c[4] + c[5],
-            size: x.size,
-        })
+        Ok(Volume { name: concat, channels: c[0] + c[2] + c[4] + c[5], size: x.size })
     }
 
     /// Mean over time and space, then the file's bytes.
     fn finish(mut self, x: Volume) -> Vec<u8> {
         let attributes = vec![ints("axes", [2, 3, 4]), int("keepdims", 0)];
-        let feature = self
-            .graph
-            .node("ReduceMean", "feature".to_owned(), &[&x.name], attributes);
+        let feature = self.graph.node("ReduceMean", "feature".to_owned(), &[&x.name], attributes);
         self.graph.output(&feature, &[1, x.channels]);
         self.graph.into_bytes()
     }

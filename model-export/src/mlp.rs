@@ -48,10 +48,7 @@ fn head_dims(spec: &ModelSpec) -> Result<Vec<usize>, ExportError> {
     }
     Err(ExportError::Unsupported {
         what: format!("a head of sizes {dims:?}"),
-        remedy: format!(
-            "give [{}, a, b, 1]: three layers, one score",
-            spec.encoder.feature_dim
-        ),
+        remedy: format!("give [{}, a, b, 1]: three layers, one score", spec.encoder.feature_dim),
     })
 }
 

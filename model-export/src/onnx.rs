@@ -19,10 +19,7 @@ pub(crate) struct GraphBuilder {
 
 impl GraphBuilder {
     pub(crate) fn new(name: &str) -> Self {
-        let graph = pb::GraphProto {
-            name: name.to_owned(),
-            ..Default::default()
-        };
+        let graph = pb::GraphProto { name: name.to_owned(), ..Default::default() };
         Self { graph }
     }
 
@@ -46,12 +43,7 @@ impl GraphBuilder {
     /// Adds a constant vector of integers (shapes of `Reshape`).
     pub(crate) fn integers(&mut self, name: String, values: &[i64]) -> String {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constant(
-            name,
-            &[values.len()],
-            pb::tensor_proto::DataType::Int64,
-            raw_data,
-        )
+        self.constant(name, &[values.len()], pb::tensor_proto::DataType::Int64, raw_data)
     }
 
     fn constant(
@@ -97,10 +89,7 @@ impl GraphBuilder {
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             graph: Some(self.graph),
-            opset_import: vec![pb::OperatorSetIdProto {
-                domain: String::new(),
-                version: OPSET_VERSION,
-            }],
+            opset_import: vec![pb::OperatorSetIdProto { domain: String::new(), version: OPSET_VERSION }],
             ..Default::default()
         };
         model.encode_to_vec()
@@ -128,15 +117,11 @@ pub(crate) fn int(name: &str, value: i64) -> pb::AttributeProto {
 }
 
 fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {
-    let dim = |&d: &usize| Dimension {
-        value: Some(dimension::Value::DimValue(d as i64)),
-        ..Default::default()
-    };
+    let dim =
+        |&d: &usize| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() };
     let tensor = pb::type_proto::Tensor {
         elem_type: pb::tensor_proto::DataType::Float as i32,
-        shape: Some(pb::TensorShapeProto {
-            dim: shape.iter().map(dim).collect(),
-        }),
+        shape: Some(pb::TensorShapeProto { dim: shape.iter().map(dim).collect() }),
     };
     pb::ValueInfoProto {
         name: name.to_owned(),

@@ -19,12 +19,8 @@ pub struct Tolerance {
 }
 
 /// For f32 graphs against the f32 trainer: sums in another order, folded normalisation.
-pub const EXPORT_F32: Tolerance = Tolerance {
-    name: "export-f32",
-    feature_relative: 1e-3,
-    feature_absolute: 1e-3,
-    score_absolute: 1e-4,
-};
+pub const EXPORT_F32: Tolerance =
+    Tolerance { name: "export-f32", feature_relative: 1e-3, feature_absolute: 1e-3, score_absolute: 1e-4 };
 
 /// One clip with what the trainer computed from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,17 +78,8 @@ pub fn check_parity(
         if let Some(expected) = want.score {
             let found = head.score(&want.feature)?;
             let allowed = tolerance.score_absolute;
-            let error = compare(
-                Place {
-                    clip,
-                    quantity: "score",
-                    index: 0,
-                },
-                found,
-                expected,
-                allowed,
-                tolerance,
-            )?;
+            let error =
+                compare(Place { clip, quantity: "score", index: 0 }, found, expected, allowed, tolerance)?;
             report.score_max_error = report.score_max_error.max(error);
             report.scores += 1;
         }
@@ -109,12 +96,7 @@ fn check_length(
     if expected == found {
         return Ok(());
     }
-    Err(ExportError::ReferenceLength {
-        clip,
-        quantity,
-        expected,
-        found,
-    })
+    Err(ExportError::ReferenceLength { clip, quantity, expected, found })
 }
 
 fn compare_feature(
@@ -126,11 +108,7 @@ fn compare_feature(
     let mut worst = 0.0f32;
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let allowed = tolerance.feature_absolute + tolerance.feature_relative * expected.abs();
-        let place = Place {
-            clip,
-            quantity: "feature",
-            index,
-        };
+        let place = Place { clip, quantity: "feature", index };
         worst = worst.max(compare(place, found, expected, allowed, tolerance)?);
     }
     Ok(worst)

@@ -12,10 +12,7 @@ use crate::same::{SameAxis, onnx_pads, same};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PoolForm {
     /// One 5-D `MaxPool` node.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "the reference form of the equality test")
-    )]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the reference form of the equality test"))]
     Volume,
     /// 2-D `MaxPool` nodes between reshapes that copy nothing.
     Planar,
@@ -36,11 +33,7 @@ pub(crate) fn max_pool(
         PoolForm::Volume => pool_node(graph, name.to_owned(), &x.name, &kernel, &stride, &axes),
         PoolForm::Planar => planar(graph, name, x, kernel, stride, &axes),
     };
-    Volume {
-        name: pooled,
-        channels: x.channels,
-        size,
-    }
+    Volume { name: pooled, channels: x.channels, size }
 }
 
 /// Space on `[1, C*T, H, W]`, then time on `[1, C, T, H*W]`.
@@ -57,31 +50,13 @@ fn planar(
     let c = x.channels;
     let planes = reshape(graph, format!("{name}.planes"), &x.name, &[1, c * t, h, w]);
     let space = format!("{name}.space");
-    let mut out = pool_node(
-        graph,
-        space,
-        &planes,
-        &kernel[1..],
-        &stride[1..],
-        &axes[1..],
-    );
+    let mut out = pool_node(graph, space, &planes, &kernel[1..], &stride[1..], &axes[1..]);
     if (kernel[0], stride[0]) != (1, 1) {
         let pixels = h_out * w_out;
         out = reshape(graph, format!("{name}.columns"), &out, &[1, c, t, pixels]);
-        let still = SameAxis {
-            before: 0,
-            after: 0,
-            out: pixels,
-        };
+        let still = SameAxis { before: 0, after: 0, out: pixels };
         let time = format!("{name}.time");
-        out = pool_node(
-            graph,
-            time,
-            &out,
-            &[kernel[0], 1],
-            &[stride[0], 1],
-            &[axes[0], still],
-        );
+        out = pool_node(graph, time, &out, &[kernel[0], 1], &[stride[0], 1], &[axes[0], still]);
     }
     reshape(graph, name.to_owned(), &out, &[1, c, t_out, h_out, w_out])
 }
@@ -123,10 +98,7 @@ mod tests {
         let mut graph = GraphBuilder::new("pool");
         graph.input(&x.name, &shape);
         let out = max_pool(&mut graph, form, "pool", x, kernel, stride);
-        graph.output(
-            &out.name,
-            &[1, out.channels, out.size[0], out.size[1], out.size[2]],
-        );
+        graph.output(&out.name, &[1, out.channels, out.size[0], out.size[1], out.size[2]]);
         let bytes = graph.into_bytes();
         let values = hashed_values("x", 1, shape.iter().product(), -1.0, 1.0);
         let input = Tensor::from_shape(&shape, &values).unwrap();

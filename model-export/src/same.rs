@@ -17,11 +17,7 @@ pub(crate) fn same_axis(size: usize, kernel: usize, stride: usize) -> SameAxis {
     let out = size.div_ceil(stride);
     let covered = out.saturating_sub(1) * stride + kernel;
     let total = covered.saturating_sub(size);
-    SameAxis {
-        before: total / 2,
-        after: total - total / 2,
-        out,
-    }
+    SameAxis { before: total / 2, after: total - total / 2, out }
 }
 
 /// Pads of several axes at once, in order.
@@ -35,9 +31,7 @@ pub(crate) fn same<const N: usize>(
 
 /// ONNX's order of pads: all the befores, then all the afters.
 pub(crate) fn onnx_pads(axes: &[SameAxis]) -> impl Iterator<Item = usize> + '_ {
-    axes.iter()
-        .map(|a| a.before)
-        .chain(axes.iter().map(|a| a.after))
+    axes.iter().map(|a| a.before).chain(axes.iter().map(|a| a.after))
 }
 
 #[cfg(test)]
@@ -46,63 +40,17 @@ mod tests {
 
     #[test]
     fn the_stem_of_i3d_pads_two_before_and_three_after() {
-        let expected = SameAxis {
-            before: 2,
-            after: 3,
-            out: 112,
-        };
+        let expected = SameAxis { before: 2, after: 3, out: 112 };
         assert_eq!(same_axis(224, 7, 2), expected);
-        assert_eq!(
-            same_axis(16, 7, 2),
-            SameAxis {
-                before: 2,
-                after: 3,
-                out: 8
-            }
-        );
+        assert_eq!(same_axis(16, 7, 2), SameAxis { before: 2, after: 3, out: 8 });
     }
 
     #[test]
     fn odd_padding_goes_behind() {
-        assert_eq!(
-            same_axis(112, 3, 2),
-            SameAxis {
-                before: 0,
-                after: 1,
-                out: 56
-            }
-        );
-        assert_eq!(
-            same_axis(56, 3, 1),
-            SameAxis {
-                before: 1,
-                after: 1,
-                out: 56
-            }
-        );
-        assert_eq!(
-            same_axis(4, 2, 2),
-            SameAxis {
-                before: 0,
-                after: 0,
-                out: 2
-            }
-        );
-        assert_eq!(
-            same_axis(7, 2, 2),
-            SameAxis {
-                before: 0,
-                after: 1,
-                out: 4
-            }
-        );
-        assert_eq!(
-            same_axis(8, 1, 2),
-            SameAxis {
-                before: 0,
-                after: 0,
-                out: 4
-            }
-        );
+        assert_eq!(same_axis(112, 3, 2), SameAxis { before: 0, after: 1, out: 56 });
+        assert_eq!(same_axis(56, 3, 1), SameAxis { before: 1, after: 1, out: 56 });
+        assert_eq!(same_axis(4, 2, 2), SameAxis { before: 0, after: 0, out: 2 });
+        assert_eq!(same_axis(7, 2, 2), SameAxis { before: 0, after: 1, out: 4 });
+        assert_eq!(same_axis(8, 1, 2), SameAxis { before: 0, after: 0, out: 4 });
     }
 }

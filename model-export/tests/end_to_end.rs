@@ -31,27 +31,19 @@ fn clip_tensor(spec: &ModelSpec, first: usize, real: usize) -> Vec<f32> {
         .map(|i| {
             let mut out = vec![0; spec.preprocess.resized_len()];
             let pixels = camera_frame(first + i.min(real - 1));
-            preprocessor
-                .resize_into(frame_of(&pixels), &mut out)
-                .unwrap();
+            preprocessor.resize_into(frame_of(&pixels), &mut out).unwrap();
             out
         })
         .collect();
     let mut clip = vec![0.0; spec.clip_len()];
-    preprocessor
-        .normalise_into(frames.iter().map(Vec::as_slice), &mut clip)
-        .unwrap();
+    preprocessor.normalise_into(frames.iter().map(Vec::as_slice), &mut clip).unwrap();
     clip
 }
 
 fn write_bundle(dir: &Path, spec: &ModelSpec, encoder_weights: &Path) -> Bundle {
     let head_weights = dir.join("head.safetensors");
     fs::write(&head_weights, safetensors(&mlp_tensors(&spec.head.dims))).unwrap();
-    let facts = BundleFacts {
-        version: 3,
-        rollback_index: 1,
-        ..BundleFacts::default()
-    };
+    let facts = BundleFacts { version: 3, rollback_index: 1, ..BundleFacts::default() };
     let out = dir.join("bundle");
     model_export::bundle(spec, encoder_weights, &head_weights, &out, &facts).unwrap();
     Bundle::open(&out).unwrap()
@@ -77,10 +69,7 @@ fn scores_equal_direct_computation(bundle: &Bundle, frames: usize) {
         let direct = head.score(&encoder.encode(&clip).unwrap()).unwrap();
         assert_eq!(score.raw.to_bits(), direct.to_bits(), "{:?}", score.span);
     }
-    assert!(
-        scores.windows(2).any(|s| s[0].raw != s[1].raw),
-        "scores must depend on the frames"
-    );
+    assert!(scores.windows(2).any(|s| s[0].raw != s[1].raw), "scores must depend on the frames");
 }
 
 #[test]
@@ -93,10 +82,7 @@ fn a_bundle_of_random_weights_scores_frames_as_the_graphs_do() {
     spec.preprocess.fit = Fit::CoverCentreCrop;
     let bundle = write_bundle(dir.path(), &spec, &weights);
     assert_eq!(bundle.model(), &spec);
-    assert_eq!(
-        (bundle.manifest().version, bundle.manifest().rollback_index),
-        (3, 1)
-    );
+    assert_eq!((bundle.manifest().version, bundle.manifest().rollback_index), (3, 1));
     scores_equal_direct_computation(&bundle, 21);
     parity_holds_and_breaks(&bundle);
 }
@@ -110,59 +96,22 @@ fn parity_holds_and_breaks(bundle: &Bundle) {
     let clip = clip_tensor(spec, 0, 8);
     let feature = encoder.encode(&clip).unwrap();
     let score = Some(head.score(&feature).unwrap());
-    let reference = ReferenceClip {
-        clip: Some(clip),
-        feature,
-        score,
-    };
+    let reference = ReferenceClip { clip: Some(clip), feature, score };
     let report = check_parity(bundle, std::slice::from_ref(&reference), &EXPORT_F32).unwrap();
-    assert_eq!(
-        (report.features, report.scores, report.feature_max_error),
-        (1, 1, 0.0)
-    );
+    assert_eq!((report.features, report.scores, report.feature_max_error), (1, 1, 0.0));
 
     let mut moved = reference.clone();
     moved.feature[700] += 0.01 + 0.01 * moved.feature[700];
     let error = check_parity(bundle, &[reference.clone(), moved], &EXPORT_F32).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ExportError::Parity {
-                clip: 1,
-                quantity: "feature",
-                index: 700,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, ExportError::Parity { clip: 1, quantity: "feature", index: 700, .. }), "{error}");
     let mut unknown = reference.clone();
     unknown.score = Some(f32::NAN);
     let error = check_parity(bundle, &[unknown], &EXPORT_F32).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ExportError::Parity {
-                quantity: "score",
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert!(matches!(
-        check_parity(bundle, &[], &EXPORT_F32),
-        Err(ExportError::EmptyReference)
-    ));
-    let short = ReferenceClip {
-        clip: None,
-        feature: vec![0.0; 3],
-        score: None,
-    };
+    assert!(matches!(error, ExportError::Parity { quantity: "score", .. }), "{error}");
+    assert!(matches!(check_parity(bundle, &[], &EXPORT_F32), Err(ExportError::EmptyReference)));
+    let short = ReferenceClip { clip: None, feature: vec![0.0; 3], score: None };
     let error = check_parity(bundle, &[short], &EXPORT_F32).unwrap_err();
-    assert!(
-        matches!(error, ExportError::ReferenceLength { found: 3, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ExportError::ReferenceLength { found: 3, .. }), "{error}");
 }
 
 #[test]

@@ -28,25 +28,13 @@ fn the_kinetics_feature_is_the_references() {
             })
             .collect();
         let mut clip = vec![0.0; encoder.clip_len()];
-        preprocessor
-            .normalise_into(resized.iter().map(Vec::as_slice), &mut clip)
-            .unwrap();
+        preprocessor.normalise_into(resized.iter().map(Vec::as_slice), &mut clip).unwrap();
         let feature = encoder.encode(&clip).unwrap();
         let want = case.f32("feature_avgpool");
-        assert_close(
-            &case.what("feature_avgpool"),
-            &feature,
-            &want.data,
-            case.tolerance(),
-        );
+        assert_close(&case.what("feature_avgpool"), &feature, &want.data, case.tolerance());
         let map = case.f32("Mixed_5c");
         let mean = channel_means(&map.data, 1024);
-        assert_close(
-            &case.what("Mixed_5c, averaged"),
-            &feature,
-            &mean,
-            case.tolerance(),
-        );
+        assert_close(&case.what("Mixed_5c, averaged"), &feature, &mean, case.tolerance());
     }
 }
 
@@ -56,10 +44,7 @@ fn channel_means(values: &[f32], channels: usize) -> Vec<f64> {
     let n = rows.len() as f64;
     let mut means = vec![0.0; channels];
     for row in rows {
-        means
-            .iter_mut()
-            .zip(row)
-            .for_each(|(m, &v)| *m += f64::from(v) / n);
+        means.iter_mut().zip(row).for_each(|(m, &v)| *m += f64::from(v) / n);
     }
     means
 }

@@ -32,11 +32,7 @@ impl Volume {
 /// TensorFlow: output size and first padded position of one axis.
 fn tf_same(n: usize, k: usize, s: usize) -> (usize, isize) {
     let out = n.div_ceil(s);
-    let needed = if n.is_multiple_of(s) {
-        k.saturating_sub(s)
-    } else {
-        k.saturating_sub(n % s)
-    };
+    let needed = if n.is_multiple_of(s) { k.saturating_sub(s) } else { k.saturating_sub(n % s) };
     (out, -((needed / 2) as isize))
 }
 
@@ -50,27 +46,15 @@ fn windows(
     let axis: Vec<_> = (0..3).map(|i| tf_same(size[i], k[i], s[i])).collect();
     let out = [axis[0].0, axis[1].0, axis[2].0];
     for position in 0..out.iter().product() {
-        let p = [
-            position / (out[1] * out[2]),
-            position / out[2] % out[1],
-            position % out[2],
-        ];
-        visit(
-            position,
-            std::array::from_fn(|i| axis[i].1 + (p[i] * s[i]) as isize),
-        );
+        let p = [position / (out[1] * out[2]), position / out[2] % out[1], position % out[2]];
+        visit(position, std::array::from_fn(|i| axis[i].1 + (p[i] * s[i]) as isize));
     }
     out
 }
 
 fn taps(k: [usize; 3]) -> impl Iterator<Item = [isize; 3]> {
-    (0..k[0] * k[1] * k[2]).map(move |i| {
-        [
-            (i / (k[1] * k[2])) as isize,
-            (i / k[2] % k[1]) as isize,
-            (i % k[2]) as isize,
-        ]
-    })
+    (0..k[0] * k[1] * k[2])
+        .map(move |i| [(i / (k[1] * k[2])) as isize, (i / k[2] % k[1]) as isize, (i % k[2]) as isize])
 }
 
 struct Net(HashMap<String, (Vec<usize>, Vec<f32>)>);
@@ -100,19 +84,13 @@ impl Net {
         let mut values = vec![0.0; shape[0] * columns.len()];
         for (position, sums) in columns.iter().enumerate() {
             for (o, sum) in sums.iter().enumerate() {
-                let gamma = self
-                    .0
-                    .get(&format!("{unit}.bn.weight"))
-                    .map_or(1.0, |(_, gamma)| f64::from(gamma[o]));
+                let gamma =
+                    self.0.get(&format!("{unit}.bn.weight")).map_or(1.0, |(_, gamma)| f64::from(gamma[o]));
                 let y = (sum - f64::from(mean[o])) / (f64::from(var[o]) + 1e-3).sqrt();
                 values[o * columns.len() + position] = (gamma * y + f64::from(beta[o])).max(0.0) as f32;
             }
         }
-        Volume {
-            channels: shape[0],
-            size,
-            values,
-        }
+        Volume { channels: shape[0], size, values }
     }
 
     fn mixed(&self, block: &str, x: &Volume) -> Volume {
@@ -156,16 +134,11 @@ fn pool(x: &Volume, kernel: [usize; 3], stride: [usize; 3]) -> Volume {
     let mut size = [0; 3];
     for c in 0..x.channels {
         size = windows(x.size, kernel, stride, |_, origin| {
-            let inside =
-                taps(kernel).filter_map(|d| x.at(c, std::array::from_fn(|i| origin[i] + d[i])));
+            let inside = taps(kernel).filter_map(|d| x.at(c, std::array::from_fn(|i| origin[i] + d[i])));
             values.push(inside.fold(f32::NEG_INFINITY, f32::max));
         });
     }
-    Volume {
-        channels: x.channels,
-        size,
-        values,
-    }
+    Volume { channels: x.channels, size, values }
 }
 
 #[test]
@@ -176,10 +149,7 @@ fn the_exported_graph_equals_a_naive_forward_pass() {
     let values = hashed_values(&gamma, common::SEED, 64, -2.0, 2.0);
     tensors.push((gamma, vec![64], values));
     let weights = safetensors(&tensors);
-    let net = Net(tensors
-        .into_iter()
-        .map(|(name, shape, v)| (name, (shape, v)))
-        .collect());
+    let net = Net(tensors.into_iter().map(|(name, shape, v)| (name, (shape, v))).collect());
     // Even, odd and smaller than the stem's kernel: each takes other pads.
     for (frames, height, width) in [(8, 32, 32), (5, 19, 37), (3, 33, 6)] {
         let spec = spec(frames, height, width);
@@ -188,16 +158,9 @@ fn the_exported_graph_equals_a_naive_forward_pass() {
         let clip = hashed_values("clip", common::SEED, encoder.clip_len(), -1.0, 1.0);
         let got = encoder.encode(&clip).unwrap();
         let size = [frames, height, width].map(usize::from);
-        let want = net.feature(Volume {
-            channels: 3,
-            size,
-            values: clip,
-        });
+        let want = net.feature(Volume { channels: 3, size, values: clip });
         let spread = want.iter().fold(0.0f32, |m, v| m.max(*v));
-        assert!(
-            spread > 1e-2,
-            "the reference must not be all but zero, its maximum is {spread}"
-        );
+        assert!(spread > 1e-2, "the reference must not be all but zero, its maximum is {spread}");
         assert_close(&format!("feature of {size:?}"), &got, &want, NAIVE_FORWARD);
     }
 }

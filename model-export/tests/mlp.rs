@@ -18,13 +18,7 @@ fn forward(tensors: &Tensors, feature: &[f32]) -> f64 {
         let (_, shape, weight) = &tensors[layer * 2];
         let bias = &tensors[layer * 2 + 1].2;
         let row = |o: usize| &weight[o * shape[1]..(o + 1) * shape[1]];
-        let dot = |o: usize| {
-            row(o)
-                .iter()
-                .zip(x)
-                .map(|(&w, x)| f64::from(w) * x)
-                .sum::<f64>()
-        };
+        let dot = |o: usize| row(o).iter().zip(x).map(|(&w, x)| f64::from(w) * x).sum::<f64>();
         (0..shape[0]).map(|o| dot(o) + f64::from(bias[o])).collect()
     };
     let x: Vec<f64> = feature.iter().map(|&v| f64::from(v)).collect();
@@ -64,11 +58,6 @@ fn the_full_size_head_equals_the_forward_pass() {
     for seed in 0..16 {
         let feature = hashed_values("feature", seed, 1024, 0.0, 2.0);
         let got = head.score(&feature).unwrap();
-        assert_close(
-            "score",
-            &[got],
-            &[forward(&tensors, &feature)],
-            HAND_WRITTEN,
-        );
+        assert_close("score", &[got], &[forward(&tensors, &feature)], HAND_WRITTEN);
     }
 }

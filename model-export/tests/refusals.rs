@@ -21,27 +21,20 @@ fn a_transposed_tensor_is_named_with_both_shapes() {
     let error = mlp_error(|t| t[2].1.swap(0, 1));
     let text = error.to_string();
     assert!(text.contains("regressor.3.weight"), "{text}");
-    assert!(
-        text.contains("[512, 32]") && text.contains("[32, 512]"),
-        "{text}"
-    );
+    assert!(text.contains("[512, 32]") && text.contains("[32, 512]"), "{text}");
 }
 
 #[test]
 fn a_missing_tensor_is_named() {
     let error = mlp_error(|t| drop(t.remove(5)));
-    assert!(
-        matches!(&error, ExportError::MissingTensor { tensor } if tensor == "regressor.5.bias")
-    );
+    assert!(matches!(&error, ExportError::MissingTensor { tensor } if tensor == "regressor.5.bias"));
 }
 
 #[test]
 fn a_weight_that_is_not_finite_is_named_with_its_place() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let error = mlp_error(|t| t[0].2[777] = value);
-        let ExportError::NonFiniteWeight { tensor, index, .. } = error else {
-            unreachable!("{error}")
-        };
+        let ExportError::NonFiniteWeight { tensor, index, .. } = error else { unreachable!("{error}") };
         assert_eq!((tensor.as_str(), index), ("regressor.0.weight", 777));
     }
 }
@@ -61,27 +54,17 @@ fn a_truncated_or_foreign_file_is_no_weights_file() {
     let spec = ModelSpec::i3d_mist("m");
     for end in [0, 4, 100, bytes.len() / 2, bytes.len() - 1] {
         let error = mlp_onnx(&bytes[..end], &spec).unwrap_err();
-        assert!(
-            matches!(error, ExportError::NotSafetensors { .. }),
-            "{end}: {error}"
-        );
+        assert!(matches!(error, ExportError::NotSafetensors { .. }), "{end}: {error}");
     }
     let error = mlp_onnx(b"\x80\x02}q\x00(X\x09", &spec).unwrap_err();
-    assert!(
-        matches!(error, ExportError::NotSafetensors { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ExportError::NotSafetensors { .. }), "{error}");
 }
 
 #[test]
 fn a_head_of_another_depth_is_refused() {
     let weights = safetensors(&mlp_tensors(&DIMS));
     let mut spec = ModelSpec::i3d_mist("m");
-    for dims in [
-        vec![1024, 32, 1],
-        vec![1024, 512, 128, 32, 1],
-        vec![1024, 512, 32, 2],
-    ] {
+    for dims in [vec![1024, 32, 1], vec![1024, 512, 128, 32, 1], vec![1024, 512, 32, 2]] {
         spec.head.dims = dims;
         assert!(mlp_onnx(&weights, &spec).is_err());
     }
@@ -94,10 +77,7 @@ fn a_negative_variance_is_refused_by_channel() {
     let variance = tensors.iter_mut().find(|t| t.0 == name).unwrap();
     variance.2[9] = -0.5;
     let error = i3d_onnx(&safetensors(&tensors), &spec(2, 8, 8)).unwrap_err();
-    assert!(
-        matches!(error, ExportError::BadVariance { channel: 9, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ExportError::BadVariance { channel: 9, .. }), "{error}");
     assert!(error.to_string().contains(name), "{error}");
 }
 
@@ -109,10 +89,7 @@ fn a_tap_that_does_not_exist_is_refused() {
     let error = i3d_onnx(&weights, &spec).unwrap_err();
     assert!(error.to_string().contains("Mixed_6a"), "{error}");
     spec.encoder.tap = "Mixed_4f".to_owned();
-    assert!(
-        i3d_onnx(&weights, &spec).is_err(),
-        "1024 features do not come from Mixed_4f"
-    );
+    assert!(i3d_onnx(&weights, &spec).is_err(), "1024 features do not come from Mixed_4f");
     spec.encoder.feature_dim = 832;
     spec.head.dims = vec![832, 512, 32, 1];
     assert!(i3d_onnx(&weights, &spec).is_ok());

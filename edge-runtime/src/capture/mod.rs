@@ -94,34 +94,13 @@ pub enum CaptureError {
 ///
 /// # Errors
 /// [`CaptureError`].
-pub fn open(
-    source: &Source,
-    clock: &Arc<dyn Clock>,
-    stop: &Stop,
-) -> Result<Box<dyn Camera>, CaptureError> {
+pub fn open(source: &Source, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Box<dyn Camera>, CaptureError> {
     match source {
-        Source::V4l {
-            device,
-            width_px,
-            height_px,
-            frame_rate_hz,
-        } => Ok(Box::new(V4lCamera::open(
-            device,
-            (*width_px, *height_px),
-            *frame_rate_hz,
-            Arc::clone(clock),
-        )?)),
-        Source::Video {
-            path,
-            pace,
-            image_rate_hz,
-            ..
-        } => Ok(Box::new(VideoCamera::open(
-            path,
-            *image_rate_hz,
-            *pace,
-            Arc::clone(clock),
-            stop.clone(),
-        )?)),
+        Source::V4l { device, width_px, height_px, frame_rate_hz } => {
+            Ok(Box::new(V4lCamera::open(device, (*width_px, *height_px), *frame_rate_hz, Arc::clone(clock))?))
+        }
+        Source::Video { path, pace, image_rate_hz, .. } => {
+            Ok(Box::new(VideoCamera::open(path, *image_rate_hz, *pace, Arc::clone(clock), stop.clone())?))
+        }
     }
 }

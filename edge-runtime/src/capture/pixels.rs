@@ -28,11 +28,7 @@ pub(super) struct Picture {
 }
 
 /// Converts one payload; `size_px` is what the device promised.
-pub(super) fn decode(
-    payload: &[u8],
-    layout: Layout,
-    size_px: (u32, u32),
-) -> Result<Picture, String> {
+pub(super) fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Result<Picture, String> {
     let (width, height) = size_px;
     if width == 0 || height == 0 || width > MAX_SIDE_PX || height > MAX_SIDE_PX {
         return Err(format!("{width}x{height} is no usable picture size"));
@@ -41,21 +37,11 @@ pub(super) fn decode(
         Layout::Jpeg => jpeg(payload),
         Layout::Yuyv { bytes_per_line } => {
             let width_bytes = (width as usize).div_ceil(2) * 4;
-            lines(
-                payload,
-                size_px,
-                bytes_per_line,
-                width_bytes,
-                |line, rgb| yuyv_line(line, rgb),
-            )
+            lines(payload, size_px, bytes_per_line, width_bytes, |line, rgb| yuyv_line(line, rgb))
         }
-        Layout::Grey { bytes_per_line } => lines(
-            payload,
-            size_px,
-            bytes_per_line,
-            width as usize,
-            |line, rgb| grey_line(line, rgb),
-        ),
+        Layout::Grey { bytes_per_line } => {
+            lines(payload, size_px, bytes_per_line, width as usize, |line, rgb| grey_line(line, rgb))
+        }
     }
 }
 
@@ -66,19 +52,13 @@ fn jpeg(payload: &[u8]) -> Result<Picture, String> {
         .set_max_height(side)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(payload), options);
-    let data = decoder
-        .decode()
-        .map_err(|e| format!("damaged JPEG: {e:?}"))?;
+    let data = decoder.decode().map_err(|e| format!("damaged JPEG: {e:?}"))?;
     let (width, height) = decoder.dimensions().ok_or("a JPEG without a size")?;
     if data.len() != width * height * 3 {
         return Err("a JPEG with another number of pixels than it says".to_owned());
     }
     let side = |px: usize| u32::try_from(px).map_err(|e| e.to_string());
-    Ok(Picture {
-        width_px: side(width)?,
-        height_px: side(height)?,
-        data,
-    })
+    Ok(Picture { width_px: side(width)?, height_px: side(height)?, data })
 }
 
 /// Converts line by line; a short payload is an error and no guess.
@@ -92,21 +72,14 @@ fn lines(
     let pitch = bytes_per_line.max(width_bytes);
     let needed = pitch * (height_px as usize - 1) + width_bytes;
     if payload.len() < needed {
-        return Err(format!(
-            "a picture of {} bytes where {needed} are needed",
-            payload.len()
-        ));
+        return Err(format!("a picture of {} bytes where {needed} are needed", payload.len()));
     }
     let row_len = width_px as usize * 3;
     let mut data = vec![0; row_len * height_px as usize];
     for (line, rgb) in payload.chunks(pitch).zip(data.chunks_exact_mut(row_len)) {
         convert(&line[..width_bytes], rgb);
     }
-    Ok(Picture {
-        width_px,
-        height_px,
-        data,
-    })
+    Ok(Picture { width_px, height_px, data })
 }
 
 fn grey_line(line: &[u8], rgb: &mut [u8]) {
@@ -129,11 +102,7 @@ fn bt601(luma: u8, u: u8, v: u8) -> [u8; 3] {
     let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
     // In 0..=255 after the clamp.
     let clamp = |value: i32| ((value + 128) >> 8).clamp(0, 255) as u8;
-    [
-        clamp(y + 409 * v),
-        clamp(y - 100 * u - 208 * v),
-        clamp(y + 516 * u),
-    ]
+    [clamp(y + 409 * v), clamp(y - 100 * u - 208 * v), clamp(y + 516 * u)]
 }
 
 #[cfg(test)]
@@ -155,10 +124,7 @@ mod tests {
         let line = [16, 128, 235, 128, 16, 128, 99, 128, 7, 7];
         let payload = [line, line].concat();
         let picture = decode(&payload, Layout::Yuyv { bytes_per_line: 10 }, (3, 2)).unwrap();
-        assert_eq!(
-            picture.data,
-            [[0, 0, 0, 255, 255, 255, 0, 0, 0]; 2].concat()
-        );
+        assert_eq!(picture.data, [[0, 0, 0, 255, 255, 255, 0, 0, 0]; 2].concat());
         let grey = decode(&[1, 2, 0, 3, 4], Layout::Grey { bytes_per_line: 3 }, (2, 2)).unwrap();
         assert_eq!(grey.data, [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
     }

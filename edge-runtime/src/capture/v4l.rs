@@ -54,13 +54,7 @@ impl V4lCamera {
         let (sender, pictures) = sync_channel(QUEUE);
         // At least 1: the rate is at most 240.
         let frame_ms = (1_000.0 / frame_rate_hz).round().max(1.0) as u64;
-        let capture = Capture {
-            device: device.to_owned(),
-            size_px,
-            frame_ms,
-            clock,
-            sender,
-        };
+        let capture = Capture { device: device.to_owned(), size_px, frame_ms, clock, sender };
         std::thread::Builder::new()
             .name(format!("capture {}", device.display()))
             .spawn(move || capture.run())
@@ -69,13 +63,7 @@ impl V4lCamera {
                 doing: "start its thread",
                 source,
             })?;
-        Ok(Self {
-            device: device.to_owned(),
-            pictures,
-            current: None,
-            frame_ms,
-            begun_ms: None,
-        })
+        Ok(Self { device: device.to_owned(), pictures, current: None, frame_ms, begun_ms: None })
     }
 }
 
@@ -85,10 +73,7 @@ impl Camera for V4lCamera {
         let (at_ms, picture) = match self.pictures.recv_timeout(Duration::from_millis(STALL_MS)) {
             Ok(picture) => picture?,
             Err(RecvTimeoutError::Timeout) => {
-                return Err(CaptureError::Stalled {
-                    device: device(),
-                    waited_ms: STALL_MS,
-                });
+                return Err(CaptureError::Stalled { device: device(), waited_ms: STALL_MS });
             }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(CaptureError::Ended {
@@ -99,23 +84,13 @@ impl Camera for V4lCamera {
         };
         self.current = Some(picture);
         let start = MediaTimeMs(at_ms.saturating_sub(*self.begun_ms.get_or_insert(at_ms)));
-        Ok(Some(Stamp {
-            start,
-            end: start.plus_ms(self.frame_ms),
-        }))
+        Ok(Some(Stamp { start, end: start.plus_ms(self.frame_ms) }))
     }
 
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
-        let failed = |reason: String| CaptureError::Picture {
-            device: self.device.clone(),
-            reason,
-        };
-        let picture = self
-            .current
-            .as_ref()
-            .ok_or_else(|| failed("no picture yet".to_owned()))?;
-        RgbFrame::new(picture.width_px, picture.height_px, &picture.data)
-            .map_err(|e| failed(e.to_string()))
+        let failed = |reason: String| CaptureError::Picture { device: self.device.clone(), reason };
+        let picture = self.current.as_ref().ok_or_else(|| failed("no picture yet".to_owned()))?;
+        RgbFrame::new(picture.width_px, picture.height_px, &picture.data).map_err(|e| failed(e.to_string()))
     }
 }
 
@@ -144,11 +119,7 @@ impl Capture {
 
     fn failed(&self, doing: &'static str) -> impl Fn(std::io::Error) -> CaptureError {
         let device = self.device.clone();
-        move |source| CaptureError::Device {
-            device: device.clone(),
-            doing,
-            source,
-        }
+        move |source| CaptureError::Device { device: device.clone(), doing, source }
     }
 
     /// Opens the device and captures until the reader is gone.
@@ -192,10 +163,7 @@ impl Capture {
                     damaged = 0;
                 }
                 Err(reason) if damaged >= MAX_DAMAGED => {
-                    return Err(CaptureError::Picture {
-                        device: self.device.clone(),
-                        reason,
-                    });
+                    return Err(CaptureError::Picture { device: self.device.clone(), reason });
                 }
                 Err(_) => damaged += 1,
             }
@@ -214,9 +182,7 @@ impl Capture {
         let mut offered = device.format().map_err(self.failed("read its format"))?;
         for code in FORMATS {
             let wanted = Format::new(width_px, height_px, FourCC::new(code));
-            offered = device
-                .set_format(&wanted)
-                .map_err(self.failed("set its format"))?;
+            offered = device.set_format(&wanted).map_err(self.failed("set its format"))?;
             if offered.fourcc == wanted.fourcc {
                 break;
             }
@@ -230,10 +196,7 @@ impl Capture {
 
     fn no_frame(&self, source: std::io::Error) -> CaptureError {
         if source.kind() == std::io::ErrorKind::TimedOut {
-            return CaptureError::Stalled {
-                device: self.device.clone(),
-                waited_ms: POLL_TIMEOUT_MS,
-            };
+            return CaptureError::Stalled { device: self.device.clone(), waited_ms: POLL_TIMEOUT_MS };
         }
         self.failed("take a frame")(source)
     }
@@ -258,8 +221,7 @@ mod tests {
     fn a_missing_device_and_a_plain_file_are_errors_and_no_panic() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [Path::new("/nonexistent/video0"), file.path()] {
-            let mut camera =
-                V4lCamera::open(path, (64, 48), 10.0, Arc::new(SystemClock::new())).unwrap();
+            let mut camera = V4lCamera::open(path, (64, 48), 10.0, Arc::new(SystemClock::new())).unwrap();
             let error = camera.next().unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }

@@ -39,31 +39,18 @@ impl VideoCamera {
         stop: Stop,
     ) -> Result<Self, CaptureError> {
         let source = FrameSource::open_with_image_rate(path, image_rate_hz)?;
-        Ok(Self {
-            source,
-            buf: FrameBuf::new(),
-            next_index: 0,
-            begun_ms: None,
-            pace,
-            clock,
-            stop,
-        })
+        Ok(Self { source, buf: FrameBuf::new(), next_index: 0, begun_ms: None, pace, clock, stop })
     }
 
     fn stamp(&self, index: u64) -> Stamp {
         let rate_hz = self.source.info().frame_rate_hz;
         let at = |i| FrameIndex(i).media_time(rate_hz);
-        Stamp {
-            start: at(index),
-            end: at(index + 1),
-        }
+        Stamp { start: at(index), end: at(index + 1) }
     }
 
     /// A camera hands out a frame when it has ended; waits for that moment.
     fn wait_for(&mut self, stamp: Stamp) {
-        let begun_ms = *self
-            .begun_ms
-            .get_or_insert_with(|| self.clock.monotonic_ms());
+        let begun_ms = *self.begun_ms.get_or_insert_with(|| self.clock.monotonic_ms());
         let due_ms = begun_ms.saturating_add(stamp.end.0);
         while !self.stop.is_set() {
             let left_ms = due_ms.saturating_sub(self.clock.monotonic_ms());

@@ -35,49 +35,28 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
                 ("FAIL", text)
             }
         };
-        println!(
-            "{mark}  {what:<8}  {}",
-            text.replace('\n', "\n                ")
-        );
+        println!("{mark}  {what:<8}  {}", text.replace('\n', "\n                "));
     };
     show(
         "config",
-        Finding::Ok(format!(
-            "{}: board {} at site {}",
-            config.file.display(),
-            config.board,
-            config.site
-        )),
+        Finding::Ok(format!("{}: board {} at site {}", config.file.display(), config.board, config.site)),
     );
     let (finding, model) = model(&config);
     show("model", finding);
     for camera in &config.cameras {
         show("camera", camera_works(camera));
-        if let Some(Err(e)) = model
-            .as_ref()
-            .map(|m| m.score_spec(&[&config.score, &camera.score]))
-        {
+        if let Some(Err(e)) = model.as_ref().map(|m| m.score_spec(&[&config.score, &camera.score])) {
             show("score", Finding::Fail(e.to_string()));
         }
     }
     if config.cameras.is_empty() {
-        show(
-            "camera",
-            Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()),
-        );
+        show("camera", Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()));
     }
     show("outbox", outbox(&config));
     show("local", local_alarm(&config.local_alarm));
-    show(
-        "network",
-        config.network.as_ref().map_or_else(no_network, broker),
-    );
+    show("network", config.network.as_ref().map_or_else(no_network, broker));
     show("clock", clock(&SystemClock::new()));
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn model(config: &Config) -> (Finding, Option<Model>) {
@@ -91,12 +70,7 @@ fn model(config: &Config) -> (Finding, Option<Model>) {
 fn camera_works(camera: &CameraConfig) -> Finding {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let source = match &camera.source {
-        Source::Video {
-            path,
-            repeat,
-            image_rate_hz,
-            ..
-        } => Source::Video {
+        Source::Video { path, repeat, image_rate_hz, .. } => Source::Video {
             path: path.clone(),
             repeat: *repeat,
             pace: crate::config::Pace::Fast,
@@ -117,45 +91,31 @@ fn camera_works(camera: &CameraConfig) -> Finding {
 fn outbox(config: &Config) -> Finding {
     let path = &config.outbox.path;
     if !path.exists() {
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(std::path::Path::new("."));
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
         return match tempfile_in(folder) {
             Ok(()) => Finding::Ok(format!("{}: will be created", path.display())),
-            Err(e) => Finding::Fail(format!(
-                "{}: its folder cannot be written: {e}",
-                path.display()
-            )),
+            Err(e) => Finding::Fail(format!("{}: its folder cannot be written: {e}", path.display())),
         };
     }
     match Outbox::inspect(path) {
-        Ok(undelivered) => Finding::Ok(format!(
-            "{}: {undelivered} undelivered alarms",
-            path.display()
-        )),
+        Ok(undelivered) => Finding::Ok(format!("{}: {undelivered} undelivered alarms", path.display())),
         Err(e) => Finding::Warn(e.to_string()),
     }
 }
 
 fn tempfile_in(folder: &std::path::Path) -> std::io::Result<()> {
     let probe = folder.join(format!(".watchpost-check-{}", std::process::id()));
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)?;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
     std::fs::remove_file(&probe)
 }
 
 fn local_alarm(kind: &LocalAlarmKind) -> Finding {
     match kind {
         LocalAlarmKind::Log => Finding::Ok("a line in the log".to_owned()),
-        LocalAlarmKind::Sysfs { path, .. } => {
-            match std::fs::OpenOptions::new().write(true).open(path) {
-                Ok(_) => Finding::Ok(format!("{}: can be switched", path.display())),
-                Err(e) => Finding::Fail(format!("{}: {e}; export the line first", path.display())),
-            }
-        }
+        LocalAlarmKind::Sysfs { path, .. } => match std::fs::OpenOptions::new().write(true).open(path) {
+            Ok(_) => Finding::Ok(format!("{}: can be switched", path.display())),
+            Err(e) => Finding::Fail(format!("{}: {e}; export the line first", path.display())),
+        },
     }
 }
 
@@ -171,15 +131,11 @@ fn broker(network: &Network) -> Finding {
         Err(e) => return Finding::Warn(format!("{name}: the name does not resolve now: {e}")),
     };
     let timeout = Duration::from_millis(BROKER_TIMEOUT_MS);
-    let reached = addresses
-        .into_iter()
-        .any(|a| std::net::TcpStream::connect_timeout(&a, timeout).is_ok());
+    let reached = addresses.into_iter().any(|a| std::net::TcpStream::connect_timeout(&a, timeout).is_ok());
     if reached {
         Finding::Ok(format!("{name}: a connection is taken"))
     } else {
-        Finding::Warn(format!(
-            "{name}: no connection now; alarms would wait in the outbox"
-        ))
+        Finding::Warn(format!("{name}: no connection now; alarms would wait in the outbox"))
     }
 }
 

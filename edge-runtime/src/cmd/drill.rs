@@ -17,17 +17,13 @@ const NO_CAMERA: &str = "drill";
 
 pub(crate) fn run(args: &DrillArgs) -> Result<ExitCode, Error> {
     let config = Config::load(&args.config)?;
-    let stop = Stop::on_signals().map_err(|e| Error::System {
-        doing: "handle signals",
-        reason: e.to_string(),
-    })?;
+    let stop =
+        Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let delivery = Delivery::start(&config, [0; 8], OnDiskFailure::Refuse)?;
     let camera = match config.cameras.first() {
         Some(camera) => camera.id.clone(),
-        None => CameraId::try_from(NO_CAMERA).map_err(|e| Error::System {
-            doing: "name a camera",
-            reason: e.to_string(),
-        })?,
+        None => CameraId::try_from(NO_CAMERA)
+            .map_err(|e| Error::System { doing: "name a camera", reason: e.to_string() })?,
     };
     let mut raised = 0;
     for _ in 0..args.count {
@@ -81,15 +77,9 @@ fn verdict(raised: u64, left: u64, hub_expected: bool) -> ExitCode {
     match (left, hub_expected) {
         (0, _) => tracing::info!(raised, "the hub has every alarm"),
         (_, false) => tracing::info!(raised, left, "alarms wait in the outbox"),
-        (_, true) => tracing::error!(
-            raised,
-            left,
-            "the hub has not taken every alarm; they stay in the outbox"
-        ),
+        (_, true) => {
+            tracing::error!(raised, left, "the hub has not taken every alarm; they stay in the outbox")
+        }
     }
-    if left > 0 && hub_expected {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if left > 0 && hub_expected { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -38,36 +38,15 @@ impl Delivery {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let health = Arc::new(Health::default());
         let store = open_outbox(config, &health, on_failure)?;
-        let desk = Arc::new(AlarmDesk::new(
-            config.board.clone(),
-            store,
-            Arc::clone(&health),
-        )?);
-        let identity = Identity {
-            site: config.site.clone(),
-            board: config.board.clone(),
-            model,
-        };
+        let desk = Arc::new(AlarmDesk::new(config.board.clone(), store, Arc::clone(&health))?);
+        let identity = Identity { site: config.site.clone(), board: config.board.clone(), model };
         let link = config
             .network
             .as_ref()
-            .map(|n| {
-                Link::start(
-                    n,
-                    identity,
-                    Arc::clone(&desk),
-                    Arc::clone(&health),
-                    Arc::clone(&clock),
-                )
-            })
+            .map(|n| Link::start(n, identity, Arc::clone(&desk), Arc::clone(&health), Arc::clone(&clock)))
             .transpose()
             .map_err(Error::system("start the link"))?;
-        Ok(Self {
-            desk,
-            health,
-            clock,
-            link,
-        })
+        Ok(Self { desk, health, clock, link })
     }
 
     /// Waits for the hub at most `wait_ms`; returns how many records stay in the outbox.
@@ -89,16 +68,10 @@ fn open_outbox(
     match Outbox::open(&config.outbox.path, &config.board, config.outbox.max_bytes) {
         Ok((outbox, recovery)) => {
             if let Some(aside) = &recovery.set_aside {
-                health.degrade(&format!(
-                    "a damaged outbox was set aside as {}",
-                    aside.display()
-                ));
+                health.degrade(&format!("a damaged outbox was set aside as {}", aside.display()));
             }
             if recovery.damaged_records > 0 {
-                health.degrade(&format!(
-                    "{} damaged alarms became gaps",
-                    recovery.damaged_records
-                ));
+                health.degrade(&format!("{} damaged alarms became gaps", recovery.damaged_records));
             }
             Ok(Box::new(outbox))
         }
@@ -114,10 +87,9 @@ fn open_outbox(
 fn is_disk_failure(error: &OutboxError) -> bool {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
     match error {
-        OutboxError::Sqlite { source, .. } => !matches!(
-            source.sqlite_error_code(),
-            Some(DatabaseBusy | DatabaseLocked)
-        ),
+        OutboxError::Sqlite { source, .. } => {
+            !matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+        }
         OutboxError::Io { .. } => true,
         _ => false,
     }

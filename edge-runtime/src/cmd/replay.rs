@@ -28,23 +28,13 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let format = args.scores.as_deref().map(ScoreFormat::of).transpose()?;
     let config = args.config.as_deref().map(Config::load).transpose()?;
     let model = Model::load(&args.bundle, None)?;
-    let over = config
-        .as_ref()
-        .map_or_else(ScoreOverride::default, |c| c.score.clone());
+    let over = config.as_ref().map_or_else(ScoreOverride::default, |c| c.score.clone());
     let detector = model.detector(model.score_spec(&[&over])?)?;
-    let stop = Stop::on_signals().map_err(|e| Error::System {
-        doing: "handle signals",
-        reason: e.to_string(),
-    })?;
+    let stop =
+        Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let mut camera = open_camera(args, &stop)?;
     let alarms = config.map(|c| Alarms::start(&c, &model)).transpose()?;
-    let mut player = Player {
-        detector,
-        alarms,
-        json: args.json,
-        rows: Vec::new(),
-        edges: 0,
-    };
+    let mut player = Player { detector, alarms, json: args.json, rows: Vec::new(), edges: 0 };
     player.head(&model)?;
     player.play(camera.as_mut())?;
     if let (Some(path), Some(format)) = (&args.scores, format) {
@@ -75,10 +65,8 @@ struct Alarms {
 impl Alarms {
     fn start(config: &Config, model: &Model) -> Result<Self, Error> {
         let delivery = Delivery::start(config, model.short_id(), OnDiskFailure::Refuse)?;
-        let camera = CameraId::try_from(CAMERA).map_err(|e| Error::System {
-            doing: "name a camera",
-            reason: e.to_string(),
-        })?;
+        let camera = CameraId::try_from(CAMERA)
+            .map_err(|e| Error::System { doing: "name a camera", reason: e.to_string() })?;
         let board = Board {
             desk: Arc::clone(&delivery.desk),
             siren: Siren::from_config(&config.local_alarm),
@@ -86,12 +74,7 @@ impl Alarms {
             health: Arc::clone(&delivery.health),
             model: model.short_id(),
         };
-        Ok(Self {
-            board,
-            delivery,
-            camera,
-            has_network: config.network.is_some(),
-        })
+        Ok(Self { board, delivery, camera, has_network: config.network.is_some() })
     }
 }
 
@@ -140,10 +123,8 @@ impl Player {
     fn clip(&mut self, report: &ClipReport) -> Result<(), Error> {
         let row = ScoreRow::of(report);
         let line = if self.json {
-            serde_json::to_string(&row).map_err(|e| Error::System {
-                doing: "write JSON",
-                reason: e.to_string(),
-            })?
+            serde_json::to_string(&row)
+                .map_err(|e| Error::System { doing: "write JSON", reason: e.to_string() })?
         } else {
             row.table_line(self.detector.score_spec().raise_threshold)
         };
@@ -158,11 +139,7 @@ impl Player {
     fn announce(&mut self, edge: &AlarmEdge) {
         self.edges += 1;
         if let Some(alarms) = &self.alarms {
-            alarms.board.announce(
-                &alarms.camera,
-                edge,
-                self.detector.score_spec().raise_threshold,
-            );
+            alarms.board.announce(&alarms.camera, edge, self.detector.score_spec().raise_threshold);
         }
     }
 
@@ -181,11 +158,7 @@ impl Player {
         } else {
             tracing::info!(raised = self.edges, left, "alarms raised");
         }
-        Ok(if undelivered {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(if undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 

@@ -22,15 +22,10 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     let config = Config::load(&args.config)?;
     if config.cameras.is_empty() {
         let reason = "no [[camera]]: add at least one, such as\n[[camera]]\nid = \"north\"\nsource = { kind = \"v4l\", device = \"/dev/video0\" }";
-        return Err(Error::Incomplete {
-            file: config.file,
-            reason: reason.to_owned(),
-        });
+        return Err(Error::Incomplete { file: config.file, reason: reason.to_owned() });
     }
-    let stop = Stop::on_signals().map_err(|e| Error::System {
-        doing: "handle signals",
-        reason: e.to_string(),
-    })?;
+    let stop =
+        Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let model = Model::load(&config.bundle, Some(&config.hardware))?;
     let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
@@ -42,26 +37,14 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         model: model.short_id(),
     });
     let cameras = start_cameras(&config, &model, &board, &stop)?;
-    let failed = cameras
-        .into_iter()
-        .map(end_of)
-        .filter(|outcome| *outcome == Outcome::Failed)
-        .count();
-    let wait_ms = if stop.is_set() {
-        DRAIN_AT_SIGNAL_MS
-    } else {
-        DRAIN_AT_END_MS
-    };
+    let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
+    let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };
     let signalled = stop.is_set();
     let left = delivery.finish(wait_ms, &|| stop.is_set() != signalled);
     if left > 0 {
         tracing::warn!(left, "alarms stay in the outbox until the hub takes them");
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn start_cameras(

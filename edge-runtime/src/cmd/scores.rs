@@ -47,11 +47,7 @@ impl ScoreRow {
     pub(super) fn table_line(&self, raise_threshold: f32) -> String {
         const BAR: usize = 20;
         let filled = (self.smoothed.clamp(0.0, 1.0) * BAR as f32).round() as usize;
-        let mark = if self.smoothed >= raise_threshold {
-            "#"
-        } else {
-            "="
-        };
+        let mark = if self.smoothed >= raise_threshold { "#" } else { "=" };
         let edge = match (self.edge, self.event) {
             (Some(edge), Some(event)) => format!("{edge} (event {event})"),
             _ => String::new(),
@@ -72,17 +68,7 @@ impl ScoreRow {
     fn csv_line(&self) -> String {
         let calibrated = self.calibrated.map(|c| c.to_string()).unwrap_or_default();
         let event = self.event.map(|e| e.to_string()).unwrap_or_default();
-        let Self {
-            clip,
-            first_frame,
-            frames,
-            start_s,
-            end_s,
-            raw,
-            smoothed,
-            edge,
-            ..
-        } = self;
+        let Self { clip, first_frame, frames, start_s, end_s, raw, smoothed, edge, .. } = self;
         let edge = edge.unwrap_or_default();
         format!(
             "{clip},{first_frame},{frames},{start_s},{end_s},{raw},{calibrated},{smoothed},{edge},{event}"
@@ -101,12 +87,7 @@ pub(super) fn edge_name(kind: EdgeKind) -> &'static str {
 }
 
 pub(super) fn edge_line(edge: &AlarmEdge) -> String {
-    format!(
-        "        {} (event {}) at {:.2} s",
-        edge_name(edge.kind),
-        edge.event,
-        edge.at.0 as f64 / 1_000.0
-    )
+    format!("        {} (event {}) at {:.2} s", edge_name(edge.kind), edge.event, edge.at.0 as f64 / 1_000.0)
 }
 
 /// The formats of a score file, by its ending.
@@ -123,10 +104,7 @@ impl ScoreFormat {
             Some("json") => Ok(Self::Json),
             _ => {
                 let source = std::io::Error::other("the name must end in .csv or .json");
-                Err(Error::Write {
-                    path: path.to_owned(),
-                    source,
-                })
+                Err(Error::Write { path: path.to_owned(), source })
             }
         }
     }
@@ -146,10 +124,7 @@ pub(super) fn write_file(path: &Path, format: ScoreFormat, rows: &[ScoreRow]) ->
     written.map_err(|source| {
         // The part is worthless; the error to report is the first one.
         let _ = std::fs::remove_file(&part);
-        Error::Write {
-            path: path.to_owned(),
-            source,
-        }
+        Error::Write { path: path.to_owned(), source }
     })
 }
 
@@ -158,8 +133,7 @@ fn render(format: ScoreFormat, rows: &[ScoreRow]) -> std::io::Result<Vec<u8>> {
     match format {
         ScoreFormat::Csv => {
             writeln!(bytes, "{CSV_HEAD}")?;
-            rows.iter()
-                .try_for_each(|row| writeln!(bytes, "{}", row.csv_line()))?;
+            rows.iter().try_for_each(|row| writeln!(bytes, "{}", row.csv_line()))?;
         }
         ScoreFormat::Json => {
             serde_json::to_writer_pretty(&mut bytes, rows)?;
@@ -175,11 +149,7 @@ mod tests {
     use vad_core::{ClipSpan, FrameIndex, MediaTimeMs, ScoreStep};
 
     fn row(raw: f32) -> ScoreRow {
-        let span = ClipSpan {
-            index: 2,
-            first_frame: FrameIndex(32),
-            frames: 16,
-        };
+        let span = ClipSpan { index: 2, first_frame: FrameIndex(32), frames: 16 };
         let edge = AlarmEdge {
             kind: EdgeKind::Raised,
             event: 1,
@@ -188,18 +158,8 @@ mod tests {
             score: 0.7,
             peak: 0.7,
         };
-        let step = ScoreStep {
-            calibrated: 0.7,
-            smoothed: 0.7,
-            edge: Some(edge),
-        };
-        ScoreRow::of(&ClipReport {
-            span,
-            start: MediaTimeMs(3_200),
-            end: MediaTimeMs(4_800),
-            raw,
-            step,
-        })
+        let step = ScoreStep { calibrated: 0.7, smoothed: 0.7, edge: Some(edge) };
+        ScoreRow::of(&ClipReport { span, start: MediaTimeMs(3_200), end: MediaTimeMs(4_800), raw, step })
     }
 
     #[test]

@@ -64,27 +64,16 @@ impl fmt::Display for Problem {
 
 impl ConfigError {
     pub(super) fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> Self {
-        Self::Invalid {
-            file: file.to_owned(),
-            problems: vec![locate::problem(text, error)],
-        }
+        Self::Invalid { file: file.to_owned(), problems: vec![locate::problem(text, error)] }
     }
 
     pub(super) fn values(file: &Path, text: &str, problems: Vec<(String, String)>) -> Self {
         let lines = locate::Lines::of(text);
         let problems = problems
             .into_iter()
-            .map(|(key, message)| Problem {
-                line: lines.of_key(&key),
-                key,
-                message,
-                suggestion: None,
-            })
+            .map(|(key, message)| Problem { line: lines.of_key(&key), key, message, suggestion: None })
             .collect();
-        Self::Invalid {
-            file: file.to_owned(),
-            problems,
-        }
+        Self::Invalid { file: file.to_owned(), problems }
     }
 
     /// The wrong places, for tests and tools.

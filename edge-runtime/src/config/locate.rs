@@ -43,20 +43,14 @@ impl Lines {
 
     /// The innermost key or value around a byte offset.
     fn at(&self, offset: usize) -> Option<&Place> {
-        self.keys
-            .iter()
-            .filter(|p| p.span.contains(&offset))
-            .min_by_key(|p| p.span.len())
+        self.keys.iter().filter(|p| p.span.contains(&offset)).min_by_key(|p| p.span.len())
     }
 }
 
 fn walk_table(text: &str, path: &str, table: &DeTable<'_>, out: &mut Vec<Place>) {
     for (name, value) in table {
-        let key = if path.is_empty() {
-            name.get_ref().to_string()
-        } else {
-            format!("{path}.{}", name.get_ref())
-        };
+        let key =
+            if path.is_empty() { name.get_ref().to_string() } else { format!("{path}.{}", name.get_ref()) };
         push(text, &key, name.span(), out);
         push(text, &key, value.span(), out);
         walk_value(text, &key, value.get_ref(), out);
@@ -79,20 +73,12 @@ fn walk_value(text: &str, path: &str, value: &DeValue<'_>, out: &mut Vec<Place>)
 
 fn push(text: &str, key: &str, span: Range<usize>, out: &mut Vec<Place>) {
     let line = line_of(text, span.start);
-    out.push(Place {
-        key: key.to_owned(),
-        span,
-        line,
-    });
+    out.push(Place { key: key.to_owned(), span, line });
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
     let end = offset.min(text.len());
-    text.as_bytes()[..end]
-        .iter()
-        .filter(|&&b| b == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..end].iter().filter(|&&b| b == b'\n').count() + 1
 }
 
 /// Turns the parser's error into a [`Problem`] with key path and suggestion.
@@ -104,34 +90,16 @@ pub(super) fn problem(text: &str, error: &toml::de::Error) -> Problem {
     let mut key = place.map(|p| p.key.clone()).unwrap_or_default();
     let message = error.message();
     let Some(unknown) = Unknown::parse(message) else {
-        return Problem {
-            line,
-            key,
-            message: message.to_owned(),
-            suggestion: None,
-        };
+        return Problem { line, key, message: message.to_owned(), suggestion: None };
     };
     if unknown.what == "key" && last_segment(&key) != unknown.name {
-        key = if key.is_empty() {
-            unknown.name.clone()
-        } else {
-            format!("{key}.{}", unknown.name)
-        };
+        key = if key.is_empty() { unknown.name.clone() } else { format!("{key}.{}", unknown.name) };
     }
     let message = match unknown.what {
         "key" => format!("unknown key; allowed here: {}", unknown.known.join(", ")),
-        _ => format!(
-            "unknown value `{}`; allowed: {}",
-            unknown.name,
-            unknown.known.join(", ")
-        ),
+        _ => format!("unknown value `{}`; allowed: {}", unknown.name, unknown.known.join(", ")),
     };
-    Problem {
-        line,
-        key,
-        message,
-        suggestion: nearest(&unknown.name, &unknown.known),
-    }
+    Problem { line, key, message, suggestion: nearest(&unknown.name, &unknown.known) }
 }
 
 fn last_segment(key: &str) -> &str {
@@ -150,18 +118,10 @@ impl Unknown {
         let (what, rest) = message
             .strip_prefix("unknown field ")
             .map(|rest| ("key", rest))
-            .or_else(|| {
-                message
-                    .strip_prefix("unknown variant ")
-                    .map(|rest| ("value", rest))
-            })?;
+            .or_else(|| message.strip_prefix("unknown variant ").map(|rest| ("value", rest)))?;
         let mut quoted = rest.split('`').skip(1).step_by(2).map(str::to_owned);
         let name = quoted.next()?;
-        Some(Self {
-            what,
-            name,
-            known: quoted.collect(),
-        })
+        Some(Self { what, name, known: quoted.collect() })
     }
 }
 

@@ -92,9 +92,7 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
@@ -167,17 +165,10 @@ impl Config {
 }
 
 fn read_bounded(file: &Path) -> Result<String, ConfigError> {
-    let read = |source| ConfigError::Read {
-        file: file.to_owned(),
-        source,
-    };
+    let read = |source| ConfigError::Read { file: file.to_owned(), source };
     let bytes = std::fs::metadata(file).map_err(read)?.len();
     if bytes > MAX_CONFIG_BYTES {
-        return Err(ConfigError::TooLarge {
-            file: file.to_owned(),
-            bytes,
-            max_bytes: MAX_CONFIG_BYTES,
-        });
+        return Err(ConfigError::TooLarge { file: file.to_owned(), bytes, max_bytes: MAX_CONFIG_BYTES });
     }
     std::fs::read_to_string(file).map_err(read)
 }

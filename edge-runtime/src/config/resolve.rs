@@ -8,8 +8,8 @@ use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 
 use super::schema::{
-    CameraSection, ConfigFile, LocalAlarmName, LocalAlarmSection, NetworkSection, Pace,
-    ScoreOverride, SourceKind, SourceSection,
+    CameraSection, ConfigFile, LocalAlarmName, LocalAlarmSection, NetworkSection, Pace, ScoreOverride,
+    SourceKind, SourceSection,
 };
 use super::{CameraConfig, Config, Credentials, LocalAlarmKind, Network, OutboxConfig, Source};
 
@@ -22,10 +22,7 @@ const DEFAULT_MQTT_PORT: u16 = 1883;
 type Problems = Vec<(String, String)>;
 
 pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> {
-    let mut check = Check {
-        folder: file.parent().unwrap_or(Path::new("")),
-        problems: Vec::new(),
-    };
+    let mut check = Check { folder: file.parent().unwrap_or(Path::new("")), problems: Vec::new() };
     let board = check.name::<BoardId>("board.id", &raw.board.id);
     let site = check.name::<SiteId>("board.site", &raw.board.site);
     let network = raw.network.map(|n| check.network(n));
@@ -41,10 +38,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             hardware: raw.board.hardware.unwrap_or_else(default_hardware),
             bundle: check.path(raw.model.bundle),
             network: network.flatten(),
-            outbox: OutboxConfig {
-                path: check.path(raw.outbox.path),
-                max_bytes: raw.outbox.max_bytes,
-            },
+            outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
             score: raw.score,
             local_alarm,
             cameras,
@@ -77,24 +71,14 @@ impl Check<'_> {
 
     fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {
         if !allowed.contains(&value) {
-            self.wrong(
-                key,
-                format!(
-                    "{value} is outside {} to {}",
-                    allowed.start(),
-                    allowed.end()
-                ),
-            );
+            self.wrong(key, format!("{value} is outside {} to {}", allowed.start(), allowed.end()));
         }
     }
 
     fn name<T: for<'s> TryFrom<&'s str>>(&mut self, key: &str, text: &str) -> Option<T> {
         let name = T::try_from(text).ok();
         if name.is_none() {
-            self.wrong(
-                key,
-                format!("`{text}` is not a name: use 1 to 32 of a-z, 0-9, `-` and `_`"),
-            );
+            self.wrong(key, format!("`{text}` is not a name: use 1 to 32 of a-z, 0-9, `-` and `_`"));
         }
         name
     }
@@ -103,16 +87,8 @@ impl Check<'_> {
         let broker = self.broker(&raw.broker);
         let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
         self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
-        self.range(
-            "network.heartbeat_interval_ms",
-            raw.heartbeat_interval_ms,
-            100..=60_000,
-        );
-        self.range(
-            "network.resend_after_ms",
-            raw.resend_after_ms,
-            200..=600_000,
-        );
+        self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
+        self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
         self.range("network.window", raw.window, 4..=1024);
         let credentials = self.credentials(raw.username, raw.password_file);
         let (host, port) = broker?;
@@ -131,27 +107,17 @@ impl Check<'_> {
     fn broker(&mut self, url: &str) -> Option<(String, u16)> {
         const KEY: &str = "network.broker";
         if url.starts_with("mqtts://") {
-            self.wrong(
-                KEY,
-                "TLS is not built in yet; use mqtt:// on a trusted network or through a tunnel",
-            );
+            self.wrong(KEY, "TLS is not built in yet; use mqtt:// on a trusted network or through a tunnel");
             return None;
         }
         let parsed = parse_broker(url);
         if parsed.is_none() {
-            self.wrong(
-                KEY,
-                format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT"),
-            );
+            self.wrong(KEY, format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT"));
         }
         parsed
     }
 
-    fn credentials(
-        &mut self,
-        username: Option<String>,
-        file: Option<PathBuf>,
-    ) -> Option<Credentials> {
+    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
         const KEY: &str = "network.password_file";
         match (username, file) {
             (None, None) => None,
@@ -190,10 +156,7 @@ impl Check<'_> {
         if let (Some(raise), Some(clear)) = (score.raise_threshold, score.clear_threshold)
             && clear > raise
         {
-            self.wrong(
-                &key("clear_threshold"),
-                format!("{clear} is above raise_threshold {raise}"),
-            );
+            self.wrong(&key("clear_threshold"), format!("{clear} is above raise_threshold {raise}"));
         }
         let durations = [
             ("min_duration_ms", score.min_duration_ms),
@@ -208,20 +171,12 @@ impl Check<'_> {
     fn local_alarm(&mut self, raw: LocalAlarmSection) -> LocalAlarmKind {
         match (raw.kind, raw.path) {
             (LocalAlarmName::Log, None) => {}
-            (LocalAlarmName::Log, Some(_)) => {
-                self.wrong("local_alarm.path", "needs kind = \"sysfs\"")
-            }
+            (LocalAlarmName::Log, Some(_)) => self.wrong("local_alarm.path", "needs kind = \"sysfs\""),
             (LocalAlarmName::Sysfs, None) => {
-                self.wrong(
-                    "local_alarm.kind",
-                    "`sysfs` needs `path`, such as /sys/class/gpio/gpio17/value",
-                );
+                self.wrong("local_alarm.kind", "`sysfs` needs `path`, such as /sys/class/gpio/gpio17/value");
             }
             (LocalAlarmName::Sysfs, Some(path)) => {
-                return LocalAlarmKind::Sysfs {
-                    path: self.path(path),
-                    active_low: raw.active_low,
-                };
+                return LocalAlarmKind::Sysfs { path: self.path(path), active_low: raw.active_low };
             }
         }
         LocalAlarmKind::Log
@@ -231,10 +186,7 @@ impl Check<'_> {
         if raw.len() > MAX_CAMERAS {
             self.wrong(
                 "camera",
-                format!(
-                    "{} cameras are more than the {MAX_CAMERAS} one board serves",
-                    raw.len()
-                ),
+                format!("{} cameras are more than the {MAX_CAMERAS} one board serves", raw.len()),
             );
             return Vec::new();
         }
@@ -248,16 +200,9 @@ impl Check<'_> {
                 continue;
             };
             if cameras.iter().any(|c| c.id == id) {
-                self.wrong(
-                    &format!("{path}.id"),
-                    format!("`{}` names two cameras", camera.id),
-                );
+                self.wrong(&format!("{path}.id"), format!("`{}` names two cameras", camera.id));
             }
-            cameras.push(CameraConfig {
-                id,
-                source,
-                score: camera.score,
-            });
+            cameras.push(CameraConfig { id, source, score: camera.score });
         }
         cameras
     }
@@ -270,11 +215,8 @@ impl Check<'_> {
     }
 
     fn v4l(&mut self, path: &str, raw: SourceSection) -> Source {
-        let foreign = [
-            ("path", raw.path.is_some()),
-            ("loop", raw.repeat.is_some()),
-            ("pace", raw.pace.is_some()),
-        ];
+        let foreign =
+            [("path", raw.path.is_some()), ("loop", raw.repeat.is_some()), ("pace", raw.pace.is_some())];
         self.refuse_foreign(path, foreign, "kind = \"file\" or \"images\"");
         let width_px = raw.width_px.unwrap_or(640);
         let height_px = raw.height_px.unwrap_or(480);
@@ -282,12 +224,7 @@ impl Check<'_> {
         self.range(&format!("{path}.width_px"), width_px, 16..=8192);
         self.range(&format!("{path}.height_px"), height_px, 16..=8192);
         let device = raw.device.unwrap_or_else(|| PathBuf::from("/dev/video0"));
-        Source::V4l {
-            device: self.path(device),
-            width_px,
-            height_px,
-            frame_rate_hz,
-        }
+        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz }
     }
 
     fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
@@ -295,10 +232,7 @@ impl Check<'_> {
             ("device", raw.device.is_some()),
             ("width_px", raw.width_px.is_some()),
             ("height_px", raw.height_px.is_some()),
-            (
-                "frame_rate_hz",
-                raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File,
-            ),
+            ("frame_rate_hz", raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File),
         ];
         self.refuse_foreign(path, foreign, "another kind of source");
         let image_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
@@ -320,12 +254,7 @@ impl Check<'_> {
         rate_hz
     }
 
-    fn refuse_foreign<const N: usize>(
-        &mut self,
-        path: &str,
-        keys: [(&str, bool); N],
-        needed: &str,
-    ) {
+    fn refuse_foreign<const N: usize>(&mut self, path: &str, keys: [(&str, bool); N], needed: &str) {
         for (name, _) in keys.iter().filter(|(_, given)| *given) {
             self.wrong(&format!("{path}.{name}"), format!("needs {needed}"));
         }
@@ -339,10 +268,7 @@ fn parse_broker(url: &str) -> Option<(String, u16)> {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|&p| p > 0)?),
         _ => (rest, DEFAULT_MQTT_PORT),
     };
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .unwrap_or(host);
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     (!bare.is_empty() && bare.chars().all(plain) && (bare == host) != host.contains(':'))
         .then(|| (host.to_owned(), port))

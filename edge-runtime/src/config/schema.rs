@@ -89,10 +89,7 @@ pub struct OutboxSection {
 
 impl Default for OutboxSection {
     fn default() -> Self {
-        Self {
-            path: PathBuf::from("outbox.db"),
-            max_bytes: 320 << 20,
-        }
+        Self { path: PathBuf::from("outbox.db"), max_bytes: 320 << 20 }
     }
 }
 

@@ -133,15 +133,8 @@ impl Link {
             generation: 0,
             next_heartbeat_ms: 0,
         };
-        let thread = std::thread::Builder::new()
-            .name("link".to_owned())
-            .spawn(move || worker.run())?;
-        Ok(Self {
-            events,
-            thread,
-            stats,
-            desk,
-        })
+        let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
+        Ok(Self { events, thread, stats, desk })
     }
 
     /// Counters.
@@ -180,19 +173,9 @@ impl Topics {
     fn new(prefix: &Prefix, identity: &Identity) -> Self {
         let topic = |channel| {
             let (site, board) = (identity.site.clone(), identity.board.clone());
-            Topic {
-                prefix: prefix.clone(),
-                site,
-                board,
-                channel,
-            }
-            .to_string()
+            Topic { prefix: prefix.clone(), site, board, channel }.to_string()
         };
-        Self {
-            alarm: topic(Channel::Alarm),
-            ack: topic(Channel::Ack),
-            heartbeat: topic(Channel::Heartbeat),
-        }
+        Self { alarm: topic(Channel::Alarm), ack: topic(Channel::Ack), heartbeat: topic(Channel::Heartbeat) }
     }
 }
 
@@ -264,17 +247,8 @@ impl Worker {
     /// One connection from start to end.
     fn serve(&mut self) -> End {
         self.generation += 1;
-        let client_id = format!(
-            "watchpost-{}-{}",
-            self.identity.site.as_str(),
-            self.identity.board.as_str()
-        );
-        let session = match Session::start(
-            &self.network,
-            &client_id,
-            self.generation,
-            self.events.clone(),
-        ) {
+        let client_id = format!("watchpost-{}-{}", self.identity.site.as_str(), self.identity.board.as_str());
+        let session = match Session::start(&self.network, &client_id, self.generation, self.events.clone()) {
             Ok(session) => session,
             Err(reason) => return End::Down(reason),
         };
@@ -291,10 +265,7 @@ impl Worker {
         let mut phase = Phase::Connecting;
         let mut acks = Vec::new();
         loop {
-            let first = match self
-                .inbox
-                .recv_timeout(Duration::from_millis(self.patience_ms(phase)))
-            {
+            let first = match self.inbox.recv_timeout(Duration::from_millis(self.patience_ms(phase))) {
                 Ok(event) => Some(event),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return End::Stop,
@@ -305,11 +276,7 @@ impl Worker {
                     self.remove(&mut acks);
                     return end;
                 }
-                next = if acks.len() < ACK_BATCH {
-                    self.inbox.try_recv().ok()
-                } else {
-                    None
-                };
+                next = if acks.len() < ACK_BATCH { self.inbox.try_recv().ok() } else { None };
             }
             self.remove(&mut acks);
             if let Phase::Subscribing { until_ms } = phase
@@ -359,9 +326,7 @@ impl Worker {
                 if let Err(reason) = session.subscribe(&self.topics.ack) {
                     return Some(End::Down(reason));
                 }
-                *phase = Phase::Subscribing {
-                    until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS,
-                };
+                *phase = Phase::Subscribing { until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS };
             }
             SessionEvent::Subscribed => *phase = self.ready(),
             SessionEvent::Received(frame) => acks.extend(self.read_ack(&frame)),
@@ -385,8 +350,7 @@ impl Worker {
     fn read_ack(&mut self, frame: &[u8]) -> Option<(BootId, u64)> {
         match alarm_proto::decode(frame) {
             Ok(Message::Ack(ack)) if ack.board == self.identity.board => {
-                self.window
-                    .acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
+                self.window.acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
                 Some((ack.boot, ack.seq))
             }
             Ok(Message::Ack(_)) => {
@@ -410,10 +374,7 @@ impl Worker {
             Ok(removed) => {
                 self.health.restore(REMOVE_FAILED);
                 count(&self.stats.delivered, removed as u64);
-                count(
-                    &self.stats.foreign_acks,
-                    (acks.len() - removed.min(acks.len())) as u64,
-                );
+                count(&self.stats.foreign_acks, (acks.len() - removed.min(acks.len())) as u64);
                 acks.clear();
             }
             Err(e) => {
@@ -490,10 +451,9 @@ impl Worker {
         loop {
             let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
             match self.inbox.recv_timeout(Duration::from_millis(left_ms)) {
-                Ok(LinkEvent::Session {
-                    generation: g,
-                    event: SessionEvent::Down(_),
-                }) if g == generation => return,
+                Ok(LinkEvent::Session { generation: g, event: SessionEvent::Down(_) }) if g == generation => {
+                    return;
+                }
                 Ok(_) if left_ms > 0 => {}
                 _ => return,
             }

@@ -23,10 +23,7 @@ pub(super) enum LinkEvent {
     /// The program ends.
     Stop,
     /// Something happened on connection number `generation`.
-    Session {
-        generation: u64,
-        event: SessionEvent,
-    },
+    Session { generation: u64, event: SessionEvent },
 }
 
 /// What happened on a connection.
@@ -66,23 +63,17 @@ impl Session {
     }
 
     pub(super) fn subscribe(&self, topic: &str) -> Result<(), String> {
-        self.client
-            .try_subscribe(topic, QoS::AtLeastOnce)
-            .map_err(|e| e.to_string())
+        self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|e| e.to_string())
     }
 
     /// Hands a record to the connection; false when its queue is full.
     pub(super) fn publish(&self, topic: &str, frame: &[u8]) -> bool {
-        self.client
-            .try_publish(topic, QoS::AtLeastOnce, false, frame.to_vec())
-            .is_ok()
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, frame.to_vec()).is_ok()
     }
 
     /// Hands over something that is worthless when late.
     pub(super) fn publish_once(&self, topic: &str, frame: &[u8]) -> bool {
-        self.client
-            .try_publish(topic, QoS::AtMostOnce, false, frame.to_vec())
-            .is_ok()
+        self.client.try_publish(topic, QoS::AtMostOnce, false, frame.to_vec()).is_ok()
     }
 
     pub(super) fn disconnect(&self) {
@@ -137,12 +128,7 @@ impl Reader {
     }
 
     fn send(&self, event: SessionEvent) -> bool {
-        self.events
-            .send(LinkEvent::Session {
-                generation: self.generation,
-                event,
-            })
-            .is_ok()
+        self.events.send(LinkEvent::Session { generation: self.generation, event }).is_ok()
     }
 }
 

@@ -105,14 +105,8 @@ impl SendWindow {
 
     fn fill_backlog(&mut self, now_ms: u64, fetch: Fetch<'_>) -> Result<(), OutboxError> {
         let share = self.limit * 3 / 4;
-        let held = self
-            .in_flight
-            .values()
-            .filter(|r| r.lane == Lane::Backlog)
-            .count();
-        let room = share
-            .saturating_sub(held)
-            .min(self.limit.saturating_sub(self.in_flight.len()));
+        let held = self.in_flight.values().filter(|r| r.lane == Lane::Backlog).count();
+        let room = share.saturating_sub(held).min(self.limit.saturating_sub(self.in_flight.len()));
         if room == 0 || self.backlog_after >= self.backlog_to {
             return Ok(());
         }
@@ -127,14 +121,8 @@ impl SendWindow {
 
     fn admit(&mut self, shelf: Shelf, lane: Lane, records: Vec<StoredRecord>, now_ms: u64) {
         for StoredRecord { boot, seq, bytes } in records {
-            let entry = InFlight {
-                boot,
-                bytes,
-                lane,
-                sent: false,
-                due_ms: now_ms,
-                wait_ms: self.resend_after_ms,
-            };
+            let entry =
+                InFlight { boot, bytes, lane, sent: false, due_ms: now_ms, wait_ms: self.resend_after_ms };
             self.in_flight.insert((shelf, seq), entry);
         }
     }
@@ -195,17 +183,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BOOT: BootId = BootId {
-        counter: 1,
-        random: 7,
-    };
+    const BOOT: BootId = BootId { counter: 1, random: 7 };
 
     fn record(seq: u64) -> StoredRecord {
-        StoredRecord {
-            boot: BOOT,
-            seq,
-            bytes: seq.to_le_bytes().to_vec(),
-        }
+        StoredRecord { boot: BOOT, seq, bytes: seq.to_le_bytes().to_vec() }
     }
 
     /// A store of the durable records `1..=last` that are not in `acked`.
@@ -214,8 +195,7 @@ mod tests {
         acked: &[u64],
     ) -> impl FnMut(Shelf, u64, u64, usize) -> Result<Vec<StoredRecord>, OutboxError> {
         move |shelf, after, to, limit| {
-            let wanted = (after + 1..=last.min(to))
-                .filter(|s| shelf == Shelf::Durable && !acked.contains(s));
+            let wanted = (after + 1..=last.min(to)).filter(|s| shelf == Shelf::Durable && !acked.contains(s));
             Ok(wanted.take(limit).map(record).collect())
         }
     }
@@ -230,11 +210,7 @@ mod tests {
         window.begin(1_000, 0);
         window.fill(0, &mut store(1_000, &[])).unwrap();
         let first = window.due(0);
-        assert_eq!(
-            seqs(&first)[..2],
-            [969, 970],
-            "the newest before the connection come first"
-        );
+        assert_eq!(seqs(&first)[..2], [969, 970], "the newest before the connection come first");
         for key in first {
             window.sent(key, 0);
             window.acknowledged(BOOT, key.1, 0);
@@ -247,11 +223,7 @@ mod tests {
         }
         let acked: Vec<u64> = (969..=1_000).collect();
         window.fill(0, &mut store(1_000, &acked)).unwrap();
-        assert_eq!(
-            window.due(0).len(),
-            12,
-            "the backlog leaves a quarter of the window free"
-        );
+        assert_eq!(window.due(0).len(), 12, "the backlog leaves a quarter of the window free");
         window.fill(1, &mut store(1_001, &acked)).unwrap();
         assert_eq!(seqs(&window.due(1))[0], 1_001);
     }
@@ -292,14 +264,7 @@ mod tests {
         let mut window = SendWindow::new(8, 100);
         window.begin(0, 0);
         window.fill(0, &mut store(1, &[])).unwrap();
-        assert!(!window.acknowledged(
-            BootId {
-                counter: 1,
-                random: 8
-            },
-            1,
-            0
-        ));
+        assert!(!window.acknowledged(BootId { counter: 1, random: 8 }, 1, 0));
         assert_eq!(seqs(&window.due(0)), [1]);
     }
 

@@ -74,12 +74,7 @@ pub trait RecordStore: Send {
     ///
     /// # Errors
     /// [`OutboxError`]: the store cannot be read.
-    fn between(
-        &mut self,
-        after: u64,
-        up_to: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, OutboxError>;
+    fn between(&mut self, after: u64, up_to: u64, limit: usize) -> Result<Vec<StoredRecord>, OutboxError>;
 
     /// What it holds.
     fn status(&self) -> OutboxStatus;
@@ -184,8 +179,5 @@ pub(crate) fn encode_frame(seq: u64, message: &Message) -> Result<Vec<u8>, Outbo
     let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
     alarm_proto::encode(message, &mut buf)
         .map(|frame| frame.to_vec())
-        .map_err(|e| OutboxError::Encode {
-            seq,
-            reason: e.to_string(),
-        })
+        .map_err(|e| OutboxError::Encode { seq, reason: e.to_string() })
 }

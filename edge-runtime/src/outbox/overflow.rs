@@ -54,11 +54,7 @@ pub(super) fn cost_bytes(frame_len: u64) -> u64 {
 
 impl Ring {
     pub(super) fn new(max_bytes: u64) -> Self {
-        Self {
-            max_bytes,
-            head_last: None,
-            open_gap: None,
-        }
+        Self { max_bytes, head_last: None, open_gap: None }
     }
 
     /// The record `seq` may have been sent: a gap must not change any more.
@@ -108,11 +104,7 @@ impl Ring {
         victims: &Victims,
     ) -> rusqlite::Result<()> {
         tx.prepare_cached("DELETE FROM records WHERE seq BETWEEN ?1 AND ?2 AND kind = ?3")?
-            .execute(params![
-                as_sql(victims.first),
-                as_sql(victims.last),
-                KIND_ALARM
-            ])?;
+            .execute(params![as_sql(victims.first), as_sql(victims.last), KIND_ALARM])?;
         state.depth -= victims.records;
         state.bytes -= victims.bytes;
         state.dropped += victims.records;
@@ -122,9 +114,8 @@ impl Ring {
 
     /// Newest record of the head; a head that has been delivered since gives way to a new one.
     fn head(&mut self, tx: &Transaction<'_>, newest: u64) -> rusqlite::Result<u64> {
-        let oldest: u64 = tx
-            .prepare_cached("SELECT min(seq) FROM records")?
-            .query_row([], |row| row.get(0))?;
+        let oldest: u64 =
+            tx.prepare_cached("SELECT min(seq) FROM records")?.query_row([], |row| row.get(0))?;
         if let Some(head_last) = self.head_last.filter(|&last| oldest <= last) {
             return Ok(head_last);
         }
@@ -132,7 +123,9 @@ impl Ring {
             .prepare_cached("SELECT count(*) FROM records WHERE kind = ?1 AND seq < ?2")?
             .query_row(params![KIND_ALARM, as_sql(newest)], |row| row.get(0))?;
         let head_last = tx
-            .prepare_cached("SELECT seq FROM records WHERE kind = ?1 AND seq < ?2 ORDER BY seq LIMIT 1 OFFSET ?3")?
+            .prepare_cached(
+                "SELECT seq FROM records WHERE kind = ?1 AND seq < ?2 ORDER BY seq LIMIT 1 OFFSET ?3",
+            )?
             .query_row(params![KIND_ALARM, as_sql(newest), alarms / 2 - 1], |row| row.get(0))
             .optional()?
             .unwrap_or(0);
@@ -168,29 +161,11 @@ impl Ring {
                 dropped: victims.records,
             },
         };
-        let id = RecordId {
-            board: board.clone(),
-            boot,
-            seq: span.record_seq,
-        };
-        let gap = Gap {
-            id,
-            first_seq: span.first,
-            last_seq: span.last,
-            dropped: span.dropped,
-        };
+        let id = RecordId { board: board.clone(), boot, seq: span.record_seq };
+        let gap = Gap { id, first_seq: span.first, last_seq: span.last, dropped: span.dropped };
         let bytes = encode_frame(span.record_seq, &Message::Gap(gap))
             .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-        insert(
-            tx,
-            state,
-            &StoredRecord {
-                boot,
-                seq: span.record_seq,
-                bytes,
-            },
-            KIND_GAP,
-        )?;
+        insert(tx, state, &StoredRecord { boot, seq: span.record_seq, bytes }, KIND_GAP)?;
         self.open_gap = Some(span);
         Ok(())
     }
@@ -219,12 +194,7 @@ fn find_victims(
         if runs == Runs::Unbroken && victims.as_ref().is_some_and(|v| v.last + 1 != seq) {
             break;
         }
-        let so_far = victims.get_or_insert(Victims {
-            first: seq,
-            last: seq,
-            records: 0,
-            bytes: 0,
-        });
+        let so_far = victims.get_or_insert(Victims { first: seq, last: seq, records: 0, bytes: 0 });
         so_far.last = seq;
         so_far.records += 1;
         so_far.bytes += bytes;

@@ -51,17 +51,9 @@ pub(super) fn open_or_set_aside(path: &Path) -> Result<(Connection, Recovery), O
             tracing::error!(outbox = %path.display(), set_aside = %aside.display(), %reason, "damaged outbox set aside");
             let db = open(path).map_err(|refusal| match refusal {
                 Refusal::Fatal(e) => e,
-                Refusal::Damaged(reason) => {
-                    OutboxError::Other(format!("{}: {reason}", path.display()))
-                }
+                Refusal::Damaged(reason) => OutboxError::Other(format!("{}: {reason}", path.display())),
             })?;
-            Ok((
-                db,
-                Recovery {
-                    set_aside: Some(aside),
-                    ..Recovery::default()
-                },
-            ))
+            Ok((db, Recovery { set_aside: Some(aside), ..Recovery::default() }))
         }
     }
 }
@@ -69,8 +61,7 @@ pub(super) fn open_or_set_aside(path: &Path) -> Result<(Connection, Recovery), O
 fn open(path: &Path) -> Result<Connection, Refusal> {
     let refused = |doing| move |source| classify(path, doing, source);
     let mut db = Connection::open(path).map_err(refused("open it"))?;
-    db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
-        .map_err(refused("open it"))?;
+    db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS)).map_err(refused("open it"))?;
     db.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 256; PRAGMA journal_size_limit = 4194304; PRAGMA temp_store = MEMORY;",
@@ -86,41 +77,26 @@ fn verify(db: &Connection, path: &Path) -> Result<(), Refusal> {
     let verdict: String = db
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|e| classify(path, "verify it", e))?;
-    if verdict == "ok" {
-        Ok(())
-    } else {
-        Err(Refusal::Damaged(verdict))
-    }
+    if verdict == "ok" { Ok(()) } else { Err(Refusal::Damaged(verdict)) }
 }
 
 fn ensure_schema(db: &mut Connection, path: &Path) -> Result<(), Refusal> {
     let refused = |source| classify(path, "prepare it", source);
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (id, format) = (
-        pragma("application_id").map_err(refused)?,
-        pragma("user_version").map_err(refused)?,
-    );
+    let (id, format) = (pragma("application_id").map_err(refused)?, pragma("user_version").map_err(refused)?);
     match (id, format) {
         (APPLICATION_ID, FORMAT) => check_marks(db, path),
         (APPLICATION_ID, found) if found > FORMAT => {
-            Err(Refusal::Fatal(OutboxError::NewerFormat {
-                path: path.to_owned(),
-                found,
-                known: FORMAT,
-            }))
+            Err(Refusal::Fatal(OutboxError::NewerFormat { path: path.to_owned(), found, known: FORMAT }))
         }
         (0, 0) if is_empty(db).map_err(refused)? => {
             let tx = db.transaction().map_err(refused)?;
             tx.execute_batch(SCHEMA).map_err(refused)?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID)
-                .map_err(refused)?;
-            tx.pragma_update(None, "user_version", FORMAT)
-                .map_err(refused)?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
+            tx.pragma_update(None, "user_version", FORMAT).map_err(refused)?;
             tx.commit().map_err(refused)
         }
-        _ if is_ours(db).map_err(refused)? => {
-            Err(Refusal::Damaged("its header is damaged".to_owned()))
-        }
+        _ if is_ours(db).map_err(refused)? => Err(Refusal::Damaged("its header is damaged".to_owned())),
         _ => Err(Refusal::Fatal(OutboxError::Other(format!(
             "{}: this is some other program's database; set another outbox.path",
             path.display()
@@ -129,18 +105,14 @@ fn ensure_schema(db: &mut Connection, path: &Path) -> Result<(), Refusal> {
 }
 
 fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
-        row.get(0)
-    })
+    db.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
 /// Whether the tables are an outbox's, whatever the header says.
 fn is_ours(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row(
-        "SELECT count(*) = 2 FROM sqlite_schema WHERE name IN ('meta', 'records')",
-        [],
-        |row| row.get(0),
-    )
+    db.query_row("SELECT count(*) = 2 FROM sqlite_schema WHERE name IN ('meta', 'records')", [], |row| {
+        row.get(0)
+    })
 }
 
 /// The high-water mark covers every record; otherwise the file is not one that this program wrote.
@@ -155,13 +127,7 @@ fn check_marks(db: &Connection, path: &Path) -> Result<(), Refusal> {
             |row| row.get(0),
         )
         .map_err(|e| classify(path, "verify it", e))?;
-    if covered {
-        Ok(())
-    } else {
-        Err(Refusal::Damaged(
-            "its marks contradict its records".to_owned(),
-        ))
-    }
+    if covered { Ok(()) } else { Err(Refusal::Damaged("its marks contradict its records".to_owned())) }
 }
 
 fn classify(path: &Path, doing: &'static str, source: rusqlite::Error) -> Refusal {
@@ -170,11 +136,7 @@ fn classify(path: &Path, doing: &'static str, source: rusqlite::Error) -> Refusa
         None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
             Refusal::Damaged(source.to_string())
         }
-        _ => Refusal::Fatal(OutboxError::Sqlite {
-            path: path.to_owned(),
-            doing,
-            source,
-        }),
+        _ => Refusal::Fatal(OutboxError::Sqlite { path: path.to_owned(), doing, source }),
     }
 }
 
@@ -189,20 +151,13 @@ fn set_aside(path: &Path) -> Result<PathBuf, OutboxError> {
         .map(|n| with(&format!(".corrupt-{n}")))
         .find(|p| !p.exists())
         .unwrap_or_else(|| with(".corrupt"));
-    let failed = |doing| {
-        move |source| OutboxError::Io {
-            path: path.to_owned(),
-            doing,
-            source,
-        }
-    };
+    let failed = |doing| move |source| OutboxError::Io { path: path.to_owned(), doing, source };
     std::fs::rename(path, &aside).map_err(failed("set the damaged file aside"))?;
     for suffix in ["-wal", "-shm"] {
         let (from, mut to) = (with(suffix), aside.as_os_str().to_owned());
         to.push(suffix);
         if from.exists() {
-            std::fs::rename(&from, PathBuf::from(to))
-                .map_err(failed("set the damaged log aside"))?;
+            std::fs::rename(&from, PathBuf::from(to)).map_err(failed("set the damaged log aside"))?;
         }
     }
     sync_folder(path)?;
@@ -215,13 +170,11 @@ fn sync_folder(path: &Path) -> Result<(), OutboxError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    std::fs::File::open(folder)
-        .and_then(|f| f.sync_all())
-        .map_err(|source| OutboxError::Io {
-            path: folder.to_owned(),
-            doing: "sync the folder",
-            source,
-        })
+    std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(|source| OutboxError::Io {
+        path: folder.to_owned(),
+        doing: "sync the folder",
+        source,
+    })
 }
 
 /// Records with consecutive numbers that do not decode.
@@ -234,12 +187,7 @@ pub(super) struct DamagedRun {
 
 impl DamagedRun {
     pub(super) fn gap(&self, id: RecordId) -> Gap {
-        Gap {
-            id,
-            first_seq: self.first,
-            last_seq: self.last,
-            dropped: self.dropped,
-        }
+        Gap { id, first_seq: self.first, last_seq: self.last, dropped: self.dropped }
     }
 }
 
@@ -264,11 +212,7 @@ pub(super) fn damaged_runs(db: &Connection) -> rusqlite::Result<Vec<DamagedRun>>
                 run.last = seq;
                 run.dropped += 1;
             }
-            None => runs.push(DamagedRun {
-                first: seq,
-                last: seq,
-                dropped: 1,
-            }),
+            None => runs.push(DamagedRun { first: seq, last: seq, dropped: 1 }),
         }
     }
     Ok(runs)
@@ -283,8 +227,7 @@ fn is_intact(seq: u64, kind: i64, frame: &[u8]) -> bool {
 }
 
 pub(super) fn remove_run(tx: &Transaction<'_>, run: &DamagedRun) -> rusqlite::Result<Freed> {
-    let mut delete =
-        tx.prepare("DELETE FROM records WHERE seq BETWEEN ?1 AND ?2 RETURNING length(bytes)")?;
+    let mut delete = tx.prepare("DELETE FROM records WHERE seq BETWEEN ?1 AND ?2 RETURNING length(bytes)")?;
     let mut rows = delete.query(params![as_sql(run.first), as_sql(run.last)])?;
     let mut freed = Freed::default();
     while let Some(row) = rows.next()? {

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::overflow::{Ring, cost_bytes};
 use super::{
-    Compose, OutboxError, OutboxStatus, RecordStore, Recovery, StoredRecord, encode_frame,
-    random_u32, recover,
+    Compose, OutboxError, OutboxStatus, RecordStore, Recovery, StoredRecord, encode_frame, random_u32,
+    recover,
 };
 
 pub(super) const KIND_ALARM: i64 = 0;
@@ -42,20 +42,13 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OutboxError`]: the file is in use, cannot be written, belongs to another board or to a newer program.
-    pub fn open(
-        path: &Path,
-        board: &BoardId,
-        max_bytes: u64,
-    ) -> Result<(Self, Recovery), OutboxError> {
+    pub fn open(path: &Path, board: &BoardId, max_bytes: u64) -> Result<(Self, Recovery), OutboxError> {
         let (db, mut recovery) = recover::open_or_set_aside(path)?;
         let mut outbox = Self {
             db,
             path: path.to_owned(),
             board: board.clone(),
-            boot: BootId {
-                counter: 0,
-                random: 0,
-            },
+            boot: BootId { counter: 0, random: 0 },
             state: State::default(),
             ring: Ring::new(max_bytes),
         };
@@ -71,15 +64,9 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError`]: the file is in use, damaged or not an outbox.
     pub fn inspect(path: &Path) -> Result<u64, OutboxError> {
-        let failed = |source| OutboxError::Sqlite {
-            path: path.to_owned(),
-            doing: "read it",
-            source,
-        };
-        let db =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-        db.query_row("SELECT count(*) FROM records", [], |row| row.get(0))
-            .map_err(failed)
+        let failed = |source| OutboxError::Sqlite { path: path.to_owned(), doing: "read it", source };
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        db.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).map_err(failed)
     }
 
     /// Checks whose alarms the file holds and reads what it holds.
@@ -91,35 +78,21 @@ impl Outbox {
             .map_err(|e| self.failed(doing, e))?;
         let (last_seq, dropped, dropped_to) = self
             .db
-            .query_row(
-                "SELECT last_seq, dropped, dropped_to FROM meta",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
+            .query_row("SELECT last_seq, dropped, dropped_to FROM meta", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .map_err(|e| self.failed(doing, e))?;
         let (depth, bytes): (u64, u64) = self
             .db
-            .query_row(
-                "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM records",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
+            .query_row("SELECT count(*), coalesce(sum(length(bytes)), 0) FROM records", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .map_err(|e| self.failed(doing, e))?;
         if depth > 0 && !owner.is_empty() && owner != self.board.as_str() {
-            return Err(OutboxError::OtherBoard {
-                path: self.path.clone(),
-                owner,
-                undelivered: depth,
-            });
+            return Err(OutboxError::OtherBoard { path: self.path.clone(), owner, undelivered: depth });
         }
         let bytes = bytes + depth * super::ROW_OVERHEAD_BYTES;
-        self.state = State {
-            last_seq,
-            depth,
-            bytes,
-            dropped,
-            dropped_to,
-        };
+        self.state = State { last_seq, depth, bytes, dropped, dropped_to };
         Ok(())
     }
 
@@ -139,15 +112,10 @@ impl Outbox {
 
     /// Checks every frame; replaces the damaged ones by gaps.
     fn replace_damaged(&mut self) -> Result<u64, OutboxError> {
-        let damaged =
-            recover::damaged_runs(&self.db).map_err(|e| self.failed("verify records", e))?;
+        let damaged = recover::damaged_runs(&self.db).map_err(|e| self.failed("verify records", e))?;
         for run in &damaged {
             let seq = self.state.last_seq + 1;
-            let id = RecordId {
-                board: self.board.clone(),
-                boot: self.boot,
-                seq,
-            };
+            let id = RecordId { board: self.board.clone(), boot: self.boot, seq };
             let gap = encode_frame(seq, &Message::Gap(run.gap(id)))?;
             let (mut state, boot) = (self.state, self.boot);
             self.state = self.transaction("replace damaged records", |tx| {
@@ -155,16 +123,7 @@ impl Outbox {
                 state.depth -= freed.records;
                 state.bytes -= freed.bytes;
                 state.dropped += freed.records;
-                insert(
-                    tx,
-                    &mut state,
-                    &StoredRecord {
-                        boot,
-                        seq,
-                        bytes: gap,
-                    },
-                    KIND_GAP,
-                )?;
+                insert(tx, &mut state, &StoredRecord { boot, seq, bytes: gap }, KIND_GAP)?;
                 write_marks(tx, &state)?;
                 Ok(state)
             })?;
@@ -179,26 +138,15 @@ impl Outbox {
         body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, OutboxError> {
         let path = &self.path;
-        let failed = |source| OutboxError::Sqlite {
-            path: path.clone(),
-            doing,
-            source,
-        };
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)?;
+        let failed = |source| OutboxError::Sqlite { path: path.clone(), doing, source };
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let value = body(&tx).map_err(failed)?;
         tx.commit().map_err(failed)?;
         Ok(value)
     }
 
     fn failed(&self, doing: &'static str, source: rusqlite::Error) -> OutboxError {
-        OutboxError::Sqlite {
-            path: self.path.clone(),
-            doing,
-            source,
-        }
+        OutboxError::Sqlite { path: self.path.clone(), doing, source }
     }
 
     /// Makes the disk look full beyond `pages` pages, for tests.
@@ -216,17 +164,9 @@ impl RecordStore for Outbox {
 
     fn raise(&mut self, compose: Compose<'_>) -> Result<RecordId, OutboxError> {
         let seq = self.state.last_seq + 1;
-        let id = RecordId {
-            board: self.board.clone(),
-            boot: self.boot,
-            seq,
-        };
+        let id = RecordId { board: self.board.clone(), boot: self.boot, seq };
         let bytes = encode_frame(seq, &compose(id.clone()))?;
-        let record = StoredRecord {
-            boot: self.boot,
-            seq,
-            bytes,
-        };
+        let record = StoredRecord { boot: self.boot, seq, bytes };
         let (mut state, mut ring, boot, board) =
             (self.state, self.ring.clone(), self.boot, self.board.clone());
         let stored = self.transaction("store an alarm", |tx| {
@@ -273,12 +213,7 @@ impl RecordStore for Outbox {
         Ok(removed)
     }
 
-    fn between(
-        &mut self,
-        after: u64,
-        up_to: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, OutboxError> {
+    fn between(&mut self, after: u64, up_to: u64, limit: usize) -> Result<Vec<StoredRecord>, OutboxError> {
         let read = || -> rusqlite::Result<Vec<StoredRecord>> {
             let mut select = self.db.prepare_cached(
                 "SELECT seq, boot_counter, boot_random, bytes FROM records WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
@@ -288,10 +223,7 @@ impl RecordStore for Outbox {
                 .query_map(params![as_sql(after), as_sql(up_to), limit], |row| {
                     Ok(StoredRecord {
                         seq: row.get(0)?,
-                        boot: BootId {
-                            counter: row.get(1)?,
-                            random: row.get(2)?,
-                        },
+                        boot: BootId { counter: row.get(1)?, random: row.get(2)? },
                         bytes: row.get(3)?,
                     })
                 })?
@@ -305,19 +237,8 @@ impl RecordStore for Outbox {
     }
 
     fn status(&self) -> OutboxStatus {
-        let State {
-            last_seq,
-            depth,
-            bytes,
-            dropped,
-            ..
-        } = self.state;
-        OutboxStatus {
-            depth,
-            bytes,
-            last_seq,
-            dropped,
-        }
+        let State { last_seq, depth, bytes, dropped, .. } = self.state;
+        OutboxStatus { depth, bytes, last_seq, dropped }
     }
 }
 
@@ -332,8 +253,16 @@ pub(super) fn insert(
     record: &StoredRecord,
     kind: i64,
 ) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT INTO records (seq, boot_counter, boot_random, kind, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![as_sql(record.seq), record.boot.counter, record.boot.random, kind, record.bytes])?;
+    tx.prepare_cached(
+        "INSERT INTO records (seq, boot_counter, boot_random, kind, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        as_sql(record.seq),
+        record.boot.counter,
+        record.boot.random,
+        kind,
+        record.bytes
+    ])?;
     state.last_seq = record.seq;
     state.depth += 1;
     state.bytes += cost_bytes(record.bytes.len() as u64);
@@ -341,12 +270,11 @@ pub(super) fn insert(
 }
 
 fn write_marks(tx: &Transaction<'_>, state: &State) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE meta SET last_seq = ?1, dropped = ?2, dropped_to = ?3")?
-        .execute(params![
-            as_sql(state.last_seq),
-            as_sql(state.dropped),
-            as_sql(state.dropped_to)
-        ])?;
+    tx.prepare_cached("UPDATE meta SET last_seq = ?1, dropped = ?2, dropped_to = ?3")?.execute(params![
+        as_sql(state.last_seq),
+        as_sql(state.dropped),
+        as_sql(state.dropped_to)
+    ])?;
     Ok(())
 }
 
@@ -360,15 +288,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let board = BoardId::try_from("b").unwrap();
         let (outbox, _) = Outbox::open(&folder.path().join("o.db"), &board, 1 << 20).unwrap();
-        let synchronous: i64 = outbox
-            .db
-            .pragma_query_value(None, "synchronous", |row| row.get(0))
-            .unwrap();
+        let synchronous: i64 = outbox.db.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
         assert_eq!(synchronous, 2, "FULL: an fsync of the log at each commit");
-        let journal: String = outbox
-            .db
-            .pragma_query_value(None, "journal_mode", |row| row.get(0))
-            .unwrap();
+        let journal: String = outbox.db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(journal, "wal");
     }
 }

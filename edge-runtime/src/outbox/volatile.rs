@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use alarm_proto::{BoardId, BootId, RecordId};
 
 use super::{
-    Compose, OutboxError, OutboxStatus, ROW_OVERHEAD_BYTES, RecordStore, StoredRecord,
-    encode_frame, random_u32,
+    Compose, OutboxError, OutboxStatus, ROW_OVERHEAD_BYTES, RecordStore, StoredRecord, encode_frame,
+    random_u32,
 };
 
 /// See the module's documentation.
@@ -29,18 +29,8 @@ impl VolatileStore {
     /// # Errors
     /// [`OutboxError::Random`].
     pub fn new(board: BoardId, boot_counter: u32, max_records: usize) -> Result<Self, OutboxError> {
-        let boot = BootId {
-            counter: boot_counter,
-            random: random_u32()?,
-        };
-        Ok(Self {
-            board,
-            boot,
-            last_seq: 0,
-            dropped: 0,
-            max_records,
-            records: VecDeque::new(),
-        })
+        let boot = BootId { counter: boot_counter, random: random_u32()? };
+        Ok(Self { board, boot, last_seq: 0, dropped: 0, max_records, records: VecDeque::new() })
     }
 }
 
@@ -51,21 +41,13 @@ impl RecordStore for VolatileStore {
 
     fn raise(&mut self, compose: Compose<'_>) -> Result<RecordId, OutboxError> {
         self.last_seq += 1;
-        let id = RecordId {
-            board: self.board.clone(),
-            boot: self.boot,
-            seq: self.last_seq,
-        };
+        let id = RecordId { board: self.board.clone(), boot: self.boot, seq: self.last_seq };
         let bytes = encode_frame(id.seq, &compose(id.clone()))?;
         if self.records.len() >= self.max_records {
             self.records.pop_front();
             self.dropped += 1;
         }
-        self.records.push_back(StoredRecord {
-            boot: self.boot,
-            seq: id.seq,
-            bytes,
-        });
+        self.records.push_back(StoredRecord { boot: self.boot, seq: id.seq, bytes });
         Ok(id)
     }
 
@@ -75,28 +57,13 @@ impl RecordStore for VolatileStore {
         Ok(before - self.records.len())
     }
 
-    fn between(
-        &mut self,
-        after: u64,
-        up_to: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredRecord>, OutboxError> {
+    fn between(&mut self, after: u64, up_to: u64, limit: usize) -> Result<Vec<StoredRecord>, OutboxError> {
         let wanted = |r: &&StoredRecord| r.seq > after && r.seq <= up_to;
-        Ok(self
-            .records
-            .iter()
-            .filter(wanted)
-            .take(limit)
-            .cloned()
-            .collect())
+        Ok(self.records.iter().filter(wanted).take(limit).cloned().collect())
     }
 
     fn status(&self) -> OutboxStatus {
-        let bytes = self
-            .records
-            .iter()
-            .map(|r| r.bytes.len() as u64 + ROW_OVERHEAD_BYTES)
-            .sum();
+        let bytes = self.records.iter().map(|r| r.bytes.len() as u64 + ROW_OVERHEAD_BYTES).sum();
         OutboxStatus {
             depth: self.records.len() as u64,
             bytes,
@@ -119,13 +86,7 @@ impl UnavailableStore {
     /// # Errors
     /// [`OutboxError::Random`].
     pub fn new(reason: String) -> Result<Self, OutboxError> {
-        Ok(Self {
-            boot: BootId {
-                counter: 0,
-                random: random_u32()?,
-            },
-            reason,
-        })
+        Ok(Self { boot: BootId { counter: 0, random: random_u32()? }, reason })
     }
 }
 

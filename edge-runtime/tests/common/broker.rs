@@ -16,33 +16,19 @@ pub struct Broker {
 impl Broker {
     /// A running broker, or `None` (said loudly) where mosquitto is not installed.
     pub fn start() -> Option<Self> {
-        let program = [
-            "/usr/sbin/mosquitto",
-            "/usr/local/sbin/mosquitto",
-            "/opt/homebrew/sbin/mosquitto",
-        ]
-        .into_iter()
-        .find(|p| Path::new(p).exists());
+        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"]
+            .into_iter()
+            .find(|p| Path::new(p).exists());
         let Some(program) = program else {
             eprintln!("SKIPPED: mosquitto is not installed; apt-get install mosquitto");
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        let config =
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n");
+        let config = format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n");
         std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
         let child = spawn(program, folder.path());
-        let broker = Self {
-            child,
-            port,
-            program,
-            folder,
-        };
+        let broker = Self { child, port, program, folder };
         broker.await_port();
         Some(broker)
     }
@@ -64,9 +50,7 @@ impl Broker {
     }
 
     fn await_port(&self) {
-        eventually("the broker listens", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
+        eventually("the broker listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 }
 

@@ -47,26 +47,14 @@ impl FakeHub {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        Self {
-            seen,
-            port,
-            thread: Some(thread),
-        }
+        Self { seen, port, thread: Some(thread) }
     }
 
     /// Publishes raw bytes on the board's Ack topic, as an attacker would.
     pub fn inject(&self, frames: &[Vec<u8>]) {
-        let (client, mut connection) =
-            Client::new(options("attacker", self.port), frames.len() + 8);
+        let (client, mut connection) = Client::new(options("attacker", self.port), frames.len() + 8);
         for frame in frames {
-            client
-                .publish(
-                    "watchpost/yard/gate-1/ack/bin",
-                    QoS::AtLeastOnce,
-                    false,
-                    frame.clone(),
-                )
-                .unwrap();
+            client.publish("watchpost/yard/gate-1/ack/bin", QoS::AtLeastOnce, false, frame.clone()).unwrap();
         }
         let mut acked = 0;
         for event in connection.iter().flatten() {
@@ -99,16 +87,10 @@ fn serve(port: u16, seen: &Seen) {
     while !seen.stop.load(Ordering::SeqCst) {
         match connection.recv_timeout(Duration::from_millis(50)) {
             Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {
-                client
-                    .try_subscribe("watchpost/+/+/alarm/bin", QoS::AtLeastOnce)
-                    .unwrap();
-                client
-                    .try_subscribe("watchpost/+/+/heartbeat/bin", QoS::AtMostOnce)
-                    .unwrap();
+                client.try_subscribe("watchpost/+/+/alarm/bin", QoS::AtLeastOnce).unwrap();
+                client.try_subscribe("watchpost/+/+/heartbeat/bin", QoS::AtMostOnce).unwrap();
             }
-            Ok(Ok(Event::Incoming(Packet::Publish(publish)))) => {
-                receive(&client, seen, &publish.payload)
-            }
+            Ok(Ok(Event::Incoming(Packet::Publish(publish)))) => receive(&client, seen, &publish.payload),
             Ok(Ok(_)) | Err(rumqttc::v5::RecvTimeoutError::Timeout) => {}
             Ok(Err(_)) | Err(_) => return,
         }
@@ -123,10 +105,7 @@ fn receive(client: &Client, seen: &Seen, payload: &[u8]) {
         seen.heartbeats.lock().unwrap().push(heartbeat);
         return;
     }
-    let id = message
-        .record()
-        .expect("alarms and gaps are records")
-        .clone();
+    let id = message.record().expect("alarms and gaps are records").clone();
     let mut copies = seen.copies.lock().unwrap();
     let count = copies.entry(id.clone()).or_insert(0);
     *count += 1;
@@ -151,9 +130,7 @@ fn acknowledge(client: &Client, seen: &Seen, id: &RecordId) {
         _ => 1,
     };
     let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
-    let frame = alarm_proto::encode(&Message::Ack(Ack::of(id)), &mut buf)
-        .unwrap()
-        .to_vec();
+    let frame = alarm_proto::encode(&Message::Ack(Ack::of(id)), &mut buf).unwrap().to_vec();
     for _ in 0..copies {
         let topic = format!("watchpost/yard/{}/ack/bin", id.board);
         // A full queue is a lost Ack, which the board must survive.

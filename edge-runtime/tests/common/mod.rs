@@ -50,10 +50,7 @@ pub fn stderr(output: &Output) -> String {
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "never happened: {what}"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -52,9 +52,7 @@ pub fn video(path: &Path, frames: &[u8]) {
     let mut writer = VideoWriter::create(path, SIDE_PX, SIDE_PX, FRAME_RATE_HZ).unwrap();
     for &value in frames {
         let data = vec![value; (SIDE_PX * SIDE_PX * 3) as usize];
-        writer
-            .push(RgbFrame::new(SIDE_PX, SIDE_PX, &data).unwrap())
-            .unwrap();
+        writer.push(RgbFrame::new(SIDE_PX, SIDE_PX, &data).unwrap()).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -62,9 +60,8 @@ pub fn video(path: &Path, frames: &[u8]) {
 /// Dark, bright for `bright_clips` clips from `first_bright_clip` on, dark again.
 pub fn event_video(path: &Path, clips: usize, first_bright_clip: usize, bright_clips: usize) {
     let bright = first_bright_clip..first_bright_clip + bright_clips;
-    let frames: Vec<u8> = (0..clips * 16)
-        .map(|f| if bright.contains(&(f / 16)) { 220 } else { 30 })
-        .collect();
+    let frames: Vec<u8> =
+        (0..clips * 16).map(|f| if bright.contains(&(f / 16)) { 220 } else { 30 }).collect();
     video(path, &frames);
 }
 
@@ -73,53 +70,26 @@ fn encoder() -> Vec<u8> {
     let shape = [1, 3, usize::from(spec.clip.frames), 16, 16];
     let mut mean = node("ReduceMean", &["clip"], "mean");
     mean.attribute = vec![
-        pb::AttributeProto {
-            name: "axes".into(),
-            r#type: 7,
-            ints: vec![2, 3, 4],
-            ..Default::default()
-        },
-        pb::AttributeProto {
-            name: "keepdims".into(),
-            r#type: 2,
-            i: 0,
-            ..Default::default()
-        },
+        pb::AttributeProto { name: "axes".into(), r#type: 7, ints: vec![2, 3, 4], ..Default::default() },
+        pb::AttributeProto { name: "keepdims".into(), r#type: 2, i: 0, ..Default::default() },
     ];
     let mut spread = vec![0.0; 3 * FEATURES];
     for channel in 0..3 {
         spread[channel * FEATURES] = 1.0 / 3.0;
     }
     let nodes = vec![mean, node("Gemm", &["mean", "spread", "zero"], "feature")];
-    let constants = vec![
-        tensor("spread", &[3, FEATURES], &spread),
-        tensor("zero", &[FEATURES], &vec![0.0; FEATURES]),
-    ];
-    model(
-        ("clip", &shape),
-        ("feature", &[1, FEATURES]),
-        nodes,
-        constants,
-    )
+    let constants =
+        vec![tensor("spread", &[3, FEATURES], &spread), tensor("zero", &[FEATURES], &vec![0.0; FEATURES])];
+    model(("clip", &shape), ("feature", &[1, FEATURES]), nodes, constants)
 }
 
 fn head() -> Vec<u8> {
     let mut weight = vec![0.0; FEATURES];
     weight[0] = SLOPE;
-    let nodes = vec![
-        node("Gemm", &["feature", "weight", "bias"], "logit"),
-        node("Sigmoid", &["logit"], "score"),
-    ];
-    let constants = vec![
-        tensor("weight", &[FEATURES, 1], &weight),
-        tensor("bias", &[1], &[0.0]),
-    ];
-    model(
-        ("feature", &[1, FEATURES]),
-        ("score", &[1, 1]),
-        nodes,
-        constants,
-    )
+    let nodes =
+        vec![node("Gemm", &["feature", "weight", "bias"], "logit"), node("Sigmoid", &["logit"], "score")];
+    let constants = vec![tensor("weight", &[FEATURES, 1], &weight), tensor("bias", &[1], &[0.0])];
+    model(("feature", &[1, FEATURES]), ("score", &[1, 1]), nodes, constants)
 }
 
 fn node(op_type: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
@@ -143,24 +113,15 @@ fn tensor(name: &str, shape: &[usize], values: &[f32]) -> pb::TensorProto {
 }
 
 fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {
-    let dim = |&d: &usize| Dimension {
-        value: Some(dimension::Value::DimValue(d as i64)),
-        ..Default::default()
-    };
-    let shape = pb::TensorShapeProto {
-        dim: shape.iter().map(dim).collect(),
-    };
-    let tensor = pb::type_proto::Tensor {
-        elem_type: pb::tensor_proto::DataType::Float as i32,
-        shape: Some(shape),
-    };
+    let dim =
+        |&d: &usize| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() };
+    let shape = pb::TensorShapeProto { dim: shape.iter().map(dim).collect() };
+    let tensor =
+        pb::type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape: Some(shape) };
     let value = pb::type_proto::Value::TensorType(tensor);
     pb::ValueInfoProto {
         name: name.into(),
-        r#type: Some(pb::TypeProto {
-            value: Some(value),
-            ..Default::default()
-        }),
+        r#type: Some(pb::TypeProto { value: Some(value), ..Default::default() }),
         ..Default::default()
     }
 }
@@ -179,15 +140,7 @@ fn model(
         output: vec![value_info(output.0, output.1)],
         ..Default::default()
     };
-    let opset = pb::OperatorSetIdProto {
-        domain: String::new(),
-        version: 13,
-    };
-    pb::ModelProto {
-        ir_version: 7,
-        graph: Some(graph),
-        opset_import: vec![opset],
-        ..Default::default()
-    }
-    .encode_to_vec()
+    let opset = pb::OperatorSetIdProto { domain: String::new(), version: 13 };
+    pb::ModelProto { ir_version: 7, graph: Some(graph), opset_import: vec![opset], ..Default::default() }
+        .encode_to_vec()
 }

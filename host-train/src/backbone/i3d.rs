@@ -97,24 +97,14 @@ impl I3d {
     ///
     /// # Errors
     /// When an array is missing or of the wrong shape; `origin` says where the arrays came from.
-    pub fn from_arrays(
-        arrays: &Arrays,
-        origin: &str,
-        device: &Device,
-    ) -> Result<Self, TensorsError> {
+    pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
         let unit = |name: &str, stride| Unit::from_arrays(arrays, origin, name, stride, device);
         let block = |name: &&str| {
             let unit = |part: &str| unit(&format!("{name}.{part}"), 1);
             Ok::<Block, TensorsError>(Block {
                 branch_0: unit("Branch_0.Conv3d_0a_1x1")?,
-                branch_1: [
-                    unit("Branch_1.Conv3d_0a_1x1")?,
-                    unit("Branch_1.Conv3d_0b_3x3")?,
-                ],
-                branch_2: [
-                    unit("Branch_2.Conv3d_0a_1x1")?,
-                    unit("Branch_2.Conv3d_0b_3x3")?,
-                ],
+                branch_1: [unit("Branch_1.Conv3d_0a_1x1")?, unit("Branch_1.Conv3d_0b_3x3")?],
+                branch_2: [unit("Branch_2.Conv3d_0a_1x1")?, unit("Branch_2.Conv3d_0b_3x3")?],
                 branch_3: unit("Branch_3.Conv3d_0b_1x1")?,
             })
         };
@@ -147,10 +137,7 @@ impl I3d {
             }
             x = block.forward(x);
         }
-        I3dMaps {
-            mixed_4f: mixed_4f.unwrap_or_else(|| x.clone()),
-            mixed_5c: x,
-        }
+        I3dMaps { mixed_4f: mixed_4f.unwrap_or_else(|| x.clone()), mixed_5c: x }
     }
 
     /// Clip features: the mean of a tap over time and space.
@@ -188,33 +175,20 @@ impl Unit {
         let weight_name = format!("{name}.conv.weight");
         let mut weight = require(arrays, origin, &weight_name)?.clone();
         let channels = weight.shape.first().copied().unwrap_or(0);
-        let norm =
-            |part: &str| require_shape(arrays, origin, &format!("{name}.bn.{part}"), &[channels]);
+        let norm = |part: &str| require_shape(arrays, origin, &format!("{name}.bn.{part}"), &[channels]);
         let (beta, mean, variance) = (norm("bias")?, norm("running_mean")?, norm("running_var")?);
         let gamma = arrays.get(&format!("{name}.bn.weight"));
         let mut bias = Vec::with_capacity(channels);
-        let per_channel = weight
-            .values
-            .len()
-            .checked_div(channels)
-            .unwrap_or(0)
-            .max(1);
+        let per_channel = weight.values.len().checked_div(channels).unwrap_or(0).max(1);
         for (channel, kernel) in weight.values.chunks_exact_mut(per_channel).enumerate() {
-            let gamma = gamma
-                .and_then(|gamma| gamma.values.get(channel))
-                .map_or(1.0, |g| f64::from(*g));
+            let gamma = gamma.and_then(|gamma| gamma.values.get(channel)).map_or(1.0, |g| f64::from(*g));
             let scale = gamma / (f64::from(variance.values[channel]) + BN_EPSILON).sqrt();
             for value in kernel {
                 *value = (f64::from(*value) * scale) as f32;
             }
-            bias.push(
-                (f64::from(beta.values[channel]) - f64::from(mean.values[channel]) * scale) as f32,
-            );
+            bias.push((f64::from(beta.values[channel]) - f64::from(mean.values[channel]) * scale) as f32);
         }
-        let bias = Array {
-            shape: vec![channels],
-            values: bias,
-        };
+        let bias = Array { shape: vec![channels], values: bias };
         Ok(Self {
             weight: weight.to_tensor(origin, &weight_name, device)?,
             bias: bias.to_tensor(origin, name, device)?,
@@ -223,12 +197,7 @@ impl Unit {
     }
 
     fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        relu(conv3d_same(
-            x,
-            self.weight.clone(),
-            Some(self.bias.clone()),
-            [self.stride; 3],
-        ))
+        relu(conv3d_same(x, self.weight.clone(), Some(self.bias.clone()), [self.stride; 3]))
     }
 }
 
@@ -240,8 +209,7 @@ impl Block {
             self.branch_0.forward(x.clone()),
             second_1.forward(first_1.forward(x.clone())),
             second_2.forward(first_2.forward(x.clone())),
-            self.branch_3
-                .forward(max_pool3d_same(x, [3, 3, 3], [1, 1, 1])),
+            self.branch_3.forward(max_pool3d_same(x, [3, 3, 3], [1, 1, 1])),
         ];
         Tensor::cat(branches, 1)
     }
@@ -253,22 +221,15 @@ fn classifier(
     origin: &str,
     device: &Device,
 ) -> Result<Option<(Tensor<2>, Tensor<1>)>, TensorsError> {
-    let (weight_name, bias_name) = (
-        "Logits.Conv3d_0c_1x1.conv.weight",
-        "Logits.Conv3d_0c_1x1.conv.bias",
-    );
+    let (weight_name, bias_name) = ("Logits.Conv3d_0c_1x1.conv.weight", "Logits.Conv3d_0c_1x1.conv.bias");
     let Some(weight) = arrays.get(weight_name) else {
         return Ok(None);
     };
     let classes = weight.shape.first().copied().unwrap_or(0);
     let inputs = weight.values.len().checked_div(classes).unwrap_or(0);
-    let matrix = Array {
-        shape: vec![classes, inputs],
-        values: weight.values.clone(),
-    };
+    let matrix = Array { shape: vec![classes, inputs], values: weight.values.clone() };
     let matrix: Tensor<2> = matrix.to_tensor(origin, weight_name, device)?;
-    let bias = require_shape(arrays, origin, bias_name, &[classes])?
-        .to_tensor(origin, bias_name, device)?;
+    let bias = require_shape(arrays, origin, bias_name, &[classes])?.to_tensor(origin, bias_name, device)?;
     Ok(Some((matrix.transpose(), bias)))
 }
 
@@ -295,22 +256,14 @@ impl I3dEncoder {
     /// # Errors
     /// When the weights cannot be read or do not fit, or the spec asks for something else.
     pub fn load(weights: &Path, spec: &ModelSpec, device: &Device) -> Result<Self, I3dError> {
-        spec.encoder
-            .validate()
-            .map_err(|error| I3dError::Spec(error.to_string()))?;
-        let tap = Tap::from_name(&spec.encoder.tap)
-            .ok_or_else(|| I3dError::Spec(spec.encoder.tap.clone()))?;
-        let bytes = std::fs::read(weights).map_err(|source| TensorsError::Read {
-            path: weights.to_owned(),
-            source,
-        })?;
+        spec.encoder.validate().map_err(|error| I3dError::Spec(error.to_string()))?;
+        let tap =
+            Tap::from_name(&spec.encoder.tap).ok_or_else(|| I3dError::Spec(spec.encoder.tap.clone()))?;
+        let bytes = std::fs::read(weights)
+            .map_err(|source| TensorsError::Read { path: weights.to_owned(), source })?;
         let (arrays, _) = tensors::decode(&bytes, weights)?;
         let network = I3d::from_arrays(&arrays, &weights.display().to_string(), device)?;
-        let (frames, height, width) = (
-            spec.clip.frames,
-            spec.preprocess.height_px,
-            spec.preprocess.width_px,
-        );
+        let (frames, height, width) = (spec.clip.frames, spec.preprocess.height_px, spec.preprocess.width_px);
         let mut hash = Sha256::new();
         // Features of another engine differ in the last bits, hence the name.
         hash.update(b"watchpost i3d in burn 1\0");
@@ -344,10 +297,7 @@ impl ClipEncoder for I3dEncoder {
                 clip.len()
             )));
         }
-        let clip = Tensor::from_data(
-            TensorData::new(clip.to_vec(), self.clip_shape),
-            &self.device,
-        );
+        let clip = Tensor::from_data(TensorData::new(clip.to_vec(), self.clip_shape), &self.device);
         let feature = self.network.features(clip, self.tap);
         let values: Result<Vec<f32>, _> = feature.try_into_vec_as::<f32>();
         values.map_err(|error| EncodeError::new(format!("the device failed: {error:?}")))

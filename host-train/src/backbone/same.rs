@@ -12,11 +12,7 @@ pub fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize, usize)
     (total / 2, total - total / 2)
 }
 
-fn same_padding_3d(
-    size: [usize; 3],
-    kernel: [usize; 3],
-    stride: [usize; 3],
-) -> [(usize, usize); 3] {
+fn same_padding_3d(size: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> [(usize, usize); 3] {
     [0, 1, 2].map(|axis| same_padding(size[axis], kernel[axis], stride[axis]))
 }
 
@@ -34,11 +30,7 @@ pub fn conv3d_same(
     let [_, _, kt, kh, kw] = weight.dims();
     let padding = same_padding_3d([t, h, w], [kt, kh, kw], stride);
     let symmetric = padding.iter().all(|(before, after)| before == after);
-    let (x, own) = if symmetric {
-        (x, padding.map(|pair| pair.0))
-    } else {
-        (pad_3d(x, padding), [0; 3])
-    };
+    let (x, own) = if symmetric { (x, padding.map(|pair| pair.0)) } else { (pad_3d(x, padding), [0; 3]) };
     conv3d(x, weight, bias, ConvOptions::new(stride, own, [1; 3], 1))
 }
 
@@ -102,20 +94,14 @@ mod tests {
             (14, 2, 2, (0, 0)),
             (5, 1, 1, (0, 0)),
         ] {
-            assert_eq!(
-                same_padding(size, kernel, stride),
-                want,
-                "{size} {kernel} {stride}"
-            );
+            assert_eq!(same_padding(size, kernel, stride), want, "{size} {kernel} {stride}");
         }
     }
 
     #[test]
     fn two_passes_of_pooling_equal_the_definition() {
         let (n, c, size, kernel, stride) = (1, 2, [5, 6, 7], [3, 3, 3], [2, 2, 2]);
-        let values: Vec<f32> = (0..n * c * 5 * 6 * 7)
-            .map(|i| ((i * 7919) % 101) as f32 - 50.0)
-            .collect();
+        let values: Vec<f32> = (0..n * c * 5 * 6 * 7).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
         let at = |ch: usize, t: usize, h: usize, w: usize| values[((ch * 5 + t) * 6 + h) * 7 + w];
         let data = burn::tensor::TensorData::new(values.clone(), [n, c, 5, 6, 7]);
         let pooled = max_pool3d_same(Tensor::from_data(data, &Device::flex()), kernel, stride);
@@ -128,15 +114,11 @@ mod tests {
             start..end
         };
         let mut want = Vec::new();
-        for (ch, t, h) in
-            (0..2).flat_map(|ch| (0..3).flat_map(move |t| (0..3).map(move |h| (ch, t, h))))
-        {
+        for (ch, t, h) in (0..2).flat_map(|ch| (0..3).flat_map(move |t| (0..3).map(move |h| (ch, t, h)))) {
             for w in 0..4 {
                 let mut best = f32::NEG_INFINITY;
                 for (ti, hi) in window(0, t).flat_map(|ti| window(1, h).map(move |hi| (ti, hi))) {
-                    best = window(2, w)
-                        .map(|wi| at(ch, ti, hi, wi))
-                        .fold(best, f32::max);
+                    best = window(2, w).map(|wi| at(ch, ti, hi, wi)).fold(best, f32::max);
                 }
                 want.push(best);
             }

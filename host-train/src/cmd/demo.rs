@@ -9,10 +9,16 @@ use std::path::{Path, PathBuf};
 mod field;
 mod verdict;
 
+/// Enough to learn two kinds of anomaly from, few enough to extract in minutes.
+const DEMO_VIDEOS: &str = "24";
+const DEMO_KINDS: &str = "vehicle,cyclist";
+
 /// Run the whole flow: videos, features, training, report, bundle, board, alarm
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  watchpost demo\n  watchpost demo --videos footage/ --labels footage/labels.csv\n\n\
-    Without --videos it makes up street scenes. Everything is kept in the work folder; a second demo reuses the features.")]
+#[command(
+    after_help = "Examples:\n  watchpost demo\n  watchpost demo --videos footage/ --labels footage/labels.csv\n\n\
+    Without --videos it makes up street scenes. Everything is kept in the work folder; a second demo reuses the features."
+)]
 pub struct Args {
     /// Folder of videos; needs --labels
     #[arg(long, value_name = "DIR", requires = "labels")]
@@ -42,7 +48,15 @@ pub fn run(args: &Args) -> Result<()> {
 
     step::<index::Args, _>(
         "index",
-        &[arg("--videos"), videos.into(), arg("--labels"), labels.into(), work(args), arg("--seed"), arg(&seed)],
+        &[
+            arg("--videos"),
+            videos.into(),
+            arg("--labels"),
+            labels.into(),
+            work(args),
+            arg("--seed"),
+            arg(&seed),
+        ],
         |parsed| index::run(&parsed),
     )?;
     step::<extract::Args, _>("extract", &[work(args), arg("--weights"), weights.clone().into()], |parsed| {
@@ -53,7 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
         &[work(args), arg("--name"), arg(&run_name), arg("--seed"), arg(&seed), arg("--overwrite")],
         |parsed| train::run(&parsed),
     )?;
-    let evaluation = step::<eval::Args, _>("eval", &[work(args), arg("--run"), arg(&run_name)], |parsed| eval::run(&parsed))?;
+    let evaluation = step::<eval::Args, _>("eval", &[work(args), arg("--run"), arg(&run_name)], |parsed| {
+        eval::run(&parsed)
+    })?;
     step::<export::Args, _>(
         "export",
         &[
@@ -94,7 +110,16 @@ fn footage(args: &Args) -> Result<(PathBuf, PathBuf)> {
     let folder = args.work.join("scenes");
     let labels = folder.join("labels.csv");
     if !labels.is_file() {
-        let words = [arg("--out"), folder.clone().into(), arg("--seed"), arg(&args.seed.to_string())];
+        let words = [
+            arg("--out"),
+            folder.clone().into(),
+            arg("--seed"),
+            arg(&args.seed.to_string()),
+            arg("--videos"),
+            arg(DEMO_VIDEOS),
+            arg("--kinds"),
+            arg(DEMO_KINDS),
+        ];
         step::<scenes::Args, _>("scenes", &words, |parsed| scenes::run(&parsed))?;
     }
     Ok((folder, labels))
@@ -111,7 +136,11 @@ fn weights_or_fetch(given: Option<&Path>) -> Result<PathBuf> {
 }
 
 /// Prints the command a user would type, reads it as the command line would, and runs it.
-fn step<A: clap::Args, T>(name: &'static str, words: &[OsString], run: impl FnOnce(A) -> Result<T>) -> Result<T> {
+fn step<A: clap::Args, T>(
+    name: &'static str,
+    words: &[OsString],
+    run: impl FnOnce(A) -> Result<T>,
+) -> Result<T> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     println!("\n$ watchpost {name} {}", shown.join(" "));
     let command = A::augment_args(clap::Command::new(name).no_binary_name(true));

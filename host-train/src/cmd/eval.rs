@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vad_data::VideoEntry;
-use vad_eval::{Evaluation, ThresholdChoice};
 use vad_eval::report::Report;
+use vad_eval::{Evaluation, ThresholdChoice};
 
 /// Evaluate a trained run on held-back videos and write its report
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,11 @@ pub fn run(args: &Args) -> Result<Assessment> {
         SplitName::Val => dataset.splits.val.entries(),
         SplitName::Test => dataset.splits.test.entries(),
     };
-    ensure!(!entries.is_empty(), "the {} split is empty; index again with more videos for it", args.split.name());
+    ensure!(
+        !entries.is_empty(),
+        "the {} split is empty; index again with more videos for it",
+        args.split.name()
+    );
     let encoder = args.encoder.load(&spec)?;
     let scorer = evaluate::scorer(&run, args.encoder.device)?;
     let cache = work.features()?;
@@ -72,7 +76,8 @@ pub fn run(args: &Args) -> Result<Assessment> {
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
-    let subtitle = format!("{} held-back videos of {}", entries.len(), dataset.file.videos.display());
+    let set = dataset.file.videos.file_name().unwrap_or_default().to_string_lossy();
+    let subtitle = format!("{} held-back videos of {set}", entries.len());
     let mut page = Report::new(format!("Watchpost: {}", spec.name), subtitle, facts, evaluation.clone());
     page.threshold = read_threshold(&run)?;
     page.write(&report)?;
@@ -105,7 +110,8 @@ fn read_threshold(run: &Run) -> Result<Option<ThresholdChoice>> {
 }
 
 fn print_figures(evaluation: &Evaluation) {
-    let show = |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let show =
+        |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     let frame = &evaluation.frame;
     println!("frame ROC AUC        {}", show(frame.roc_auc));
     println!("PR AUC (trapezoid)   {}", show(frame.pr_auc_trapezoid));

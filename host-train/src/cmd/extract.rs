@@ -39,7 +39,12 @@ pub fn run(args: &Args) -> Result<()> {
     bars.finish();
     let outcome = outcome?;
     let clips: usize = outcome.features.values().map(|features| features.spans.len()).sum();
-    println!("{}, {} of {} features", count(outcome.features.len(), "video"), count(clips, "clip"), encoder.feature_dim());
+    println!(
+        "{}, {} of {} features",
+        count(outcome.features.len(), "video"),
+        count(clips, "clip"),
+        encoder.feature_dim()
+    );
     if outcome.failures.is_empty() {
         return Ok(());
     }

@@ -9,9 +9,11 @@ use vad_data::{Label, Manifest, Quota, SplitPlan, Splits, VideoEntry};
 
 /// Check labels against videos and draw the training, validation and test split
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watchpost index --videos footage/ --labels footage/labels.csv --work work/\n\n\
+#[command(
+    after_help = "Example:\n  watchpost index --videos footage/ --labels footage/labels.csv --work work/\n\n\
     The label file is a CSV with the columns video,label (normal or abnormal). first_abnormal,last_abnormal (frames from\n\
-    0, both inclusive) or abnormal_frames (\"10-20;40-55\") are used by the evaluation only, never by the training.")]
+    0, both inclusive) or abnormal_frames (\"10-20;40-55\") are used by the evaluation only, never by the training."
+)]
 pub struct Args {
     /// Folder of videos: files that ffmpeg reads, or folders of images
     #[arg(long, value_name = "DIR")]

@@ -4,7 +4,7 @@ use super::progress;
 use anyhow::Result;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use vad_scenes::{SetSpec, write_set};
+use vad_scenes::{AnomalyKind, SetSpec, write_set};
 
 /// Make up street scenes with labelled anomalies
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,9 @@ pub struct Args {
     /// Cameras that the videos are spread over
     #[arg(long, default_value_t = SetSpec::default().places)]
     places: u32,
+    /// Kinds of anomaly, dealt out in turn: cyclist, vehicle, runner, fall, left-object [default: all]
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    kinds: Vec<AnomalyKind>,
     /// Replace a set that is there already
     #[arg(long)]
     replace: bool,
@@ -42,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
         abnormal: args.abnormal.unwrap_or(args.videos / 2),
         frames: args.frames,
         places: args.places,
+        kinds: if args.kinds.is_empty() { AnomalyKind::ALL.to_vec() } else { args.kinds.clone() },
         ..SetSpec::default()
     };
     let bar = progress::bar(u64::from(spec.videos) * spec.frames, "frames");

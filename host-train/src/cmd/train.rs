@@ -21,10 +21,12 @@ pub const THRESHOLD_FILE: &str = "threshold.json";
 
 /// Train a detector from video-level labels
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  watchpost train --work work/\n  watchpost train --work work/ --name slow --steps 2000\n\n\
+#[command(
+    after_help = "Examples:\n  watchpost train --work work/\n  watchpost train --work work/ --name slow --steps 2000\n\n\
     An interrupted training goes on where its checkpoint stands when the same command is given again. The model is\n\
     chosen on the validation split by video-level labels; the test split is never looked at. The alarm threshold comes\n\
-    from the normal training and validation videos.")]
+    from the normal training and validation videos."
+)]
 pub struct Args {
     #[command(flatten)]
     work: WorkOption,
@@ -138,7 +140,12 @@ impl From<Published> for PublishedData {
 }
 
 /// Cached features of the training and validation videos.
-fn features(work: &Work, dataset: &Dataset, args: &Args, spec: &ModelSpec) -> Result<BTreeMap<String, Features>> {
+fn features(
+    work: &Work,
+    dataset: &Dataset,
+    args: &Args,
+    spec: &ModelSpec,
+) -> Result<BTreeMap<String, Features>> {
     let encoder = args.encoder.load(spec)?;
     let cache = work.features()?;
     let entries = dataset.splits.train.entries().iter().chain(dataset.splits.val.entries());
@@ -168,10 +175,9 @@ fn calibrate(
 
 fn describe(selection: &Selection) -> String {
     match selection {
-        Selection::Validation(point) => format!(
-            "chosen on the validation split: step {}, video-level AUC {:.3}",
-            point.step, point.auc
-        ),
+        Selection::Validation(point) => {
+            format!("chosen on the validation split: step {}, video-level AUC {:.3}", point.step, point.auc)
+        }
         Selection::Last { step, reason } => {
             format!("the model of the last step, {}: {reason}", count(*step as usize, "step"))
         }

@@ -50,10 +50,6 @@ impl Work {
         Ok(Self { root: root.to_path_buf() })
     }
 
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     pub fn dataset_path(&self) -> PathBuf {
         self.root.join("dataset.json")
     }
@@ -75,18 +71,27 @@ impl Work {
         }
         let mut runs = list_folders(&self.runs());
         match runs.len() {
-            0 => bail!("no run in {}\n  remedy: watchpost train --work {}", self.runs().display(), self.root.display()),
+            0 => bail!(
+                "no run in {}\n  remedy: watchpost train --work {}",
+                self.runs().display(),
+                self.root.display()
+            ),
             1 => Ok(runs.remove(0)),
             _ => {
                 let names: Vec<_> = runs.iter().filter_map(|run| run.file_name()?.to_str()).collect();
-                bail!("several runs in {}: choose one with --run ({})", self.runs().display(), names.join(", "))
+                bail!(
+                    "several runs in {}: choose one with --run ({})",
+                    self.runs().display(),
+                    names.join(", ")
+                )
             }
         }
     }
 
     pub fn dataset(&self) -> Result<Dataset> {
         let path = self.dataset_path();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let file: DatasetFile =
             serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         ensure!(
@@ -106,7 +111,14 @@ impl Work {
     }
 
     /// Writes `dataset.json` in one step.
-    pub fn save_dataset(&self, manifest: &Manifest, splits: &Splits, videos: &Path, labels: &Path, seed: u64) -> Result<()> {
+    pub fn save_dataset(
+        &self,
+        manifest: &Manifest,
+        splits: &Splits,
+        videos: &Path,
+        labels: &Path,
+        seed: u64,
+    ) -> Result<()> {
         let file = DatasetFile {
             format: FORMAT,
             videos: absolute(videos)?,

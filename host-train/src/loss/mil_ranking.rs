@@ -19,11 +19,7 @@ pub struct RankingWeights {
 
 impl Default for RankingWeights {
     fn default() -> Self {
-        Self {
-            margin: 1.0,
-            sparsity: 0.01,
-            smoothness: 0.0,
-        }
+        Self { margin: 1.0, sparsity: 0.01, smoothness: 0.0 }
     }
 }
 
@@ -47,10 +43,7 @@ pub struct RankingLoss {
 pub fn sub_bag_scores(scores: Tensor<2>, clips_per_segment: usize) -> Tensor<2> {
     let [bags, clips] = scores.dims();
     let segments = clips / clips_per_segment.max(1);
-    scores
-        .reshape([bags, segments, clips_per_segment])
-        .mean_dim(2)
-        .squeeze_dim(2)
+    scores.reshape([bags, segments, clips_per_segment]).mean_dim(2).squeeze_dim(2)
 }
 
 /// Eq 7 for each pair of an abnormal and a normal bag:
@@ -80,17 +73,9 @@ pub fn paper(
     weights: RankingWeights,
 ) -> RankingLoss {
     let sparse = abnormal.clone().mean();
-    let hinge_only = RankingWeights {
-        sparsity: 0.0,
-        ..weights
-    };
+    let hinge_only = RankingWeights { sparsity: 0.0, ..weights };
     let rank = paper_paired(normal, abnormal, clips_per_segment, hinge_only).mean();
-    RankingLoss {
-        total: rank.clone() + sparse.clone() * weights.sparsity,
-        rank,
-        sparse,
-        smooth: None,
-    }
+    RankingLoss { total: rank.clone() + sparse.clone() * weights.sparsity, rank, sparse, smooth: None }
 }
 
 /// Eq 7 with the hinge over all pairs instead of fixed pairs; a one-element tensor.
@@ -100,13 +85,8 @@ pub fn paper_all_pairs(
     clips_per_segment: usize,
     weights: RankingWeights,
 ) -> Tensor<1> {
-    let best = |scores| {
-        sub_bag_scores(scores, clips_per_segment)
-            .max_dim(1)
-            .squeeze_dim(1)
-    };
-    all_pairs_hinge(best(normal), best(abnormal.clone()), weights.margin)
-        + abnormal.mean() * weights.sparsity
+    let best = |scores| sub_bag_scores(scores, clips_per_segment).max_dim(1).squeeze_dim(1);
+    all_pairs_hinge(best(normal), best(abnormal.clone()), weights.margin) + abnormal.mean() * weights.sparsity
 }
 
 /// The released loss: a bag's score is the mean of its `topk` highest single clips (not of sub-bags), and the hinge
@@ -114,34 +94,19 @@ pub fn paper_all_pairs(
 ///
 /// # Shapes
 /// `normal` is `[Bn, L * T]`, `abnormal` is `[Ba, L * T]`; bags shorter than `topk` use all their clips.
-pub fn released(
-    normal: Tensor<2>,
-    abnormal: Tensor<2>,
-    topk: usize,
-    weights: RankingWeights,
-) -> RankingLoss {
+pub fn released(normal: Tensor<2>, abnormal: Tensor<2>, topk: usize, weights: RankingWeights) -> RankingLoss {
     let bag_score = |scores: Tensor<2>| -> Tensor<1> {
         let k = topk.clamp(1, scores.dims()[1].max(1));
         scores.topk(k, 1).mean_dim(1).squeeze_dim(1)
     };
-    let rank = all_pairs_hinge(
-        bag_score(normal),
-        bag_score(abnormal.clone()),
-        weights.margin,
-    );
+    let rank = all_pairs_hinge(bag_score(normal), bag_score(abnormal.clone()), weights.margin);
     let sparse = abnormal.clone().mean();
     let mut total = rank.clone() + sparse.clone() * weights.sparsity;
-    let smooth =
-        (weights.smoothness != 0.0 && abnormal.dims()[1] > 1).then(|| smoothness(abnormal));
+    let smooth = (weights.smoothness != 0.0 && abnormal.dims()[1] > 1).then(|| smoothness(abnormal));
     if let Some(smooth) = &smooth {
         total = total + smooth.clone() * weights.smoothness;
     }
-    RankingLoss {
-        total,
-        rank,
-        sparse,
-        smooth,
-    }
+    RankingLoss { total, rank, sparse, smooth }
 }
 
 /// Mean squared difference of successive scores, within each bag.

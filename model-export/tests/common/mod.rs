@@ -22,10 +22,7 @@ pub type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
 /// A spec of I3D with MIST's head at another clip geometry.
 pub fn spec(frames: u16, height_px: u16, width_px: u16) -> ModelSpec {
     let mut spec = ModelSpec::i3d_mist("synthetic");
-    spec.clip = ClipSpec {
-        frames,
-        stride: frames,
-    };
+    spec.clip = ClipSpec { frames, stride: frames };
     spec.preprocess.height_px = height_px;
     spec.preprocess.width_px = width_px;
     spec
@@ -33,15 +30,10 @@ pub fn spec(frames: u16, height_px: u16, width_px: u16) -> ModelSpec {
 
 /// Serialises tensors as a safetensors file.
 pub fn safetensors(tensors: &Tensors) -> Vec<u8> {
-    let bytes: Vec<Vec<u8>> = tensors
-        .iter()
-        .map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        .collect();
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
     let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
-        (
-            name.as_str(),
-            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
-        )
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
     });
     safetensors::serialize(views, None).unwrap()
 }
@@ -105,12 +97,7 @@ pub fn i3d_tensors() -> Tensors {
             tensors.push((name, shape, values));
         };
         let bound = (6.0 / (input * side.pow(3)) as f64).sqrt();
-        add(
-            "conv.weight",
-            vec![out, input, side, side, side],
-            -bound,
-            bound,
-        );
+        add("conv.weight", vec![out, input, side, side, side], -bound, bound);
         add("bn.running_mean", vec![out], -0.1, 0.1);
         add("bn.running_var", vec![out], 0.5, 1.5);
         add("bn.bias", vec![out], -0.1, 0.1);
@@ -122,17 +109,9 @@ pub fn i3d_tensors() -> Tensors {
 pub fn kinetics_weights() -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let shared = std::env::var_os("WATCHPOST_SHARED").map(PathBuf::from);
-    let roots = [
-        shared,
-        Some(workspace.join("../shared")),
-        Some(workspace.join("shared")),
-    ];
+    let roots = [shared, Some(workspace.join("../shared")), Some(workspace.join("shared"))];
     let file = "data/i3d/i3d_rgb_kinetics400.safetensors";
-    let found = roots
-        .into_iter()
-        .flatten()
-        .map(|root| root.join(file))
-        .find(|p| p.is_file());
+    let found = roots.into_iter().flatten().map(|root| root.join(file)).find(|p| p.is_file());
     if found.is_none() {
         eprintln!("SKIPPED: no {file} under WATCHPOST_SHARED or ../shared; set WATCHPOST_SHARED");
     }

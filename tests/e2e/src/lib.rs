@@ -14,7 +14,11 @@ pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let profile = test.ancestors().nth(2).expect("tests lie in <profile>/deps");
     let path = profile.join(name);
-    assert!(path.is_file(), "{} is missing: build it with `cargo build --workspace --all-targets`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: build it with `cargo build --workspace --all-targets`",
+        path.display()
+    );
     path
 }
 
@@ -84,6 +88,9 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("\n*** SKIPPED: {} is absent; set WATCHPOST_SHARED to the folder that holds data/{name} ***\n", path.display());
+    eprintln!(
+        "\n*** SKIPPED: {} is absent; set WATCHPOST_SHARED to the folder that holds data/{name} ***\n",
+        path.display()
+    );
     None
 }

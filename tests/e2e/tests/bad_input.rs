@@ -12,7 +12,8 @@ fn footage() -> &'static Path {
         .get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
             let out = folder.path().to_str().unwrap();
-            run("watchpost", &["scenes", "--out", out, "--videos", "4", "--frames", "48", "--replace"]).expect_success();
+            run("watchpost", &["scenes", "--out", out, "--videos", "4", "--frames", "48", "--replace"])
+                .expect_success();
             folder
         })
         .path()
@@ -41,7 +42,8 @@ fn edit_labels(folder: &Path, edit: impl Fn(&str) -> String) -> PathBuf {
 }
 
 fn replace_in_line(text: &str, line: usize, edit: impl Fn(&str) -> String) -> String {
-    let lines = text.lines().enumerate().map(|(at, old)| if at + 1 == line { edit(old) } else { old.to_owned() });
+    let lines =
+        text.lines().enumerate().map(|(at, old)| if at + 1 == line { edit(old) } else { old.to_owned() });
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
@@ -49,7 +51,9 @@ fn replace_in_line(text: &str, line: usize, edit: impl Fn(&str) -> String) -> St
 fn an_unknown_label_names_file_line_and_the_allowed_ones() {
     let (folder, work) = (copy(), tempfile::tempdir().unwrap());
     let labels = edit_labels(folder.path(), |text| {
-        replace_in_line(text, 3, |line| line.replace(",normal,", ",normall,").replace(",abnormal,", ",abnormall,"))
+        replace_in_line(text, 3, |line| {
+            line.replace(",normal,", ",normall,").replace(",abnormal,", ",abnormall,")
+        })
     });
     let refused = index(folder.path(), &labels, work.path());
     refused.expect_refusal(&["labels.csv:3", "normall", "normal"]);
@@ -70,7 +74,8 @@ fn a_missing_label_names_file_and_line() {
 fn a_label_for_a_video_that_is_not_there_names_both() {
     let (folder, work) = (copy(), tempfile::tempdir().unwrap());
     std::fs::remove_file(folder.path().join("scene-001.mp4")).unwrap();
-    index(folder.path(), &folder.path().join("labels.csv"), work.path()).expect_refusal(&["labels.csv", "scene-001"]);
+    index(folder.path(), &folder.path().join("labels.csv"), work.path())
+        .expect_refusal(&["labels.csv", "scene-001"]);
 }
 
 /// Without the I3D weights the extraction would stop for their lack, and the test would show nothing.
@@ -90,9 +95,15 @@ fn extract_with(damage: impl Fn(&Path), name: &str) {
     let weights = format!("--weights={}", weights.display());
     run("watchpost", &["extract", &work_option, &weights]).expect_refusal(&[name]);
     let kept = run("watchpost", &["extract", &work_option, &weights, "--keep-going"]).expect_success();
-    assert!(kept.stderr.contains(name) && kept.stdout.contains("3 videos"), "{}\n{}", kept.stdout, kept.stderr);
+    assert!(
+        kept.stderr.contains(name) && kept.stdout.contains("3 videos"),
+        "{}\n{}",
+        kept.stdout,
+        kept.stderr
+    );
     let leftovers = std::fs::read_dir(work.path().join("features")).unwrap();
-    let partial = leftovers.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    let partial =
+        leftovers.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
     assert_eq!(partial.count(), 0, "a half-written feature file was left behind");
 }
 
@@ -123,9 +134,17 @@ fn a_misspelt_key_names_file_line_and_suggestion() {
     .unwrap();
     let config = config.to_str().unwrap();
     for command in ["check", "run"] {
-        run("watchpostd", &[command, "--config", config]).expect_refusal(&["board.toml:8", "netwrok", "network"]);
+        run("watchpostd", &[command, "--config", config]).expect_refusal(&[
+            "board.toml:8",
+            "netwrok",
+            "network",
+        ]);
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a refused configuration must leave no files");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "a refused configuration must leave no files"
+    );
 }
 
 #[test]

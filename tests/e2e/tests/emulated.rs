@@ -15,15 +15,20 @@ const INPUT_PX: u16 = 64;
 #[test]
 fn emulated_scores_equal_native_ones() {
     let Some(board) = std::env::var_os("WATCHPOSTD_AARCH64").map(PathBuf::from) else {
-        eprintln!("\n*** SKIPPED: no aarch64 program; `cargo xtask cross` builds it and runs this test ***\n");
+        eprintln!(
+            "\n*** SKIPPED: no aarch64 program; `cargo xtask cross` builds it and runs this test ***\n"
+        );
         return;
     };
     let Some(weights) = shared_data("i3d") else { return };
     let folder = tempfile::tempdir().unwrap();
     let bundle = small_bundle(&weights.join("i3d_rgb_kinetics400.safetensors"), folder.path());
     let out = folder.path().join("scenes");
-    run("watchpost", &["scenes", "--out", out.to_str().unwrap(), "--videos", "1", "--abnormal", "1", "--frames", "48"])
-        .expect_success();
+    run(
+        "watchpost",
+        &["scenes", "--out", out.to_str().unwrap(), "--videos", "1", "--abnormal", "1", "--frames", "48"],
+    )
+    .expect_success();
     let video = out.join("scene-000.mp4");
 
     let native = replay(Command::new(program("watchpostd")), &bundle, &video);
@@ -67,7 +72,8 @@ fn formula_head(dims: &[u32]) -> Vec<u8> {
         let name = ["regressor.0", "regressor.3", "regressor.5"][layer];
         let (inputs, outputs) = (pair[0] as usize, pair[1] as usize);
         let values = (0..inputs * outputs).map(|i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5);
-        let bytes: Vec<u8> = values.flat_map(|value| (value / (inputs as f32).sqrt()).to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            values.flat_map(|value| (value / (inputs as f32).sqrt()).to_le_bytes()).collect();
         tensors.push((format!("{name}.weight"), vec![outputs, inputs], bytes));
         tensors.push((format!("{name}.bias"), vec![outputs], vec![0; outputs * 4]));
     }

@@ -16,7 +16,8 @@ fn the_demo_ends_with_an_alarm_inside_the_true_interval() {
     let Some(weights) = shared_data("i3d") else { return };
     let work = tempfile::tempdir().unwrap();
     let weights = weights.join("i3d_rgb_kinetics400.safetensors");
-    let demo = run("watchpost", &["demo", "--work", &text(work.path()), "--weights", &text(&weights)]).expect_success();
+    let demo = run("watchpost", &["demo", "--work", &text(work.path()), "--weights", &text(&weights)])
+        .expect_success();
     println!("{}", demo.stdout);
     for part in ["the hub holds an alarm", "no alarm was raised", "report: "] {
         assert!(demo.stdout.contains(part), "{part:?} is missing:\n{}\n{}", demo.stdout, demo.stderr);
@@ -45,8 +46,11 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     let labels = videos.join("labels.csv");
     let work_option = format!("--work={}", work.display());
 
-    run("watchpost", &["index", "--videos", &text(&videos), "--labels", &text(&labels), &work_option, "--val", "0"])
-        .expect_success();
+    run(
+        "watchpost",
+        &["index", "--videos", &text(&videos), "--labels", &text(&labels), &work_option, "--val", "0"],
+    )
+    .expect_success();
     run("watchpost", &["extract", &work_option, &weights]).expect_success();
     run("watchpost", &["train", &work_option, &weights, "--seed", "3", "--steps", "60"]).expect_success();
     run("watchpost", &["eval", &work_option, &weights]).expect_success();
@@ -57,10 +61,13 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     let held_back = &evaluation["videos"][0];
     let name = held_back["video"].as_str().unwrap();
     let video = videos.join(format!("{name}.mp4"));
-    let replay = run("watchpostd", &["replay", "--json", "--bundle", &text(&bundle), &text(&video)]).expect_success();
+    let replay =
+        run("watchpostd", &["replay", "--json", "--bundle", &text(&bundle), &text(&video)]).expect_success();
 
-    let frame_scores: Vec<f64> = held_back["raw"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
-    let clips: Vec<serde_json::Value> = replay.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let frame_scores: Vec<f64> =
+        held_back["raw"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
+    let clips: Vec<serde_json::Value> =
+        replay.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(clips.len(), frame_scores.len().div_ceil(16), "{}", replay.stdout);
     let mut worst = 0.0_f64;
     for clip in &clips {

@@ -47,11 +47,18 @@ fn kill_and_judge(what: &str, mut rig: Rig, kills: u64) {
         tally.with_records_in_flight,
         tally.total()
     );
-    assert!(judgement.raised as u64 >= kills, "{} alarms for {kills} kills: too few to prove anything", judgement.raised);
+    assert!(
+        judgement.raised as u64 >= kills,
+        "{} alarms for {kills} kills: too few to prove anything",
+        judgement.raised
+    );
 }
 
 fn mosquitto() -> Option<PathBuf> {
-    ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].map(PathBuf::from).into_iter().find(|path| path.exists())
+    ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.exists())
 }
 
 #[test]
@@ -63,7 +70,9 @@ fn kills_of_boards_and_of_the_hub_with_its_broker_lose_and_double_nothing() {
 #[test]
 fn kills_of_board_hub_and_a_foreign_broker_lose_and_double_nothing() {
     let Some(program) = mosquitto() else {
-        eprintln!("SKIPPED: mosquitto is not installed, so the external broker was NOT tested. Remedy: apt-get install mosquitto");
+        eprintln!(
+            "SKIPPED: mosquitto is not installed, so the external broker was NOT tested. Remedy: apt-get install mosquitto"
+        );
         return;
     };
     let kills = env_number("WATCHPOST_KILLS", 300) / 3;

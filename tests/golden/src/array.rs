@@ -17,10 +17,7 @@ pub struct Array<T> {
 impl<T: Copy> Array<T> {
     /// The same array with every element converted.
     pub fn map<U>(&self, convert: impl Fn(T) -> U) -> Array<U> {
-        Array {
-            shape: self.shape.clone(),
-            data: self.data.iter().map(|&value| convert(value)).collect(),
-        }
+        Array { shape: self.shape.clone(), data: self.data.iter().map(|&value| convert(value)).collect() }
     }
 
     /// Row `index` along the first axis, as a slice.
@@ -97,10 +94,7 @@ impl Stored {
 type Npz<'a> = NpzReader<Cursor<&'a [u8]>>;
 
 /// Reads member `name` as `T`; `None` when its element type is another one.
-fn read_as<T: ReadableElement + Clone>(
-    npz: &mut Npz<'_>,
-    name: &str,
-) -> Option<Result<Array<T>, String>> {
+fn read_as<T: ReadableElement + Clone>(npz: &mut Npz<'_>, name: &str) -> Option<Result<Array<T>, String>> {
     use ndarray_npy::ReadNpyError::WrongDescriptor;
     match npz.by_name::<OwnedRepr<T>, IxDyn>(name) {
         Ok(array) => Some(Ok(row_major(&array))),
@@ -124,8 +118,7 @@ pub(crate) fn read_npz(bytes: &[u8]) -> Result<Vec<(String, Stored)>, String> {
     let mut arrays = Vec::with_capacity(names.len());
     for name in names {
         let key = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-        let stored =
-            read_member(&mut npz, &name).map_err(|reason| format!("array `{key}`: {reason}"))?;
+        let stored = read_member(&mut npz, &name).map_err(|reason| format!("array `{key}`: {reason}"))?;
         arrays.push((key, stored));
     }
     Ok(arrays)

@@ -28,24 +28,16 @@ impl Case {
     /// size, SHA-256, and the presence, shape and element type of every array.
     pub fn load(root: &Path, name: &str) -> Result<Self, String> {
         let json_path = root.join(format!("{name}.json"));
-        let text =
-            fs::read_to_string(&json_path).map_err(|e| format!("{}: {e}", json_path.display()))?;
-        let meta: Value =
-            serde_json::from_str(&text).map_err(|e| format!("{}: {e}", json_path.display()))?;
+        let text = fs::read_to_string(&json_path).map_err(|e| format!("{}: {e}", json_path.display()))?;
+        let meta: Value = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", json_path.display()))?;
         let arrays = match npz_path(root, name, &meta) {
-            Some(path) => {
-                load_arrays(&path, &meta).map_err(|e| format!("{}: {e}", path.display()))?
-            }
+            Some(path) => load_arrays(&path, &meta).map_err(|e| format!("{}: {e}", path.display()))?,
             None if meta.get("arrays").is_some() => {
                 return Err(format!("{}: no npz beside it", json_path.display()));
             }
             None => BTreeMap::new(),
         };
-        Ok(Self {
-            name: name.to_owned(),
-            meta,
-            arrays,
-        })
+        Ok(Self { name: name.to_owned(), meta, arrays })
     }
 
     /// `<folder>/<name>`, for example `metrics/tiny`.
@@ -108,9 +100,7 @@ impl Case {
             Stored::U16(array) => array.map(i64::from),
             Stored::U8(array) => array.map(i64::from),
             Stored::Bool(array) => array.map(i64::from),
-            Stored::U64(array) => {
-                array.map(|value| i64::try_from(value).expect("uint64 value beyond int64"))
-            }
+            Stored::U64(array) => array.map(|value| i64::try_from(value).expect("uint64 value beyond int64")),
             Stored::F32(_) | Stored::F64(_) => self.wrong_type(key, "an integer array"),
         }
     }
@@ -174,10 +164,7 @@ impl Case {
 
     /// The free text of the JSON's `tolerance`; "exact" where it gives none.
     pub fn tolerance_text(&self) -> &str {
-        self.meta
-            .get("tolerance")
-            .and_then(Value::as_str)
-            .unwrap_or("exact")
+        self.meta.get("tolerance").and_then(Value::as_str).unwrap_or("exact")
     }
 
     /// The tolerance of the case: the first clause of its text.
@@ -188,16 +175,13 @@ impl Case {
     /// The tolerance of the clause that contains `word` (any case), such as `Adagrad`, `f64` or `features`; the first
     /// clause when none does.
     pub fn tolerance_for(&self, word: &str) -> Tolerance {
-        Tolerance::parse_for(self.tolerance_text(), word)
-            .unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        Tolerance::parse_for(self.tolerance_text(), word).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// Names under `params.tensors`, sorted: the tensors whose values come from the case's hash instead of a file.
     pub fn hashed_names(&self) -> Vec<&str> {
         let tensors = self.param("tensors").and_then(Value::as_object);
-        tensors
-            .map(|map| map.keys().map(String::as_str).collect())
-            .unwrap_or_default()
+        tensors.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default()
     }
 
     /// A tensor made by the case's hash: `params.tensors.<name>` = [shape, lo, hi]; or the input `params.<name>`, either
@@ -223,50 +207,30 @@ impl Case {
             .map(|n| usize::try_from(n.as_u64().unwrap()).unwrap())
             .collect();
         let (lo, hi) = (rest[1].as_f64().unwrap(), rest[2].as_f64().unwrap());
-        Array {
-            data: hashed_values(hash_name, seed, shape.iter().product(), lo, hi),
-            shape,
-        }
+        Array { data: hashed_values(hash_name, seed, shape.iter().product(), lo, hi), shape }
     }
 
     fn stored(&self, key: &str) -> &Stored {
         self.arrays.get(key).unwrap_or_else(|| {
-            panic!(
-                "{}: no array `{key}`; it has {:?}",
-                self.name,
-                self.arrays.keys().collect::<Vec<_>>()
-            )
+            panic!("{}: no array `{key}`; it has {:?}", self.name, self.arrays.keys().collect::<Vec<_>>())
         })
     }
 
     fn wrong_type(&self, key: &str, wanted: &str) -> ! {
-        panic!(
-            "{}: `{key}` is stored as {}, not {wanted}",
-            self.name,
-            self.dtype(key)
-        )
+        panic!("{}: `{key}` is stored as {}, not {wanted}", self.name, self.dtype(key))
     }
 }
 
 /// The npz beside the JSON, or else the one its `file` entry names, where either exists.
 fn npz_path(root: &Path, name: &str, meta: &Value) -> Option<PathBuf> {
-    let named = meta
-        .get("file")
-        .and_then(Value::as_str)
-        .map(|file| root.join(file));
-    [Some(root.join(format!("{name}.npz"))), named]
-        .into_iter()
-        .flatten()
-        .find(|path| path.is_file())
+    let named = meta.get("file").and_then(Value::as_str).map(|file| root.join(file));
+    [Some(root.join(format!("{name}.npz"))), named].into_iter().flatten().find(|path| path.is_file())
 }
 
 fn load_arrays(path: &Path, meta: &Value) -> Result<BTreeMap<String, Stored>, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     if let Some(want) = meta.get("sha256").and_then(Value::as_str) {
-        let got: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let got: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if got != want.to_ascii_lowercase() {
             return Err(format!(
                 "SHA-256 is {got}, the JSON says {want}: damaged, or regenerated without its JSON"
@@ -283,26 +247,18 @@ fn load_arrays(path: &Path, meta: &Value) -> Result<BTreeMap<String, Stored>, St
 }
 
 fn check_declared(key: &str, entry: &Value, stored: Option<&Stored>) -> Result<(), String> {
-    let stored =
-        stored.ok_or_else(|| format!("array `{key}` is declared in the JSON but not stored"))?;
+    let stored = stored.ok_or_else(|| format!("array `{key}` is declared in the JSON but not stored"))?;
     if let Some(shape) = entry.get("shape").and_then(Value::as_array) {
         let same = shape.len() == stored.shape().len()
-            && shape
-                .iter()
-                .zip(stored.shape())
-                .all(|(want, &got)| want.as_u64() == Some(got as u64));
+            && shape.iter().zip(stored.shape()).all(|(want, &got)| want.as_u64() == Some(got as u64));
         if !same {
-            return Err(format!(
-                "array `{key}` has shape {:?}, the JSON says {shape:?}",
-                stored.shape()
-            ));
+            return Err(format!("array `{key}` has shape {:?}, the JSON says {shape:?}", stored.shape()));
         }
     }
     match entry.get("dtype").and_then(Value::as_str) {
-        Some(dtype) if dtype != stored.dtype() => Err(format!(
-            "array `{key}` is {}, the JSON says {dtype}",
-            stored.dtype()
-        )),
+        Some(dtype) if dtype != stored.dtype() => {
+            Err(format!("array `{key}` is {}, the JSON says {dtype}", stored.dtype()))
+        }
         _ => Ok(()),
     }
 }

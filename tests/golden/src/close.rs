@@ -58,14 +58,7 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { got, want } => write!(f, "got {got} elements, want {want}"),
-            Self::Values {
-                outside,
-                total,
-                index,
-                got,
-                want,
-                allowed,
-            } => write!(
+            Self::Values { outside, total, index, got, want, allowed } => write!(
                 f,
                 "{outside} of {total} elements differ; worst at index {index}: got {got:?}, want {want:?}, \
                  difference {:.3e}, allowed {allowed:.3e}",
@@ -80,22 +73,11 @@ impl fmt::Display for Mismatch {
 ///
 /// # Errors
 /// [`Mismatch`], naming the worst element.
-pub fn compare<G: Number, W: Number>(
-    got: &[G],
-    want: &[W],
-    tolerance: Tolerance,
-) -> Result<(), Mismatch> {
+pub fn compare<G: Number, W: Number>(got: &[G], want: &[W], tolerance: Tolerance) -> Result<(), Mismatch> {
     if got.len() != want.len() {
-        return Err(Mismatch::Length {
-            got: got.len(),
-            want: want.len(),
-        });
+        return Err(Mismatch::Length { got: got.len(), want: want.len() });
     }
-    let max_abs = want
-        .iter()
-        .map(|w| w.to_f64().abs())
-        .filter(|w| w.is_finite())
-        .fold(0.0, f64::max);
+    let max_abs = want.iter().map(|w| w.to_f64().abs()).filter(|w| w.is_finite()).fold(0.0, f64::max);
     let mut outside = 0;
     let mut worst: Option<(f64, usize, f64)> = None;
     for (index, (g, w)) in got.iter().zip(want).enumerate() {

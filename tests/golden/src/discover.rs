@@ -20,24 +20,15 @@ pub fn cases_in(roots: &[PathBuf], prefix: &str) -> Vec<Case> {
     let mut found: BTreeMap<String, &Path> = BTreeMap::new();
     for root in roots {
         let mut names = Vec::new();
-        collect_names(root, "", &mut names)
-            .unwrap_or_else(|e| panic!("cannot list the cases: {e}"));
+        collect_names(root, "", &mut names).unwrap_or_else(|e| panic!("cannot list the cases: {e}"));
         found.extend(
-            names
-                .into_iter()
-                .filter(|name| name.starts_with(prefix))
-                .map(|name| (name, root.as_path())),
+            names.into_iter().filter(|name| name.starts_with(prefix)).map(|name| (name, root.as_path())),
         );
     }
-    assert!(
-        !found.is_empty(),
-        "no reference case starts with `{prefix}` in {roots:?}"
-    );
+    assert!(!found.is_empty(), "no reference case starts with `{prefix}` in {roots:?}");
     found
         .into_iter()
-        .map(|(name, root)| {
-            Case::load(root, &name).unwrap_or_else(|e| panic!("case `{name}`: {e}"))
-        })
+        .map(|(name, root)| Case::load(root, &name).unwrap_or_else(|e| panic!("case `{name}`: {e}")))
         .collect()
 }
 
@@ -46,15 +37,8 @@ pub fn cases_in(roots: &[PathBuf], prefix: &str) -> Vec<Case> {
 fn extra_root() -> Option<PathBuf> {
     let named = PathBuf::from(env::var_os("GOLDEN_DIR").filter(|value| !value.is_empty())?);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = [workspace.join(&named), named.clone()]
-        .into_iter()
-        .find(|path| path.is_dir());
-    Some(root.unwrap_or_else(|| {
-        panic!(
-            "GOLDEN_DIR names {}, which is not a folder",
-            named.display()
-        )
-    }))
+    let root = [workspace.join(&named), named.clone()].into_iter().find(|path| path.is_dir());
+    Some(root.unwrap_or_else(|| panic!("GOLDEN_DIR names {}, which is not a folder", named.display())))
 }
 
 /// Adds the names of all `*.json` in folders below `root`; files at its top (the index of all cases) are not cases.
@@ -67,11 +51,7 @@ fn collect_names(root: &Path, folder: &str, names: &mut Vec<String>) -> Result<(
         if file_name.starts_with('.') {
             continue;
         }
-        let name = if folder.is_empty() {
-            file_name
-        } else {
-            format!("{folder}/{file_name}")
-        };
+        let name = if folder.is_empty() { file_name } else { format!("{folder}/{file_name}") };
         if entry.path().is_dir() {
             collect_names(root, &name, names)?;
         } else if let (Some(stem), false) = (name.strip_suffix(".json"), folder.is_empty()) {

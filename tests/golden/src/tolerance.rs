@@ -16,11 +16,7 @@ pub struct Tolerance {
 impl Tolerance {
     /// A relative and an absolute part.
     pub const fn new(relative: f64, absolute: f64) -> Self {
-        Self {
-            relative,
-            absolute,
-            of_max_abs: 0.0,
-        }
+        Self { relative, absolute, of_max_abs: 0.0 }
     }
 
     /// No difference at all.
@@ -41,10 +37,7 @@ impl Tolerance {
     /// # Errors
     /// A text, when the first clause holds no figure.
     pub fn parse(text: &str) -> Result<Self, String> {
-        clauses(text).first().map_or_else(
-            || Err("empty tolerance".to_owned()),
-            |clause| parse_clause(clause),
-        )
+        clauses(text).first().map_or_else(|| Err("empty tolerance".to_owned()), |clause| parse_clause(clause))
     }
 
     /// The first clause that contains `word` in any case, remarks included; the first clause when none does.
@@ -53,10 +46,7 @@ impl Tolerance {
     /// A text, when that clause holds no figure.
     pub fn parse_for(text: &str, word: &str) -> Result<Self, String> {
         let word = word.to_lowercase();
-        match clauses(text)
-            .iter()
-            .find(|clause| clause.to_lowercase().contains(&word))
-        {
+        match clauses(text).iter().find(|clause| clause.to_lowercase().contains(&word)) {
             Some(clause) => parse_clause(clause),
             None => Self::parse(text),
         }
@@ -104,29 +94,18 @@ fn without_remarks(clause: &str) -> String {
 
 fn parse_clause(clause: &str) -> Result<Tolerance, String> {
     let figures = without_remarks(clause).to_lowercase();
-    let words: Vec<&str> = figures
-        .split([' ', ',', '='])
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = figures.split([' ', ',', '=']).filter(|word| !word.is_empty()).collect();
     let after = |name: &str| {
         let at = words.iter().position(|word| *word == name)?;
         words.get(at + 1)?.parse::<f64>().ok()
     };
     let (relative, absolute) = (after("rtol"), after("atol"));
     if figures.contains("of max abs") {
-        let share =
-            relative.ok_or_else(|| format!("no `rtol` before `of max abs` in `{clause}`"))?;
-        return Ok(Tolerance {
-            relative: 0.0,
-            absolute: absolute.unwrap_or(0.0),
-            of_max_abs: share,
-        });
+        let share = relative.ok_or_else(|| format!("no `rtol` before `of max abs` in `{clause}`"))?;
+        return Ok(Tolerance { relative: 0.0, absolute: absolute.unwrap_or(0.0), of_max_abs: share });
     }
     if relative.is_some() || absolute.is_some() {
-        return Ok(Tolerance::new(
-            relative.unwrap_or(0.0),
-            absolute.unwrap_or(0.0),
-        ));
+        return Ok(Tolerance::new(relative.unwrap_or(0.0), absolute.unwrap_or(0.0)));
     }
     if words.contains(&"exact") {
         return Ok(Tolerance::exact());
@@ -146,49 +125,22 @@ mod tests {
         assert_eq!(read("exact"), Tolerance::exact());
         assert_eq!(read("1e-12"), Tolerance::new(1e-12, 1e-12));
         assert_eq!(read("1e-9 (f64)"), Tolerance::new(1e-9, 1e-9));
-        assert_eq!(
-            read("scores rtol 1e-5; mean/var from the given scores 1e-9"),
-            Tolerance::new(1e-5, 0.0)
-        );
-        assert_eq!(
-            read("rtol 1e-3 atol 1e-3 on features; same top-5 classes"),
-            Tolerance::new(1e-3, 1e-3)
-        );
-        assert_eq!(
-            read("rtol 2e-4 atol 1e-4 (f32 sums over 6144)"),
-            Tolerance::new(2e-4, 1e-4)
-        );
-        assert_eq!(
-            read("rtol 1e-3 of max abs"),
-            Tolerance {
-                of_max_abs: 1e-3,
-                ..Tolerance::exact()
-            }
-        );
+        assert_eq!(read("scores rtol 1e-5; mean/var from the given scores 1e-9"), Tolerance::new(1e-5, 0.0));
+        assert_eq!(read("rtol 1e-3 atol 1e-3 on features; same top-5 classes"), Tolerance::new(1e-3, 1e-3));
+        assert_eq!(read("rtol 2e-4 atol 1e-4 (f32 sums over 6144)"), Tolerance::new(2e-4, 1e-4));
+        assert_eq!(read("rtol 1e-3 of max abs"), Tolerance { of_max_abs: 1e-3, ..Tolerance::exact() });
     }
 
     #[test]
     fn named_clauses_are_found() {
         let adagrad = "rtol 1e-3 atol 1e-6; Adagrad step atol 2e-5 (first step is sign-like)";
-        assert_eq!(
-            Tolerance::parse_for(adagrad, "adagrad").unwrap(),
-            Tolerance::new(0.0, 2e-5)
-        );
-        assert_eq!(
-            Tolerance::parse_for(adagrad, "bias").unwrap(),
-            Tolerance::new(1e-3, 1e-6)
-        );
+        assert_eq!(Tolerance::parse_for(adagrad, "adagrad").unwrap(), Tolerance::new(0.0, 2e-5));
+        assert_eq!(Tolerance::parse_for(adagrad, "bias").unwrap(), Tolerance::new(1e-3, 1e-6));
         let adam = "rtol 1e-3 atol 1e-5 on gradients; \
                     Adam step atol 2e-5 (sign-like update: entries with |grad+wd*w|<1e-6 may differ)";
-        assert_eq!(
-            Tolerance::parse_for(adam, "Adam step").unwrap(),
-            Tolerance::new(0.0, 2e-5)
-        );
+        assert_eq!(Tolerance::parse_for(adam, "Adam step").unwrap(), Tolerance::new(0.0, 2e-5));
         let kinds = "rtol 1e-4 atol 1e-5 (f32); 1e-9 (f64)";
-        assert_eq!(
-            Tolerance::parse_for(kinds, "f64").unwrap(),
-            Tolerance::new(1e-9, 1e-9)
-        );
+        assert_eq!(Tolerance::parse_for(kinds, "f64").unwrap(), Tolerance::new(1e-9, 1e-9));
     }
 
     #[test]

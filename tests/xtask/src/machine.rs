@@ -41,34 +41,17 @@ impl Need {
 
 /// Installs what is missing where this process may, and otherwise prints the command to type.
 pub fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<Need> = needs
-        .iter()
-        .copied()
-        .filter(|need| !need.is_met())
-        .collect();
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.is_met()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|need| need.debian_packages())
-        .copied()
-        .collect();
-    let by_hand = format!(
-        "apt-get install -y --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.debian_packages()).copied().collect();
+    let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !on_path("apt-get") {
-        bail!(
-            "this machine lacks programs that Debian ships as: {}",
-            packages.join(" ")
-        );
+        bail!("this machine lacks programs that Debian ships as: {}", packages.join(" "));
     }
     if !is_root() {
-        bail!(
-            "this machine lacks {}; install them with\n    sudo {by_hand}",
-            packages.join(", ")
-        );
+        bail!("this machine lacks {}; install them with\n    sudo {by_hand}", packages.join(", "));
     }
     eprintln!("xtask: installing {}", packages.join(" "));
     apt(&["update"])?;
@@ -76,10 +59,7 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     install.extend(&packages);
     apt(&install).with_context(|| format!("installation failed; try by hand:\n    {by_hand}"))?;
     match missing.iter().find(|need| !need.is_met()) {
-        Some(need) => bail!(
-            "{:?} was installed, but its program is not on PATH",
-            need.debian_packages()
-        ),
+        Some(need) => bail!("{:?} was installed, but its program is not on PATH", need.debian_packages()),
         None => Ok(()),
     }
 }
@@ -95,42 +75,26 @@ pub fn ensure_cargo_tool(name: &str) -> Result<()> {
 
 /// Adds the standard library of a compilation target if rustup has not done so already.
 pub fn ensure_target(triple: &str) -> Result<()> {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()?;
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output()?;
     let sysroot = String::from_utf8(sysroot.stdout)?;
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(triple)
-        .join("lib")
-        .is_dir()
-    {
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").is_dir() {
         return Ok(());
     }
-    crate::step::run(
-        "rustup target add",
-        Command::new("rustup").args(["target", "add", triple]),
-    )
-    .with_context(|| {
-        format!("the Rust target {triple} is missing; add it with\n    rustup target add {triple}")
-    })
+    crate::step::run("rustup target add", Command::new("rustup").args(["target", "add", triple]))
+        .with_context(|| {
+            format!("the Rust target {triple} is missing; add it with\n    rustup target add {triple}")
+        })
 }
 
 /// The folder with footage and weights that some tests need: `WATCHPOST_SHARED` or `../shared`.
 pub fn shared_data() -> PathBuf {
     std::env::var_os("WATCHPOST_SHARED")
-        .map_or_else(
-            || crate::step::workspace_root().join("../shared"),
-            PathBuf::from,
-        )
+        .map_or_else(|| crate::step::workspace_root().join("../shared"), PathBuf::from)
         .join("data")
 }
 
 pub fn say_what_data_is_missing() {
-    for (folder, tests) in [
-        ("ped2", "tests on UCSD Ped2"),
-        ("i3d", "tests with the Kinetics I3D weights"),
-    ] {
+    for (folder, tests) in [("ped2", "tests on UCSD Ped2"), ("i3d", "tests with the Kinetics I3D weights")] {
         let path = shared_data().join(folder);
         if !path.is_dir() {
             eprintln!(
@@ -143,17 +107,13 @@ pub fn say_what_data_is_missing() {
 
 fn apt(args: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
-    command
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdout(Stdio::null());
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
     crate::step::run(&format!("apt-get {}", args.join(" ")), &mut command)
 }
 
 fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// The bindings to Video4Linux are generated at build time, by libclang wherever the linker finds it.
@@ -162,7 +122,8 @@ fn has_libclang() -> bool {
         return true;
     }
     let folders = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
-    let llvm = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
+    let llvm =
+        std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
     llvm.chain(folders.map(PathBuf::from)).any(|folder| {
         let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
         names.into_iter().any(|name| {
@@ -173,8 +134,5 @@ fn has_libclang() -> bool {
 }
 
 fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }

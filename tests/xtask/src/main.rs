@@ -83,38 +83,16 @@ fn build() -> Result<()> {
 fn lint() -> Result<()> {
     machine::ensure(&[Need::CCompiler, Need::Libclang])?;
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     tidy::check()?;
     machine::ensure_cargo_tool("cargo-deny")?;
-    cargo(&[
-        "deny",
-        "--all-features",
-        "check",
-        "bans",
-        "licenses",
-        "sources",
-    ])?;
+    cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"])?;
     step::advisories()
 }
 
 fn no_std() -> Result<()> {
     machine::ensure_target("thumbv7em-none-eabihf")?;
-    cargo(&[
-        "build",
-        "-p",
-        "vad-core",
-        "-p",
-        "alarm-proto",
-        "--target",
-        "thumbv7em-none-eabihf",
-    ])
+    cargo(&["build", "-p", "vad-core", "-p", "alarm-proto", "--target", "thumbv7em-none-eabihf"])
 }
 
 const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
@@ -122,23 +100,12 @@ const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
 fn cross() -> Result<()> {
     machine::ensure(&[Need::Aarch64Compiler, Need::Libclang, Need::QemuUser, Need::Ffmpeg])?;
     machine::ensure_target(BOARD_TARGET)?;
-    cargo(&[
-        "build",
-        "--release",
-        "-p",
-        "watchpostd",
-        "--target",
-        BOARD_TARGET,
-    ])?;
-    let board = step::target_dir()
-        .join(BOARD_TARGET)
-        .join("release/watchpostd");
+    cargo(&["build", "--release", "-p", "watchpostd", "--target", BOARD_TARGET])?;
+    let board = step::target_dir().join(BOARD_TARGET).join("release/watchpostd");
     step::assert_static(&board)?;
     run(
         "watchpostd --version under qemu-aarch64",
-        std::process::Command::new("qemu-aarch64")
-            .arg(&board)
-            .arg("--version"),
+        std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
     step::replay_under_emulation(&board)
@@ -146,13 +113,5 @@ fn cross() -> Result<()> {
 
 fn gpu() -> Result<()> {
     cargo(&["check", "-p", "watchpost", "--features", "wgpu"])?;
-    cargo(&[
-        "--config",
-        "host-train/stubs/cuda.toml",
-        "check",
-        "-p",
-        "watchpost",
-        "--features",
-        "cuda",
-    ])
+    cargo(&["--config", "host-train/stubs/cuda.toml", "check", "-p", "watchpost", "--features", "cuda"])
 }

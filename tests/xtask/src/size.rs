@@ -9,20 +9,10 @@ pub fn report() -> Result<()> {
     for triple in ["", "aarch64-unknown-linux-musl"] {
         let path = target_dir().join(triple).join("release/watchpostd");
         if let Ok(meta) = std::fs::metadata(&path) {
-            let label = if triple.is_empty() {
-                "watchpostd (this machine)"
-            } else {
-                triple
-            };
-            println!(
-                "{label:<32} {:>10.1}",
-                meta.len() as f64 / f64::from(1 << 20)
-            );
+            let label = if triple.is_empty() { "watchpostd (this machine)" } else { triple };
+            println!("{label:<32} {:>10.1}", meta.len() as f64 / f64::from(1 << 20));
         }
     }
-    println!(
-        "\nBudgets stand in {}/<board>.toml.",
-        workspace_root().join("boards").display()
-    );
+    println!("\nBudgets stand in {}/<board>.toml.", workspace_root().join("boards").display());
     Ok(())
 }

@@ -11,8 +11,7 @@ pub fn workspace_root() -> PathBuf {
 }
 
 pub fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace_root().join("target"), PathBuf::from)
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from)
 }
 
 pub fn binary(name: &str) -> PathBuf {
@@ -22,13 +21,8 @@ pub fn binary(name: &str) -> PathBuf {
 /// Runs a command with its output on this terminal; an exit code other than zero is an error.
 pub fn run(what: &str, command: &mut Command) -> Result<()> {
     let started = Instant::now();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{what}`"))?;
-    eprintln!(
-        "xtask: {what}: {status} after {:.0} s",
-        started.elapsed().as_secs_f64()
-    );
+    let status = command.status().with_context(|| format!("cannot start `{what}`"))?;
+    eprintln!("xtask: {what}: {status} after {:.0} s", started.elapsed().as_secs_f64());
     if !status.success() {
         bail!("`{what}` failed with {status}");
     }
@@ -37,23 +31,14 @@ pub fn run(what: &str, command: &mut Command) -> Result<()> {
 
 pub fn cargo(args: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(
-        &format!("cargo {}", args.join(" ")),
-        Command::new(cargo).args(args),
-    )
+    run(&format!("cargo {}", args.join(" ")), Command::new(cargo).args(args))
 }
 
 /// Asks for known defects in dependencies. The list is fetched from the network: where that is closed, say so and go on.
 pub fn advisories() -> Result<()> {
-    let output = Command::new("cargo")
-        .args(["deny", "check", "advisories"])
-        .output()?;
+    let output = Command::new("cargo").args(["deny", "check", "advisories"]).output()?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let unreachable = [
-        "failed to fetch",
-        "unable to fetch",
-        "failed to open advisory database",
-    ];
+    let unreachable = ["failed to fetch", "unable to fetch", "failed to open advisory database"];
     if output.status.success() {
         eprintln!("xtask: no advisory applies to the dependencies");
     } else if unreachable.iter().any(|mark| text.contains(mark)) {
@@ -67,20 +52,13 @@ pub fn advisories() -> Result<()> {
 }
 
 pub fn assert_static(program: &Path) -> Result<()> {
-    let bytes =
-        std::fs::read(program).with_context(|| format!("{} was not built", program.display()))?;
+    let bytes = std::fs::read(program).with_context(|| format!("{} was not built", program.display()))?;
     ensure!(
-        !bytes
-            .windows(9)
-            .any(|window| window == b"ld-linux-" || window == b"/ld-musl-"),
+        !bytes.windows(9).any(|window| window == b"ld-linux-" || window == b"/ld-musl-"),
         "{} asks for a dynamic loader; a board program must be static",
         program.display()
     );
-    eprintln!(
-        "xtask: {} is static, {:.1} MiB",
-        program.display(),
-        bytes.len() as f64 / f64::from(1 << 20)
-    );
+    eprintln!("xtask: {} is static, {:.1} MiB", program.display(), bytes.len() as f64 / f64::from(1 << 20));
     Ok(())
 }
 
@@ -90,15 +68,7 @@ pub fn replay_under_emulation(board: &Path) -> Result<()> {
     ensure!(script.is_file(), "{} is missing", script.display());
     let mut command = Command::new("cargo");
     command
-        .args([
-            "test",
-            "-p",
-            "e2e-tests",
-            "--test",
-            "emulated",
-            "--",
-            "--nocapture",
-        ])
+        .args(["test", "-p", "e2e-tests", "--test", "emulated", "--", "--nocapture"])
         .env("WATCHPOSTD_AARCH64", board);
     run("replay under qemu-aarch64", &mut command)
 }

@@ -27,10 +27,7 @@ pub fn check() -> Result<()> {
 fn check_rust(path: &Path, text: &str, findings: &mut Vec<String>) {
     let lines = text.lines().count();
     if lines > LONGEST_FILE_LINES {
-        findings.push(format!(
-            "{}: {lines} lines; look for a seam",
-            path.display()
-        ));
+        findings.push(format!("{}: {lines} lines; look for a seam", path.display()));
     }
     for (index, line) in text.lines().enumerate() {
         let at = || format!("{}:{}", path.display(), index + 1);
@@ -47,9 +44,5 @@ fn check_rust(path: &Path, text: &str, findings: &mut Vec<String>) {
 fn tracked_files() -> Result<Vec<PathBuf>> {
     let listing = Command::new("git").args(["ls-files", "-z"]).output()?;
     let text = String::from_utf8(listing.stdout)?;
-    Ok(text
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(PathBuf::from)
-        .collect())
+    Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
 }

@@ -25,17 +25,8 @@ pub const CRC_LEN: usize = 4;
 pub const FRAME_LIMIT: usize = 256;
 /// Length of the longest frame of this version, in bytes.
 pub const MAX_FRAME_LEN: usize = {
-    let longer = max(
-        MessageKind::Alarm.max_frame_len(),
-        MessageKind::Heartbeat.max_frame_len(),
-    );
-    max(
-        longer,
-        max(
-            MessageKind::Ack.max_frame_len(),
-            MessageKind::Gap.max_frame_len(),
-        ),
-    )
+    let longer = max(MessageKind::Alarm.max_frame_len(), MessageKind::Heartbeat.max_frame_len());
+    max(longer, max(MessageKind::Ack.max_frame_len(), MessageKind::Gap.max_frame_len()))
 };
 
 const _: () = assert!(MAX_FRAME_LEN <= FRAME_LIMIT);
@@ -116,9 +107,7 @@ pub enum DecodeError {
         found: [u8; 2],
     },
     /// The sender speaks another version.
-    #[error(
-        "frame has schema version {found}, but only {SCHEMA_VERSION} is known: update the older side"
-    )]
+    #[error("frame has schema version {found}, but only {SCHEMA_VERSION} is known: update the older side")]
     Version {
         /// Version found.
         found: u8,
@@ -159,10 +148,7 @@ pub enum DecodeError {
 /// # Errors
 ///
 /// [`EncodeError::Invalid`] for a message that [`Message::validate`] refuses.
-pub fn encode<'a>(
-    message: &Message,
-    buffer: &'a mut [u8; MAX_FRAME_LEN],
-) -> Result<&'a [u8], EncodeError> {
+pub fn encode<'a>(message: &Message, buffer: &'a mut [u8; MAX_FRAME_LEN]) -> Result<&'a [u8], EncodeError> {
     message.validate()?;
     match message {
         Message::Alarm(alarm) => write(MessageKind::Alarm, alarm, buffer),
@@ -180,9 +166,7 @@ fn write<'a>(
     let [m0, m1] = MAGIC;
     buffer[..HEADER_LEN].copy_from_slice(&[m0, m1, SCHEMA_VERSION, kind as u8]);
     let space = &mut buffer[HEADER_LEN..MAX_FRAME_LEN - CRC_LEN];
-    let payload_len = postcard::to_slice(payload, space)
-        .map_err(EncodeError::Payload)?
-        .len();
+    let payload_len = postcard::to_slice(payload, space).map_err(EncodeError::Payload)?.len();
     let end = HEADER_LEN + payload_len;
     let crc = CRC.checksum(&buffer[..end]);
     buffer[end..end + CRC_LEN].copy_from_slice(&crc.to_le_bytes());
@@ -216,12 +200,9 @@ fn open(frame: &[u8]) -> Result<(MessageKind, &[u8]), DecodeError> {
     if !(MIN_FRAME_LEN..=MAX_FRAME_LEN).contains(&frame.len()) {
         return Err(wrong_length());
     }
-    let (body, crc) = frame
-        .split_last_chunk::<CRC_LEN>()
-        .ok_or_else(wrong_length)?;
-    let (&[m0, m1, version, kind], payload) = body
-        .split_first_chunk::<HEADER_LEN>()
-        .ok_or_else(wrong_length)?;
+    let (body, crc) = frame.split_last_chunk::<CRC_LEN>().ok_or_else(wrong_length)?;
+    let (&[m0, m1, version, kind], payload) =
+        body.split_first_chunk::<HEADER_LEN>().ok_or_else(wrong_length)?;
     if [m0, m1] != MAGIC {
         return Err(DecodeError::Magic { found: [m0, m1] });
     }
@@ -239,11 +220,7 @@ fn open(frame: &[u8]) -> Result<(MessageKind, &[u8]), DecodeError> {
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
     let (message, rest) = postcard::take_from_bytes(payload).map_err(DecodeError::Payload)?;
-    if rest.is_empty() {
-        Ok(message)
-    } else {
-        Err(DecodeError::Trailing { extra: rest.len() })
-    }
+    if rest.is_empty() { Ok(message) } else { Err(DecodeError::Trailing { extra: rest.len() }) }
 }
 
 const fn max(a: usize, b: usize) -> usize {

@@ -33,7 +33,5 @@ pub use frame::{
     CRC_LEN, DecodeError, EncodeError, FRAME_LIMIT, HEADER_LEN, MAGIC, MAX_FRAME_LEN, MessageKind,
     SCHEMA_VERSION, decode, encode,
 };
-pub use message::{
-    Ack, Alarm, BootId, EventKind, Gap, Heartbeat, InvalidField, Message, RecordId, Severity,
-};
+pub use message::{Ack, Alarm, BootId, EventKind, Gap, Heartbeat, InvalidField, Message, RecordId, Severity};
 pub use name::{BoardId, CameraId, MAX_NAME_LEN, NameError, SiteId};

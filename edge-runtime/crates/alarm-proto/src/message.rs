@@ -10,9 +10,7 @@ use crate::name::{BoardId, CameraId};
 
 /// One opening of a board's store of records: one start of its daemon, or the store in memory that it
 /// falls back to while its disk fails.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, MaxSize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, MaxSize)]
 pub struct BootId {
     /// Durable count of openings.
     pub counter: u32,
@@ -46,9 +44,7 @@ pub enum EventKind {
 }
 
 /// How urgent an alarm is; set per camera on the board.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, MaxSize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, MaxSize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Look when there is time.
@@ -177,21 +173,13 @@ impl Ack {
     /// The acknowledgement of one record.
     #[must_use]
     pub fn of(record: &RecordId) -> Self {
-        Self {
-            board: record.board.clone(),
-            boot: record.boot,
-            seq: record.seq,
-        }
+        Self { board: record.board.clone(), boot: record.boot, seq: record.seq }
     }
 
     /// Key of the record that it acknowledges.
     #[must_use]
     pub fn record(&self) -> RecordId {
-        RecordId {
-            board: self.board.clone(),
-            boot: self.boot,
-            seq: self.seq,
-        }
+        RecordId { board: self.board.clone(), boot: self.boot, seq: self.seq }
     }
 }
 
@@ -246,25 +234,13 @@ impl Gap {
     fn validate(&self) -> Result<(), InvalidField> {
         check(self.id.seq >= 1, "gap.id.seq", "at least 1")?;
         check(self.first_seq >= 1, "gap.first_seq", "at least 1")?;
-        check(
-            self.first_seq <= self.last_seq,
-            "gap.last_seq",
-            "at least gap.first_seq",
-        )?;
+        check(self.first_seq <= self.last_seq, "gap.last_seq", "at least gap.first_seq")?;
         // No overflow: `first_seq` is at least 1.
         let most = self.last_seq - self.first_seq + 1;
-        check(
-            (1..=most).contains(&self.dropped),
-            "gap.dropped",
-            "1 to the numbers in its range",
-        )
+        check((1..=most).contains(&self.dropped), "gap.dropped", "1 to the numbers in its range")
     }
 }
 
 fn check(holds: bool, field: &'static str, rule: &'static str) -> Result<(), InvalidField> {
-    if holds {
-        Ok(())
-    } else {
-        Err(InvalidField { field, rule })
-    }
+    if holds { Ok(()) } else { Err(InvalidField { field, rule }) }
 }

@@ -127,10 +127,7 @@ mod tests {
         assert!(BoardId::try_from("north-gate_2").is_ok());
         assert!(BoardId::try_from("abcdefghijklmnopqrstuvwxyz012345").is_ok());
         assert_eq!(BoardId::try_from(""), Err(NameError::Empty));
-        assert_eq!(
-            BoardId::try_from("abcdefghijklmnopqrstuvwxyz0123456"),
-            Err(NameError::TooLong)
-        );
+        assert_eq!(BoardId::try_from("abcdefghijklmnopqrstuvwxyz0123456"), Err(NameError::TooLong));
     }
 
     #[test]

@@ -109,12 +109,7 @@ impl Topic {
     /// The topic as text.
     #[must_use]
     pub fn text(&self) -> TopicText {
-        join(
-            &self.prefix,
-            self.site.as_str(),
-            self.board.as_str(),
-            self.channel,
-        )
+        join(&self.prefix, self.site.as_str(), self.board.as_str(), self.channel)
     }
 
     /// Reads a topic.
@@ -125,8 +120,7 @@ impl Topic {
     pub fn parse(text: &str) -> Result<Self, TopicError> {
         let mut levels = text.split('/');
         let mut next = || levels.next().ok_or(TopicError::Form);
-        let (prefix, site, board, channel, encoding) =
-            (next()?, next()?, next()?, next()?, next()?);
+        let (prefix, site, board, channel, encoding) = (next()?, next()?, next()?, next()?, next()?);
         if encoding != "bin" || levels.next().is_some() {
             return Err(TopicError::Form);
         }
@@ -136,10 +130,7 @@ impl Topic {
             prefix: Prefix::try_from(prefix).map_err(bad("prefix"))?,
             site: SiteId::try_from(site).map_err(bad("site"))?,
             board: BoardId::try_from(board).map_err(bad("board"))?,
-            channel: Channel::ALL
-                .into_iter()
-                .find(is_named)
-                .ok_or(TopicError::Channel)?,
+            channel: Channel::ALL.into_iter().find(is_named).ok_or(TopicError::Channel)?,
         })
     }
 }
@@ -159,11 +150,6 @@ pub fn filter(prefix: &Prefix, site: Option<&SiteId>, channel: Channel) -> Topic
 fn join(prefix: &Prefix, site: &str, board: &str, channel: Channel) -> TopicText {
     let mut text = TopicText::new();
     // Cannot fail: the levels are bounded, and `MAX_TOPIC_LEN` is their sum.
-    let _ = write!(
-        text,
-        "{}/{site}/{board}/{}/bin",
-        prefix.as_str(),
-        channel.as_str()
-    );
+    let _ = write!(text, "{}/{site}/{board}/{}/bin", prefix.as_str(), channel.as_str());
     text
 }

@@ -121,27 +121,15 @@ fn ack_with_seq(seq: &[u8]) -> Vec<u8> {
 #[test]
 fn numbers_have_one_encoding() {
     assert!(decode(&ack_with_seq(&[5])).is_ok());
-    assert_eq!(
-        decode(&ack_with_seq(&[0x85, 0x00])),
-        Err(DecodeError::NotCanonical)
-    );
-    assert_eq!(
-        decode(&ack_with_seq(&[0x85, 0x80, 0x00])),
-        Err(DecodeError::NotCanonical)
-    );
+    assert_eq!(decode(&ack_with_seq(&[0x85, 0x00])), Err(DecodeError::NotCanonical));
+    assert_eq!(decode(&ack_with_seq(&[0x85, 0x80, 0x00])), Err(DecodeError::NotCanonical));
     let too_long = [&[0xff; 9][..], &[0x7f]].concat();
-    assert!(matches!(
-        decode(&ack_with_seq(&too_long)),
-        Err(DecodeError::Payload(_))
-    ));
+    assert!(matches!(decode(&ack_with_seq(&too_long)), Err(DecodeError::Payload(_))));
 }
 
 #[test]
 fn rules_of_fields_hold_on_receipt() {
-    assert!(matches!(
-        decode(&ack_with_seq(&[0])),
-        Err(DecodeError::Invalid(_))
-    ));
+    assert!(matches!(decode(&ack_with_seq(&[0])), Err(DecodeError::Invalid(_))));
     for (offset, value) in [(0, f32::NAN), (4, f32::INFINITY), (8, f32::NEG_INFINITY)] {
         let frame = frame_of(&longest()[0]);
         let mut payload = payload_of(&frame).to_vec();
@@ -149,10 +137,7 @@ fn rules_of_fields_hold_on_receipt() {
         let at = payload.len() - 20 + offset;
         payload[at..at + 4].copy_from_slice(&value.to_le_bytes());
         let refused = decode(&forged(SCHEMA_VERSION, 1, &payload));
-        assert!(
-            matches!(refused, Err(DecodeError::Invalid(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(DecodeError::Invalid(_))), "{refused:?}");
     }
 }
 
@@ -163,20 +148,8 @@ fn names_hold_their_rules_on_receipt() {
         decode(&forged(SCHEMA_VERSION, 3, &payload))
     };
     assert!(ack_for(b"north-gate").is_ok());
-    for board in [
-        &b""[..],
-        b"a/b",
-        b"+",
-        b"#",
-        b"UPPER",
-        b"\xff\xfe",
-        b"nul\0",
-        &[b'a'; 33],
-    ] {
-        assert!(
-            matches!(ack_for(board), Err(DecodeError::Payload(_))),
-            "{board:?}"
-        );
+    for board in [&b""[..], b"a/b", b"+", b"#", b"UPPER", b"\xff\xfe", b"nul\0", &[b'a'; 33]] {
+        assert!(matches!(ack_for(board), Err(DecodeError::Payload(_))), "{board:?}");
     }
 }
 
@@ -184,10 +157,7 @@ fn names_hold_their_rules_on_receipt() {
 fn a_length_field_cannot_reach_beyond_the_frame() {
     for length in [2, 32, 127] {
         let payload = [length, b'b', 1, 2, 3];
-        assert!(
-            decode(&forged(SCHEMA_VERSION, 3, &payload)).is_err(),
-            "{length}"
-        );
+        assert!(decode(&forged(SCHEMA_VERSION, 3, &payload)).is_err(), "{length}");
     }
     let huge = [0xff, 0xff, 0xff, 0xff, 0x0f, b'b', 1, 2, 3];
     assert!(decode(&forged(SCHEMA_VERSION, 3, &huge)).is_err());

@@ -48,16 +48,12 @@ fn the_longest_messages_have_the_stated_lengths() {
 }
 
 fn alarm() -> Alarm {
-    let [Message::Alarm(alarm), ..] = longest() else {
-        unreachable!()
-    };
+    let [Message::Alarm(alarm), ..] = longest() else { unreachable!() };
     alarm
 }
 
 fn gap() -> Gap {
-    let [.., Message::Gap(gap)] = longest() else {
-        unreachable!()
-    };
+    let [.., Message::Gap(gap)] = longest() else { unreachable!() };
     gap
 }
 
@@ -65,40 +61,16 @@ fn gap() -> Gap {
 fn assert_refused(message: &Message, expected: &str) {
     let error = encode(message, &mut [0; MAX_FRAME_LEN]).map(<[u8]>::to_vec);
     assert!(matches!(error, Err(EncodeError::Invalid(_))), "{error:?}");
-    let text = error
-        .err()
-        .map(|error| error.to_string())
-        .unwrap_or_default();
-    assert!(
-        text.contains(expected),
-        "{text:?} does not say {expected:?}"
-    );
+    let text = error.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(text.contains(expected), "{text:?} does not say {expected:?}");
 }
 
 #[test]
 fn scores_that_are_not_finite_are_not_sent() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        assert_refused(
-            &Message::Alarm(Alarm {
-                score: value,
-                ..alarm()
-            }),
-            "alarm.score must be finite",
-        );
-        assert_refused(
-            &Message::Alarm(Alarm {
-                peak: value,
-                ..alarm()
-            }),
-            "alarm.peak must be finite",
-        );
-        assert_refused(
-            &Message::Alarm(Alarm {
-                threshold: value,
-                ..alarm()
-            }),
-            "alarm.threshold must be",
-        );
+        assert_refused(&Message::Alarm(Alarm { score: value, ..alarm() }), "alarm.score must be finite");
+        assert_refused(&Message::Alarm(Alarm { peak: value, ..alarm() }), "alarm.peak must be finite");
+        assert_refused(&Message::Alarm(Alarm { threshold: value, ..alarm() }), "alarm.threshold must be");
     }
 }
 
@@ -107,9 +79,7 @@ fn records_are_numbered_from_one() {
     let mut zero = alarm();
     zero.id.seq = 0;
     assert_refused(&Message::Alarm(zero), "alarm.id.seq must be at least 1");
-    let [.., Message::Ack(mut ack), _] = longest() else {
-        unreachable!()
-    };
+    let [.., Message::Ack(mut ack), _] = longest() else { unreachable!() };
     ack.seq = 0;
     assert_refused(&Message::Ack(ack), "ack.seq must be at least 1");
 }
@@ -117,27 +87,14 @@ fn records_are_numbered_from_one() {
 #[test]
 fn a_gap_counts_what_its_range_can_hold() {
     let refused = |first_seq, last_seq, dropped, expected| {
-        assert_refused(
-            &Message::Gap(Gap {
-                first_seq,
-                last_seq,
-                dropped,
-                ..gap()
-            }),
-            expected,
-        );
+        assert_refused(&Message::Gap(Gap { first_seq, last_seq, dropped, ..gap() }), expected);
     };
     refused(0, 5, 1, "gap.first_seq must be at least 1");
     refused(6, 5, 1, "gap.last_seq must be at least gap.first_seq");
     refused(5, 6, 0, "gap.dropped must be 1 to");
     refused(5, 6, 3, "gap.dropped must be 1 to");
     refused(1, u64::MAX, 0, "gap.dropped must be 1 to");
-    let all = Message::Gap(Gap {
-        first_seq: 1,
-        last_seq: u64::MAX,
-        dropped: u64::MAX,
-        ..gap()
-    });
+    let all = Message::Gap(Gap { first_seq: 1, last_seq: u64::MAX, dropped: u64::MAX, ..gap() });
     assert_eq!(decode(&frame_of(&all)), Ok(all));
 }
 
@@ -147,8 +104,5 @@ fn errors_say_what_to_do() {
     frame[2] = 2;
     assert_eq!(decode(&frame), Err(DecodeError::Version { found: 2 }));
     let text = DecodeError::Version { found: 2 }.to_string();
-    assert_eq!(
-        text,
-        "frame has schema version 2, but only 1 is known: update the older side"
-    );
+    assert_eq!(text, "frame has schema version 2, but only 1 is known: update the older side");
 }

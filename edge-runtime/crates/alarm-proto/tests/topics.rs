@@ -1,9 +1,7 @@
 //! Topics: what is written is read, and nothing else is.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
-use alarm_proto::topics::{
-    Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Prefix, Topic, TopicError, filter,
-};
+use alarm_proto::topics::{Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Prefix, Topic, TopicError, filter};
 use alarm_proto::{BoardId, NameError, SiteId};
 use proptest::prelude::*;
 
@@ -18,8 +16,7 @@ fn topic(prefix: &str, site: &str, board: &str, channel: Channel) -> Topic {
 
 /// MQTT's rule for filters with `+` and without `#`.
 fn matches(filter: &str, topic: &str) -> bool {
-    let (filter, topic): (Vec<_>, Vec<_>) =
-        (filter.split('/').collect(), topic.split('/').collect());
+    let (filter, topic): (Vec<_>, Vec<_>) = (filter.split('/').collect(), topic.split('/').collect());
     filter.len() == topic.len() && filter.iter().zip(topic).all(|(f, t)| *f == "+" || *f == t)
 }
 
@@ -60,10 +57,7 @@ proptest! {
 #[test]
 fn the_longest_topic_fits_exactly() {
     let name = "n".repeat(32);
-    assert_eq!(
-        topic(&name, &name, &name, Channel::Heartbeat).text().len(),
-        MAX_TOPIC_LEN
-    );
+    assert_eq!(topic(&name, &name, &name, Channel::Heartbeat).text().len(), MAX_TOPIC_LEN);
 }
 
 #[test]
@@ -79,10 +73,7 @@ fn errors_name_the_level() {
     assert_eq!(error("watchpost/yard/gate/alarm/json"), TopicError::Form);
     assert_eq!(error("watchpost/yard/gate/alarm/bin/x"), TopicError::Form);
     assert_eq!(error("watchpost/yard/gate/alarms/bin"), TopicError::Channel);
-    let bad = TopicError::Name {
-        level: "board",
-        error: NameError::Character { position: 0 },
-    };
+    let bad = TopicError::Name { level: "board", error: NameError::Character { position: 0 } };
     assert_eq!(error("watchpost/yard/+/alarm/bin"), bad);
     assert_eq!(
         bad.to_string(),

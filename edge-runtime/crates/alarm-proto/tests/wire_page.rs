@@ -1,35 +1,20 @@
 //! The reference page `docs/reference/wire.md` against the source: neither drifts alone.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
 mod support;
 
 use alarm_proto::topics::{Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Prefix, Topic};
 use alarm_proto::{
-    Ack, Alarm, BoardId, BootId, CRC_LEN, CameraId, EventKind, FRAME_LIMIT, Gap, HEADER_LEN,
-    Heartbeat, MAX_FRAME_LEN, MAX_NAME_LEN, Message, MessageKind, RecordId, SCHEMA_VERSION,
-    Severity, SiteId, decode,
+    Ack, Alarm, BoardId, BootId, CRC_LEN, CameraId, EventKind, FRAME_LIMIT, Gap, HEADER_LEN, Heartbeat,
+    MAX_FRAME_LEN, MAX_NAME_LEN, Message, MessageKind, RecordId, SCHEMA_VERSION, Severity, SiteId, decode,
 };
 use support::frame_of;
 
-const PAGE: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../../docs/reference/wire.md"
-));
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/reference/wire.md"));
 
 fn record(seq: u64) -> RecordId {
     let board = BoardId::try_from("gate-2").unwrap();
-    RecordId {
-        board,
-        boot: BootId {
-            counter: 7,
-            random: 0x1234_5678,
-        },
-        seq,
-    }
+    RecordId { board, boot: BootId { counter: 7, random: 0x1234_5678 }, seq }
 }
 
 fn alarm() -> Alarm {
@@ -74,12 +59,7 @@ fn examples() -> [(&'static str, Message); 5] {
         last_seq: 43,
         model: alarm().model,
     };
-    let gap = Gap {
-        id: record(44),
-        first_seq: 10,
-        last_seq: 29,
-        dropped: 20,
-    };
+    let gap = Gap { id: record(44), first_seq: 10, last_seq: 29, dropped: 20 };
     [
         ("alarm-raised", Message::Alarm(alarm())),
         ("alarm-drill", Message::Alarm(drill)),
@@ -92,17 +72,10 @@ fn examples() -> [(&'static str, Message); 5] {
 /// Bytes of the block that begins with "```hex,<name>"; what follows a `#` is a comment.
 fn block(name: &str) -> Vec<u8> {
     let fence = format!("```hex,{name}\n");
-    let body = PAGE
-        .split(&fence)
-        .nth(1)
-        .unwrap_or_else(|| panic!("no block {fence:?}"));
+    let body = PAGE.split(&fence).nth(1).unwrap_or_else(|| panic!("no block {fence:?}"));
     let body = body.split("```").next().unwrap();
-    let digits = body
-        .lines()
-        .flat_map(|line| line.split('#').next().unwrap().split_whitespace());
-    digits
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect()
+    let digits = body.lines().flat_map(|line| line.split('#').next().unwrap().split_whitespace());
+    digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 fn spaced(bytes: &[u8]) -> String {
@@ -113,8 +86,7 @@ fn spaced(bytes: &[u8]) -> String {
 fn cells(key: &str) -> Vec<&'static str> {
     let start = format!("| {key} |");
     let rows = PAGE.lines().filter(|line| line.starts_with(&start));
-    rows.map(|row| row.trim_matches('|').split('|').nth(1).unwrap().trim())
-        .collect()
+    rows.map(|row| row.trim_matches('|').split('|').nth(1).unwrap().trim()).collect()
 }
 
 #[test]
@@ -124,11 +96,7 @@ fn examples_are_the_bytes_of_their_messages() {
         assert_eq!(spaced(&bytes), spaced(&frame_of(&message)), "{name}");
         assert_eq!(decode(&bytes), Ok(message), "{name}");
     }
-    assert_eq!(
-        PAGE.matches("```hex,").count(),
-        examples().len(),
-        "an example is not tested"
-    );
+    assert_eq!(PAGE.matches("```hex,").count(), examples().len(), "an example is not tested");
 }
 
 #[test]
@@ -153,10 +121,7 @@ fn sizes_are_as_documented() {
 #[test]
 fn kinds_are_as_documented() {
     assert!(PAGE.contains(&format!("schema version {SCHEMA_VERSION}.")));
-    for (name, kind) in ["alarm", "heartbeat", "ack", "gap"]
-        .into_iter()
-        .zip(MessageKind::ALL)
-    {
+    for (name, kind) in ["alarm", "heartbeat", "ack", "gap"].into_iter().zip(MessageKind::ALL) {
         assert_eq!(cells(&format!("`{}`", kind as u8)), [name]);
     }
 }

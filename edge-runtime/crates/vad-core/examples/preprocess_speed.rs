@@ -26,9 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut preprocessor = Preprocessor::new(spec.clone())?;
     let mut resized = vec![0; spec.resized_len()];
     for (width_px, height_px) in [(360, 240), (640, 480), (1920, 1080), (160, 120)] {
-        let data: Vec<u8> = (0..width_px * height_px * 3)
-            .map(|i| (i * 31 % 251) as u8)
-            .collect();
+        let data: Vec<u8> = (0..width_px * height_px * 3).map(|i| (i * 31 % 251) as u8).collect();
         let frame = RgbFrame::new(width_px, height_px, &data)?;
         preprocessor.resize_into(frame, &mut resized)?;
         let resize_us = median_us(|| {
@@ -40,10 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut clip = vec![0.0; spec.resized_len() * 16];
     let normalise_us = median_us(|| {
         let frames = std::iter::repeat_n(&resized[..], 16);
-        assert_eq!(
-            preprocessor.normalise_into(black_box(frames), black_box(&mut clip)),
-            Ok(())
-        );
+        assert_eq!(preprocessor.normalise_into(black_box(frames), black_box(&mut clip)), Ok(()));
     });
     println!("normalise 16 frames of 224x224: {normalise_us:.0} us");
     Ok(())

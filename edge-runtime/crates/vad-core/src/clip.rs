@@ -48,10 +48,7 @@ impl ClipSpec {
     /// Clips as I3D and MIST use them: 16 frames, no overlap.
     #[must_use]
     pub fn i3d() -> Self {
-        Self {
-            frames: 16,
-            stride: 16,
-        }
+        Self { frames: 16, stride: 16 }
     }
 
     /// Checks both fields.
@@ -60,16 +57,8 @@ impl ClipSpec {
     ///
     /// The first field that is out of its range, by its full name.
     pub fn validate(&self) -> Result<(), SpecError> {
-        check_range(
-            "clip.frames",
-            self.frames.into(),
-            1.0..=f64::from(MAX_CLIP_FRAMES),
-        )?;
-        check_range(
-            "clip.stride",
-            self.stride.into(),
-            1.0..=f64::from(self.frames),
-        )
+        check_range("clip.frames", self.frames.into(), 1.0..=f64::from(MAX_CLIP_FRAMES))?;
+        check_range("clip.stride", self.stride.into(), 1.0..=f64::from(self.frames))
     }
 
     /// Clips of a whole stream of `stream_frames` frames, in order, the tail included.
@@ -86,11 +75,7 @@ impl ClipSpec {
             let first = index * stride;
             // At most `frames`, so the cast is lossless.
             let shown = frames.min(stream_frames - first) as u16;
-            ClipSpan {
-                index,
-                first_frame: FrameIndex(first),
-                frames: shown,
-            }
+            ClipSpan { index, first_frame: FrameIndex(first), frames: shown }
         })
     }
 }
@@ -107,10 +92,7 @@ impl ClipSpan {
     #[must_use]
     pub fn media_span(&self, frame_rate_hz: f64) -> (MediaTimeMs, MediaTimeMs) {
         let Range { start, end } = self.frame_range();
-        (
-            FrameIndex(start).media_time(frame_rate_hz),
-            FrameIndex(end).media_time(frame_rate_hz),
-        )
+        (FrameIndex(start).media_time(frame_rate_hz), FrameIndex(end).media_time(frame_rate_hz))
     }
 }
 
@@ -148,20 +130,9 @@ impl ClipWindow {
     pub fn new(spec: ClipSpec, frame_len: usize) -> Result<Self, SpecError> {
         spec.validate()?;
         let most = isize::MAX as usize / usize::from(spec.frames);
-        check_range(
-            "length of a resized frame",
-            frame_len as f64,
-            1.0..=most as f64,
-        )?;
+        check_range("length of a resized frame", frame_len as f64, 1.0..=most as f64)?;
         let ring = vec![0; usize::from(spec.frames) * frame_len];
-        Ok(Self {
-            spec,
-            frame_len,
-            ring,
-            pushed: 0,
-            clips: 0,
-            ready: None,
-        })
+        Ok(Self { spec, frame_len, ring, pushed: 0, clips: 0, ready: None })
     }
     /// The spec in force.
     #[must_use]
@@ -231,14 +202,8 @@ impl ClipWindow {
     ///
     /// [`ClipSpec::frames`] slices of the window's frame length.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let count = if self.ready.is_some() {
-            self.spec.frames
-        } else {
-            0
-        };
-        let (first, shown) = self
-            .ready
-            .map_or((0, 1), |span| (span.first_frame.0, span.frames));
+        let count = if self.ready.is_some() { self.spec.frames } else { 0 };
+        let (first, shown) = self.ready.map_or((0, 1), |span| (span.first_frame.0, span.frames));
         (0..count).map(move |i| self.slot(first + u64::from(i.min(shown - 1))))
     }
 

@@ -17,9 +17,7 @@ pub enum FrameError {
         height_px: u32,
     },
     /// The pixel data do not have `width * height * 3` bytes.
-    #[error(
-        "frame of {width_px}x{height_px} px needs {expected} bytes of packed RGB, but has {actual}"
-    )]
+    #[error("frame of {width_px}x{height_px} px needs {expected} bytes of packed RGB, but has {actual}")]
     DataLength {
         /// Width given, in pixels.
         width_px: u32,
@@ -64,26 +62,14 @@ impl<'a> RgbFrame<'a> {
     pub fn new(width_px: u32, height_px: u32, data: &'a [u8]) -> Result<Self, FrameError> {
         let side_px = 1..=MAX_FRAME_SIDE_PX;
         if !side_px.contains(&width_px) || !side_px.contains(&height_px) {
-            return Err(FrameError::Size {
-                width_px,
-                height_px,
-            });
+            return Err(FrameError::Size { width_px, height_px });
         }
         let expected = u64::from(width_px) * u64::from(height_px) * 3;
         let actual = data.len() as u64;
         if actual != expected {
-            return Err(FrameError::DataLength {
-                width_px,
-                height_px,
-                expected,
-                actual,
-            });
+            return Err(FrameError::DataLength { width_px, height_px, expected, actual });
         }
-        Ok(Self {
-            width_px,
-            height_px,
-            data,
-        })
+        Ok(Self { width_px, height_px, data })
     }
 
     /// Width in pixels, 1 to [`MAX_FRAME_SIDE_PX`].
@@ -105,20 +91,8 @@ impl<'a> RgbFrame<'a> {
     }
 }
 
-pub(crate) fn check_len(
-    buffer: &'static str,
-    actual: usize,
-    expected: usize,
-) -> Result<(), FrameError> {
-    if actual == expected {
-        Ok(())
-    } else {
-        Err(FrameError::BufferLength {
-            buffer,
-            expected,
-            actual,
-        })
-    }
+pub(crate) fn check_len(buffer: &'static str, actual: usize, expected: usize) -> Result<(), FrameError> {
+    if actual == expected { Ok(()) } else { Err(FrameError::BufferLength { buffer, expected, actual }) }
 }
 
 #[cfg(test)]
@@ -131,26 +105,15 @@ mod tests {
         let data = vec![0; 24];
         assert!(RgbFrame::new(4, 2, &data).is_ok());
         let error = RgbFrame::new(4, 2, &data[1..]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "frame of 4x2 px needs 24 bytes of packed RGB, but has 23"
-        );
+        assert_eq!(error.to_string(), "frame of 4x2 px needs 24 bytes of packed RGB, but has 23");
     }
 
     #[test]
     fn zero_and_huge_sides_are_refused() {
-        for (width_px, height_px) in [
-            (0, 1),
-            (1, 0),
-            (MAX_FRAME_SIDE_PX + 1, 1),
-            (u32::MAX, u32::MAX),
-        ] {
+        for (width_px, height_px) in [(0, 1), (1, 0), (MAX_FRAME_SIDE_PX + 1, 1), (u32::MAX, u32::MAX)] {
             assert_eq!(
                 RgbFrame::new(width_px, height_px, &[]),
-                Err(FrameError::Size {
-                    width_px,
-                    height_px
-                })
+                Err(FrameError::Size { width_px, height_px })
             );
         }
     }

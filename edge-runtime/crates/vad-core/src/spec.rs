@@ -129,11 +129,7 @@ impl EncoderSpec {
     /// I3D up to `Mixed_5c`, 1024 features.
     #[must_use]
     pub fn i3d() -> Self {
-        Self {
-            kind: EncoderKind::I3dInceptionV1,
-            tap: "Mixed_5c".into(),
-            feature_dim: 1024,
-        }
+        Self { kind: EncoderKind::I3dInceptionV1, tap: "Mixed_5c".into(), feature_dim: 1024 }
     }
 
     /// Checks the tap and that `feature_dim` is its channel count.
@@ -161,10 +157,7 @@ impl HeadSpec {
     /// The classifier of MIST's first stage on I3D: 1024, 512, 32, 1.
     #[must_use]
     pub fn mist() -> Self {
-        Self {
-            kind: HeadKind::Mlp,
-            dims: vec![1024, 512, 32, 1],
-        }
+        Self { kind: HeadKind::Mlp, dims: vec![1024, 512, 32, 1] }
     }
 
     /// Checks the number of layers, their widths and that the head ends in one score.
@@ -222,11 +215,7 @@ impl ModelSpec {
 }
 
 pub(crate) fn check_finite(field: &'static str, value: f32) -> Result<(), SpecError> {
-    if value.is_finite() {
-        Ok(())
-    } else {
-        Err(SpecError::NotFinite { field, value })
-    }
+    if value.is_finite() { Ok(()) } else { Err(SpecError::NotFinite { field, value }) }
 }
 
 /// NaN is outside every range.
@@ -239,29 +228,14 @@ pub(crate) fn check_range(
         return Ok(());
     }
     let (min, max) = range.into_inner();
-    Err(SpecError::OutOfRange {
-        field,
-        value,
-        min,
-        max,
-    })
+    Err(SpecError::OutOfRange { field, value, min, max })
 }
 
-fn check_equal(
-    field: &'static str,
-    value: u32,
-    other: &'static str,
-    expected: u32,
-) -> Result<(), SpecError> {
+fn check_equal(field: &'static str, value: u32, other: &'static str, expected: u32) -> Result<(), SpecError> {
     if value == expected {
         return Ok(());
     }
-    Err(SpecError::Mismatch {
-        field,
-        value: value.into(),
-        other,
-        expected: expected.into(),
-    })
+    Err(SpecError::Mismatch { field, value: value.into(), other, expected: expected.into() })
 }
 
 fn check_name(field: &'static str, name: &str) -> Result<(), SpecError> {

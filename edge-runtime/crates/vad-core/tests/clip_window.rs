@@ -41,26 +41,16 @@ fn sliced(spec: ClipSpec, stream_frames: u64) -> Vec<Clip> {
         let index = clips.len() as u64;
         let begin = index * stride;
         let end = (begin + length).min(stream_frames);
-        let span = ClipSpan {
-            index,
-            first_frame: FrameIndex(begin),
-            frames: (end - begin) as u16,
-        };
+        let span = ClipSpan { index, first_frame: FrameIndex(begin), frames: (end - begin) as u16 };
         let last = stream_frames - 1;
-        clips.push((
-            span,
-            (begin..begin + length)
-                .map(|i| frame(i.min(last)))
-                .collect(),
-        ));
+        clips.push((span, (begin..begin + length).map(|i| frame(i.min(last))).collect()));
         covered = end;
     }
     clips
 }
 
 fn specs() -> impl Strategy<Value = ClipSpec> {
-    (1u16..24)
-        .prop_flat_map(|frames| (1..=frames).prop_map(move |stride| ClipSpec { frames, stride }))
+    (1u16..24).prop_flat_map(|frames| (1..=frames).prop_map(move |stride| ClipSpec { frames, stride }))
 }
 
 proptest! {
@@ -131,14 +121,7 @@ proptest! {
 
 #[test]
 fn an_exact_stream_has_no_tail_and_finish_ends_once() {
-    let mut window = ClipWindow::new(
-        ClipSpec {
-            frames: 4,
-            stride: 2,
-        },
-        FRAME_LEN,
-    )
-    .unwrap();
+    let mut window = ClipWindow::new(ClipSpec { frames: 4, stride: 2 }, FRAME_LEN).unwrap();
     assert_eq!(streamed(&mut window, 6).len(), 2);
     assert_eq!(window.finish(), None);
     assert_eq!(window.frames().len(), 0);
@@ -149,29 +132,16 @@ fn the_tail_repeats_the_last_frame() {
     let mut window = ClipWindow::new(ClipSpec::i3d(), FRAME_LEN).unwrap();
     let clips = streamed(&mut window, 18);
     let (span, frames) = &clips[1];
-    assert_eq!(
-        *span,
-        ClipSpan {
-            index: 1,
-            first_frame: FrameIndex(16),
-            frames: 2
-        }
-    );
+    assert_eq!(*span, ClipSpan { index: 1, first_frame: FrameIndex(16), frames: 2 });
     assert_eq!(frames[0], frame(16));
     assert!(frames[1..].iter().all(|shown| *shown == frame(17)));
 }
 
 #[test]
 fn media_spans_of_adjacent_clips_touch() {
-    let spans: Vec<_> = ClipSpec::i3d()
-        .spans(40)
-        .map(|span| span.media_span(30.0))
-        .collect();
+    let spans: Vec<_> = ClipSpec::i3d().spans(40).map(|span| span.media_span(30.0)).collect();
     let expected = [(0, 533), (533, 1067), (1067, 1333)];
-    assert_eq!(
-        spans,
-        expected.map(|(start, end)| (MediaTimeMs(start), MediaTimeMs(end)))
-    );
+    assert_eq!(spans, expected.map(|(start, end)| (MediaTimeMs(start), MediaTimeMs(end))));
 }
 
 #[test]
@@ -179,21 +149,10 @@ fn useless_specs_are_refused_by_name() {
     let refused = |frames, stride| ClipWindow::new(ClipSpec { frames, stride }, FRAME_LEN);
     let message = |frames, stride| refused(frames, stride).unwrap_err().to_string();
     assert_eq!(message(0, 1), "clip.frames is 0, but must be 1 to 512");
-    assert_eq!(
-        message(MAX_CLIP_FRAMES + 1, 1),
-        "clip.frames is 513, but must be 1 to 512"
-    );
+    assert_eq!(message(MAX_CLIP_FRAMES + 1, 1), "clip.frames is 513, but must be 1 to 512");
     assert_eq!(message(16, 0), "clip.stride is 0, but must be 1 to 16");
     assert_eq!(message(16, 17), "clip.stride is 17, but must be 1 to 16");
     assert!(ClipWindow::new(ClipSpec::i3d(), 0).is_err());
     assert!(ClipWindow::new(ClipSpec::i3d(), usize::MAX / 2).is_err());
-    assert_eq!(
-        ClipSpec {
-            frames: 0,
-            stride: 0
-        }
-        .spans(9)
-        .count(),
-        0
-    );
+    assert_eq!(ClipSpec { frames: 0, stride: 0 }.spans(9).count(), 0);
 }

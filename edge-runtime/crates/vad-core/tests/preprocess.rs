@@ -25,11 +25,7 @@ impl Picture {
             let (x, y, c) = (i / 3 % width_px, i / 3 / width_px, i % 3);
             ((x * 7 + y * 13 + c * 85 + (x * y) % 31 * 5) % 256) as u8
         };
-        Self {
-            width_px,
-            height_px,
-            data: (0..width_px * height_px * 3).map(pixel).collect(),
-        }
+        Self { width_px, height_px, data: (0..width_px * height_px * 3).map(pixel).collect() }
     }
 
     fn window(&self, x: u32, y: u32, width_px: u32, height_px: u32) -> Self {
@@ -37,40 +33,23 @@ impl Picture {
             let begin = ((row_index * self.width_px + x) * 3) as usize;
             self.data[begin..begin + width_px as usize * 3].to_vec()
         };
-        Self {
-            width_px,
-            height_px,
-            data: (y..y + height_px).flat_map(row).collect(),
-        }
+        Self { width_px, height_px, data: (y..y + height_px).flat_map(row).collect() }
     }
 }
 
 fn spec(width_px: u16, height_px: u16, fit: Fit) -> PreprocessSpec {
-    PreprocessSpec {
-        width_px,
-        height_px,
-        fit,
-        ..PreprocessSpec::i3d()
-    }
+    PreprocessSpec { width_px, height_px, fit, ..PreprocessSpec::i3d() }
 }
 
 fn resize(picture: &Picture, spec: &PreprocessSpec) -> Vec<u8> {
     let mut out = vec![0; spec.resized_len()];
-    Preprocessor::new(spec.clone())
-        .unwrap()
-        .resize_into(picture.frame(), &mut out)
-        .unwrap();
+    Preprocessor::new(spec.clone()).unwrap().resize_into(picture.frame(), &mut out).unwrap();
     out
 }
 
 /// The equations of the module's documentation, in `f64` and without tables.
 fn weight(i: u32, j: u32, input: u32, output: u32) -> f64 {
-    let (i, j, n, m) = (
-        f64::from(i),
-        f64::from(j),
-        f64::from(input),
-        f64::from(output),
-    );
+    let (i, j, n, m) = (f64::from(i), f64::from(j), f64::from(input), f64::from(output));
     if input >= output {
         let (begin, end) = (i * n / m, (i + 1.0) * n / m);
         ((j + 1.0).min(end) - j.max(begin)).max(0.0) * m / n
@@ -104,13 +83,8 @@ fn exact(picture: &Picture, spec: &PreprocessSpec) -> Vec<f64> {
 
 fn pictures(side_px: u32) -> impl Strategy<Value = Picture> {
     (1..=side_px, 1..=side_px).prop_flat_map(|(width_px, height_px)| {
-        prop::collection::vec(any::<u8>(), (width_px * height_px * 3) as usize).prop_map(
-            move |data| Picture {
-                width_px,
-                height_px,
-                data,
-            },
-        )
+        prop::collection::vec(any::<u8>(), (width_px * height_px * 3) as usize)
+            .prop_map(move |data| Picture { width_px, height_px, data })
     })
 }
 
@@ -176,11 +150,7 @@ proptest! {
 #[test]
 fn halving_averages_four_pixels_exactly() {
     let data = [10, 0, 0, 11, 0, 0, 12, 255, 1, 13, 255, 2].to_vec();
-    let picture = Picture {
-        width_px: 2,
-        height_px: 2,
-        data,
-    };
+    let picture = Picture { width_px: 2, height_px: 2, data };
     // 46 / 4 = 11.5, 510 / 4 = 127.5 and 3 / 4, each rounded half up.
     assert_eq!(resize(&picture, &spec(1, 1, Fit::Squeeze)), [12, 128, 1]);
 }
@@ -205,30 +175,13 @@ fn the_same_bits_on_every_platform() {
     // that moves them parts board from trainer and makes feature caches stale.
     let cases = [
         (360, 240, 224, 224, Fit::Squeeze, 0xc219_eb8d_f05f_3473),
-        (
-            1920,
-            1080,
-            224,
-            224,
-            Fit::CoverCentreCrop,
-            0x9c5e_9d1b_e529_6c8c,
-        ),
+        (1920, 1080, 224, 224, Fit::CoverCentreCrop, 0x9c5e_9d1b_e529_6c8c),
         (160, 120, 224, 224, Fit::Squeeze, 0x4396_7617_6044_eca3),
-        (
-            241,
-            479,
-            112,
-            320,
-            Fit::CoverCentreCrop,
-            0xf409_edfc_4d1e_00e5,
-        ),
+        (241, 479, 112, 320, Fit::CoverCentreCrop, 0xf409_edfc_4d1e_00e5),
     ];
     for (in_w, in_h, w, h, fit, expected) in cases {
         let got = fingerprint(&resize(&Picture::textured(in_w, in_h), &spec(w, h, fit)));
-        assert_eq!(
-            got, expected,
-            "{in_w}x{in_h} to {w}x{h} {fit:?}: {got:#018x}"
-        );
+        assert_eq!(got, expected, "{in_w}x{in_h} to {w}x{h} {fit:?}: {got:#018x}");
     }
 }
 
@@ -241,39 +194,20 @@ fn normalised_clips_are_planar_and_in_channel_order() {
     let normalise = |spec: &PreprocessSpec| {
         let mut out = [0.0; 12];
         let preprocessor = Preprocessor::new(spec.clone()).unwrap();
-        preprocessor
-            .normalise_into(frames.into_iter(), &mut out)
-            .unwrap();
+        preprocessor.normalise_into(frames.into_iter(), &mut out).unwrap();
         out
     };
-    assert_eq!(
-        normalise(&spec),
-        [
-            10.0, 20.0, 30.0, 40.0, 5.0, 10.0, 15.0, 20.0, 2.5, 5.0, 7.5, 10.0
-        ]
-    );
+    assert_eq!(normalise(&spec), [10.0, 20.0, 30.0, 40.0, 5.0, 10.0, 15.0, 20.0, 2.5, 5.0, 7.5, 10.0]);
     spec.channel_order = ChannelOrder::Bgr;
-    assert_eq!(
-        normalise(&spec),
-        [
-            12.0, 22.0, 32.0, 42.0, 5.0, 10.0, 15.0, 20.0, 2.0, 4.5, 7.0, 9.5
-        ]
-    );
+    assert_eq!(normalise(&spec), [12.0, 22.0, 32.0, 42.0, 5.0, 10.0, 15.0, 20.0, 2.0, 4.5, 7.0, 9.5]);
 }
 
 #[test]
 fn i3d_scales_pixels_to_one_around_zero() {
     let all: Vec<u8> = (0..=255).flat_map(|value| [value; 3]).collect();
-    let i3d = PreprocessSpec {
-        width_px: 16,
-        height_px: 16,
-        ..PreprocessSpec::i3d()
-    };
+    let i3d = PreprocessSpec { width_px: 16, height_px: 16, ..PreprocessSpec::i3d() };
     let mut out = vec![0.0; 768];
-    Preprocessor::new(i3d)
-        .unwrap()
-        .normalise_into([&all[..]].into_iter(), &mut out)
-        .unwrap();
+    Preprocessor::new(i3d).unwrap().normalise_into([&all[..]].into_iter(), &mut out).unwrap();
     assert_eq!((out[0], out[255]), (-1.0, 1.0));
     for (pixel, value) in out[..256].iter().enumerate() {
         // The published form, pixel / 127.5 - 1, rounds otherwise in the last place.
@@ -286,27 +220,12 @@ fn wrong_buffers_are_refused_with_their_sizes() {
     let spec = spec(4, 4, Fit::Squeeze);
     let mut preprocessor = Preprocessor::new(spec).unwrap();
     let picture = Picture::textured(8, 8);
-    let refused = preprocessor
-        .resize_into(picture.frame(), &mut [0; 47])
-        .unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "resized frame needs 48 elements, but has 47"
-    );
+    let refused = preprocessor.resize_into(picture.frame(), &mut [0; 47]).unwrap_err();
+    assert_eq!(refused.to_string(), "resized frame needs 48 elements, but has 47");
     let frames: [&[u8]; 1] = [&[0; 48]];
-    let refused = preprocessor
-        .normalise_into(frames.into_iter(), &mut [0.0; 96])
-        .unwrap_err();
-    let expected = FrameError::BufferLength {
-        buffer: "normalised clip",
-        expected: 48,
-        actual: 96,
-    };
+    let refused = preprocessor.normalise_into(frames.into_iter(), &mut [0.0; 96]).unwrap_err();
+    let expected = FrameError::BufferLength { buffer: "normalised clip", expected: 48, actual: 96 };
     assert_eq!(refused, expected);
     let frames: [&[u8]; 1] = [&[0; 12]];
-    assert!(
-        preprocessor
-            .normalise_into(frames.into_iter(), &mut [0.0; 48])
-            .is_err()
-    );
+    assert!(preprocessor.normalise_into(frames.into_iter(), &mut [0.0; 48]).is_err());
 }

@@ -15,23 +15,13 @@ fn track(spec: &ScoreSpec, samples: &[ScoreSample]) -> (Vec<ScoreStep>, Option<A
 
 /// Equality in which a missing score equals a missing score.
 fn same(a: &[ScoreStep], b: &[ScoreStep]) -> bool {
-    let bits = |step: &ScoreStep| {
-        (
-            step.calibrated.to_bits(),
-            step.smoothed.to_bits(),
-            step.edge,
-        )
-    };
+    let bits = |step: &ScoreStep| (step.calibrated.to_bits(), step.smoothed.to_bits(), step.edge);
     a.iter().map(bits).eq(b.iter().map(bits))
 }
 
 fn edges(spec: &ScoreSpec, samples: &[ScoreSample]) -> Vec<AlarmEdge> {
     let (steps, last) = track(spec, samples);
-    steps
-        .into_iter()
-        .filter_map(|step| step.edge)
-        .chain(last)
-        .collect()
+    steps.into_iter().filter_map(|step| step.edge).chain(last).collect()
 }
 
 proptest! {

@@ -42,18 +42,12 @@ fn the_json_form_is_stable() {
 #[test]
 fn parameters_of_maps_round_trip() {
     let mut spec = model();
-    spec.score.calibration = Calibration::Logistic {
-        slope: 1.25,
-        intercept: -0.1,
-    };
+    spec.score.calibration = Calibration::Logistic { slope: 1.25, intercept: -0.1 };
     spec.score.smoothing = Smoothing::Mean { clips: 5 };
     let value = as_json(&spec);
     let expected = json!({ "logistic": { "slope": 1.25, "intercept": -0.1 } });
     assert_eq!(value["score"]["calibration"], expected);
-    assert_eq!(
-        value["score"]["smoothing"],
-        json!({ "mean": { "clips": 5 } })
-    );
+    assert_eq!(value["score"]["smoothing"], json!({ "mean": { "clips": 5 } }));
     assert_eq!(read(&value).unwrap(), spec);
 }
 
@@ -71,10 +65,7 @@ const OBJECTS: [&str; 8] = [
 
 fn full() -> Value {
     let mut spec = model();
-    spec.score.calibration = Calibration::Logistic {
-        slope: 1.0,
-        intercept: 0.0,
-    };
+    spec.score.calibration = Calibration::Logistic { slope: 1.0, intercept: 0.0 };
     spec.score.smoothing = Smoothing::Exponential { alpha: 0.5 };
     as_json(&spec)
 }
@@ -86,49 +77,27 @@ fn an_unknown_field_is_refused_at_every_level() {
         let object = value.pointer_mut(path).unwrap().as_object_mut().unwrap();
         object.insert("treshold".into(), json!(1));
         let error = read(&value).unwrap_err().to_string();
-        assert!(
-            error.contains("unknown field `treshold`"),
-            "{path}: {error}"
-        );
+        assert!(error.contains("unknown field `treshold`"), "{path}: {error}");
     }
 }
 
 #[test]
 fn a_missing_field_is_refused_at_every_level() {
     for path in OBJECTS {
-        let keys: Vec<_> = full()
-            .pointer(path)
-            .unwrap()
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
+        let keys: Vec<_> = full().pointer(path).unwrap().as_object().unwrap().keys().cloned().collect();
         for key in keys {
             let mut value = full();
-            value
-                .pointer_mut(path)
-                .unwrap()
-                .as_object_mut()
-                .unwrap()
-                .remove(&key);
+            value.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(&key);
             let error = read(&value).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("missing field `{key}`")),
-                "{path}/{key}: {error}"
-            );
+            assert!(error.contains(&format!("missing field `{key}`")), "{path}/{key}: {error}");
         }
     }
 }
 
 #[test]
 fn a_duplicate_field_is_refused() {
-    let text = full()
-        .to_string()
-        .replacen("\"frames\":16", "\"frames\":16,\"frames\":8", 1);
-    let error = serde_json::from_str::<ModelSpec>(&text)
-        .unwrap_err()
-        .to_string();
+    let text = full().to_string().replacen("\"frames\":16", "\"frames\":16,\"frames\":8", 1);
+    let error = serde_json::from_str::<ModelSpec>(&text).unwrap_err().to_string();
     assert!(error.contains("duplicate field `frames`"), "{error}");
 }
 
@@ -137,118 +106,52 @@ type Spoil = fn(&mut ModelSpec);
 #[test]
 fn the_first_wrong_field_is_named() {
     let cases: [(Spoil, &str); 19] = [
-        (
-            |m| m.name = String::new(),
-            "name is \"\", but must be 1 to 64 of ASCII letters",
-        ),
+        (|m| m.name = String::new(), "name is \"\", but must be 1 to 64 of ASCII letters"),
         (|m| m.name = "../x".into(), "name is \"../x\", but must be"),
         (|m| m.name = "x".repeat(65), "but must be 1 to 64"),
         (
             |m| m.encoder.tap = "mixed_5c".into(),
             "encoder.tap is \"mixed_5c\", but must be Mixed_5c or Mixed_4f",
         ),
-        (
-            |m| m.encoder.feature_dim = 832,
-            "encoder.feature_dim is 832, but the tap Mixed_5c makes it 1024",
-        ),
-        (
-            |m| m.preprocess.width_px = 0,
-            "preprocess.width_px is 0, but must be 1 to 2048",
-        ),
-        (
-            |m| m.preprocess.height_px = 4096,
-            "preprocess.height_px is 4096",
-        ),
-        (
-            |m| m.preprocess.mean[1] = f32::NAN,
-            "preprocess.mean is NaN, but must be a finite number",
-        ),
-        (
-            |m| m.preprocess.std[2] = 0.0,
-            "preprocess.std is 0, but must be",
-        ),
-        (
-            |m| m.clip.stride = 17,
-            "clip.stride is 17, but must be 1 to 16",
-        ),
-        (
-            |m| m.head.dims = vec![1024],
-            "number of head.dims is 1, but must be 2 to 16",
-        ),
-        (
-            |m| m.head.dims[1] = 0,
-            "head.dims is 0, but must be 1 to 65536",
-        ),
-        (
-            |m| m.head.dims[3] = 2,
-            "last of head.dims is 2, but the single score makes it 1",
-        ),
-        (
-            |m| m.head.dims[0] = 512,
-            "first of head.dims is 512, but encoder.feature_dim makes it 1024",
-        ),
-        (
-            |m| m.score.raise_threshold = 1.5,
-            "score.raise_threshold is 1.5, but must be 0 to 1",
-        ),
-        (
-            |m| m.score.raise_threshold = f32::NAN,
-            "score.raise_threshold is NaN, but must be 0 to 1",
-        ),
-        (
-            |m| m.score.clear_threshold = 0.75,
-            "score.clear_threshold is 0.75, but must be 0 to 0.5",
-        ),
+        (|m| m.encoder.feature_dim = 832, "encoder.feature_dim is 832, but the tap Mixed_5c makes it 1024"),
+        (|m| m.preprocess.width_px = 0, "preprocess.width_px is 0, but must be 1 to 2048"),
+        (|m| m.preprocess.height_px = 4096, "preprocess.height_px is 4096"),
+        (|m| m.preprocess.mean[1] = f32::NAN, "preprocess.mean is NaN, but must be a finite number"),
+        (|m| m.preprocess.std[2] = 0.0, "preprocess.std is 0, but must be"),
+        (|m| m.clip.stride = 17, "clip.stride is 17, but must be 1 to 16"),
+        (|m| m.head.dims = vec![1024], "number of head.dims is 1, but must be 2 to 16"),
+        (|m| m.head.dims[1] = 0, "head.dims is 0, but must be 1 to 65536"),
+        (|m| m.head.dims[3] = 2, "last of head.dims is 2, but the single score makes it 1"),
+        (|m| m.head.dims[0] = 512, "first of head.dims is 512, but encoder.feature_dim makes it 1024"),
+        (|m| m.score.raise_threshold = 1.5, "score.raise_threshold is 1.5, but must be 0 to 1"),
+        (|m| m.score.raise_threshold = f32::NAN, "score.raise_threshold is NaN, but must be 0 to 1"),
+        (|m| m.score.clear_threshold = 0.75, "score.clear_threshold is 0.75, but must be 0 to 0.5"),
         (
             |m| m.score.smoothing = Smoothing::Mean { clips: 0 },
             "score.smoothing.clips is 0, but must be 1 to 1024",
         ),
-        (
-            |m| m.score.cool_down_ms = u32::MAX,
-            "score.cool_down_ms is 4294967295, but must be 0 to 86400000",
-        ),
+        (|m| m.score.cool_down_ms = u32::MAX, "score.cool_down_ms is 4294967295, but must be 0 to 86400000"),
     ];
     for (spoil, expected) in cases {
         let mut spec = model();
         spoil(&mut spec);
         let error = spec.validate().unwrap_err().to_string();
-        assert!(
-            error.contains(expected),
-            "{error:?} does not say {expected:?}"
-        );
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }
 
 #[test]
 fn maps_are_checked_too() {
-    let score = |calibration, smoothing| ScoreSpec {
-        calibration,
-        smoothing,
-        ..ScoreSpec::default()
-    };
+    let score = |calibration, smoothing| ScoreSpec { calibration, smoothing, ..ScoreSpec::default() };
     let identity = Calibration::Identity;
     for alpha in [0.0, -0.5, 1.5, f32::NAN] {
-        assert!(
-            score(identity, Smoothing::Exponential { alpha })
-                .validate()
-                .is_err(),
-            "{alpha}"
-        );
+        assert!(score(identity, Smoothing::Exponential { alpha }).validate().is_err(), "{alpha}");
     }
-    let parameters = [
-        (0.0, 0.0),
-        (-1.0, 0.0),
-        (f32::NAN, 0.0),
-        (f32::INFINITY, 0.0),
-        (1.0, f32::NAN),
-        (1.0, 2e3),
-    ];
+    let parameters =
+        [(0.0, 0.0), (-1.0, 0.0), (f32::NAN, 0.0), (f32::INFINITY, 0.0), (1.0, f32::NAN), (1.0, 2e3)];
     for (slope, intercept) in parameters {
         let logistic = Calibration::Logistic { slope, intercept };
-        assert!(
-            score(logistic, Smoothing::None).validate().is_err(),
-            "{slope} {intercept}"
-        );
+        assert!(score(logistic, Smoothing::None).validate().is_err(), "{slope} {intercept}");
     }
 }
 
@@ -258,11 +161,7 @@ fn other_taps_and_sizes_are_valid() {
     spec.encoder.tap = "Mixed_4f".into();
     spec.encoder.feature_dim = 832;
     spec.head.dims[0] = 832;
-    spec.preprocess = PreprocessSpec {
-        width_px: 320,
-        height_px: 180,
-        ..PreprocessSpec::i3d()
-    };
+    spec.preprocess = PreprocessSpec { width_px: 320, height_px: 180, ..PreprocessSpec::i3d() };
     spec.validate().unwrap();
     assert_eq!(spec.clip_len(), 3 * 16 * 320 * 180);
 }

@@ -14,9 +14,7 @@ pub enum InferError {
         reason: String,
     },
     /// An operator this runtime does not run.
-    #[error(
-        "{graph}: node `{node}` uses the operator `{operator}`, which this runtime does not support"
-    )]
+    #[error("{graph}: node `{node}` uses the operator `{operator}`, which this runtime does not support")]
     UnsupportedOperator {
         /// Graph at fault.
         graph: String,
@@ -58,9 +56,7 @@ pub enum InferError {
         found: String,
     },
     /// The graph needs more memory than a board has.
-    #[error(
-        "{graph}: node `{node}` makes a tensor of {elements} values, at most {limit} are allowed"
-    )]
+    #[error("{graph}: node `{node}` makes a tensor of {elements} values, at most {limit} are allowed")]
     TooLarge {
         /// Graph at fault.
         graph: String,
@@ -120,9 +116,7 @@ pub enum InferError {
         stream: Vec<usize>,
     },
     /// The head reads another feature length than the encoder makes.
-    #[error(
-        "the encoder makes {encoder} features, the head reads {head}; they are from different models"
-    )]
+    #[error("the encoder makes {encoder} features, the head reads {head}; they are from different models")]
     HeadMismatch {
         /// Length of the encoder's feature.
         encoder: usize,

@@ -22,9 +22,7 @@ impl Head {
     pub fn from_onnx(bytes: &[u8], name: &str, spec: &ModelSpec) -> Result<Self, InferError> {
         spec.validate()?;
         let feature_dim = spec.encoder.feature_dim as usize;
-        Ok(Self {
-            plan: Plan::load(bytes, name, &[1, feature_dim], &[1, 1])?,
-        })
+        Ok(Self { plan: Plan::load(bytes, name, &[1, feature_dim], &[1, 1])? })
     }
 
     /// Scores one feature: the raw clip score, 0 (normal) to 1 (abnormal) for a sigmoid head.

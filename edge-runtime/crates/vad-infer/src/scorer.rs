@@ -26,19 +26,12 @@ impl Scorer {
     ///
     /// # Errors
     /// As [`FeatureStream::new`], and a head that reads another feature length.
-    pub fn new(
-        encoder: Arc<Encoder>,
-        head: Arc<Head>,
-        spec: &ModelSpec,
-    ) -> Result<Self, InferError> {
+    pub fn new(encoder: Arc<Encoder>, head: Arc<Head>, spec: &ModelSpec) -> Result<Self, InferError> {
         if encoder.feature_dim() != head.feature_dim() {
             let (encoder, head) = (encoder.feature_dim(), head.feature_dim());
             return Err(InferError::HeadMismatch { encoder, head });
         }
-        Ok(Self {
-            features: FeatureStream::new(encoder, spec)?,
-            head,
-        })
+        Ok(Self { features: FeatureStream::new(encoder, spec)?, head })
     }
 
     /// Takes the next frame; returns a score when it completes a clip.
@@ -65,12 +58,6 @@ impl Scorer {
     }
 
     fn score(&self, clip: Option<(ClipSpan, Vec<f32>)>) -> Result<Option<ClipScore>, InferError> {
-        clip.map(|(span, feature)| {
-            Ok(ClipScore {
-                span,
-                raw: self.head.score(&feature)?,
-            })
-        })
-        .transpose()
+        clip.map(|(span, feature)| Ok(ClipScore { span, raw: self.head.score(&feature)? })).transpose()
     }
 }

@@ -43,10 +43,7 @@ impl FeatureStream {
     /// # Errors
     /// A frame that cannot be resized and a failed run. The window keeps its frames, so the next
     /// push goes on with the stream.
-    pub fn push(
-        &mut self,
-        frame: RgbFrame<'_>,
-    ) -> Result<Option<(ClipSpan, Vec<f32>)>, InferError> {
+    pub fn push(&mut self, frame: RgbFrame<'_>) -> Result<Option<(ClipSpan, Vec<f32>)>, InferError> {
         self.preprocessor.resize_into(frame, &mut self.resized)?;
         let span = self.window.push(&self.resized);
         span.map(|span| self.encode(span)).transpose()
@@ -67,8 +64,7 @@ impl FeatureStream {
     }
 
     fn encode(&mut self, span: ClipSpan) -> Result<(ClipSpan, Vec<f32>), InferError> {
-        self.preprocessor
-            .normalise_into(self.window.frames(), &mut self.clip)?;
+        self.preprocessor.normalise_into(self.window.frames(), &mut self.clip)?;
         Ok((span, self.encoder.encode(&self.clip)?))
     }
 }

@@ -60,9 +60,7 @@ fn bytes_behind_the_model_are_refused() {
 fn an_unsupported_operator_is_named_with_its_node() {
     for op in ["Loop", "Einsum", "NoSuchThing", "Constant", "RandomNormal", ""] {
         let error = refusal(|g| g.node[0].op_type = op.to_owned());
-        let InferError::UnsupportedOperator { node, operator, .. } = error else {
-            panic!("{error}")
-        };
+        let InferError::UnsupportedOperator { node, operator, .. } = error else { panic!("{error}") };
         assert_eq!((node.as_str(), operator.as_str()), ("mean", op));
     }
     let error = refusal(|g| g.node[1].domain = "com.example".to_owned());
@@ -90,10 +88,8 @@ fn a_weight_that_is_not_finite_is_named_with_its_place() {
 
 #[test]
 fn external_data_is_refused() {
-    let entry = |key: &str, value: &str| pb::StringStringEntryProto {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
+    let entry =
+        |key: &str, value: &str| pb::StringStringEntryProto { key: key.to_owned(), value: value.to_owned() };
     let error = refusal(|g| {
         g.initializer[0].raw_data.clear();
         g.initializer[0].data_location = Some(1);
@@ -137,11 +133,8 @@ fn sizes_that_lie_are_refused_before_anything_is_allocated() {
     }
     let error = refusal(|g| {
         let mut pool = node("AveragePool", "wide", &["clip"]);
-        pool.attribute = vec![
-            ints("kernel_shape", &[1, 1, 1]),
-            ints("pads", &[2000; 6]),
-            int("count_include_pad", 1),
-        ];
+        pool.attribute =
+            vec![ints("kernel_shape", &[1, 1, 1]), ints("pads", &[2000; 6]), int("count_include_pad", 1)];
         g.node.insert(0, pool);
         g.node[1].input[0] = "wide".to_owned();
     });
@@ -189,12 +182,11 @@ fn graphs_and_tensors_in_attributes_are_refused() {
 
 #[test]
 fn other_operator_sets_are_refused() {
-    for imports in [vec![], vec![("", 8)], vec![("", 19)], vec![("ai.onnx.ml", 3)], vec![("", 13), ("x", 1)]] {
+    for imports in [vec![], vec![("", 8)], vec![("", 19)], vec![("ai.onnx.ml", 3)], vec![("", 13), ("x", 1)]]
+    {
         let mut model = encoder();
-        let import = |&(domain, version): &(&str, i64)| pb::OperatorSetIdProto {
-            domain: domain.to_owned(),
-            version,
-        };
+        let import =
+            |&(domain, version): &(&str, i64)| pb::OperatorSetIdProto { domain: domain.to_owned(), version };
         model.opset_import = imports.iter().map(import).collect();
         let error = load(&bytes(&model)).expect_err("it must be refused");
         assert!(matches!(error, InferError::Malformed { .. }), "{imports:?}: {error}");

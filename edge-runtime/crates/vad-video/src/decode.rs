@@ -27,15 +27,7 @@ const CONVERSION: &[&str] = &[
     "rgb24",
 ];
 /// Any error ends the decoding. One thread, so that a damaged file always fails at the same frame.
-const STRICTNESS: &[&str] = &[
-    "-xerror",
-    "-err_detect",
-    "explode",
-    "-threads",
-    "1",
-    "-flags:v",
-    "+bitexact",
-];
+const STRICTNESS: &[&str] = &["-xerror", "-err_detect", "explode", "-threads", "1", "-flags:v", "+bitexact"];
 
 #[derive(Debug)]
 enum State {
@@ -64,15 +56,10 @@ impl Decoder {
         let probe = probe(path)?;
         let mut command = ffmpeg();
         command.args(input_limits()).args(STRICTNESS);
-        command
-            .input(file_url(path))
-            .args(CONVERSION)
-            .output("pipe:1");
+        command.input(file_url(path)).args(CONVERSION).output("pipe:1");
         let mut running = Running::start("ffmpeg", Command::from(command), false)?;
         let Some(stdout) = running.take_stdout() else {
-            return Err(VideoError::NoFrames {
-                path: path.to_owned(),
-            });
+            return Err(VideoError::NoFrames { path: path.to_owned() });
         };
         let info = VideoInfo {
             width_px: 0,
@@ -81,14 +68,8 @@ impl Decoder {
             frames_hint: probe.frames_claimed,
         };
         let stdout = BufReader::with_capacity(64 * 1024, stdout);
-        let mut decoder = Self {
-            path: path.to_owned(),
-            info,
-            stdout,
-            running,
-            frames: 0,
-            state: State::Between,
-        };
+        let mut decoder =
+            Self { path: path.to_owned(), info, stdout, running, frames: 0, state: State::Between };
         let Some((width_px, height_px)) = decoder.read_header()? else {
             decoder.conclude()?;
             return Err(VideoError::NoFrames { path: decoder.path });
@@ -137,11 +118,7 @@ impl Decoder {
     }
 
     fn check_same_size(&self, (width_px, height_px): (u32, u32)) -> Result<(), VideoError> {
-        let VideoInfo {
-            width_px: first_width_px,
-            height_px: first_height_px,
-            ..
-        } = self.info;
+        let VideoInfo { width_px: first_width_px, height_px: first_height_px, .. } = self.info;
         if (width_px, height_px) == (first_width_px, first_height_px) {
             return Ok(());
         }
@@ -157,37 +134,24 @@ impl Decoder {
 
     /// The output ended between two frames: was that the end of the video?
     fn conclude(&mut self) -> Result<(), VideoError> {
-        let (status, log) = self
-            .running
-            .wait()
-            .map_err(|source| VideoError::io(&self.path, "wait for ffmpeg", source))?;
+        let (status, log) =
+            self.running.wait().map_err(|source| VideoError::io(&self.path, "wait for ffmpeg", source))?;
         if !log.is_empty() {
             return Err(self.damaged(log.reason()));
         }
         if !status.success() {
             return Err(self.damaged(format!("ffmpeg ended with {status}")));
         }
-        if let Some(claimed) = self
-            .info
-            .frames_hint
-            .filter(|&claimed| self.frames < claimed)
-        {
-            return Err(VideoError::Truncated {
-                path: self.path.clone(),
-                frames: self.frames,
-                claimed,
-            });
+        if let Some(claimed) = self.info.frames_hint.filter(|&claimed| self.frames < claimed) {
+            return Err(VideoError::Truncated { path: self.path.clone(), frames: self.frames, claimed });
         }
         match mp4::missing_bytes(&self.path) {
             Ok(None) => Ok(()),
-            Ok(Some((name, missing))) => Err(self.damaged(format!(
-                "the file is cut off: its last box, `{name}`, lacks {missing} bytes"
-            ))),
-            Err(source) => Err(VideoError::io(
-                &self.path,
-                "check the end of the file",
-                source,
-            )),
+            Ok(Some((name, missing))) => {
+                Err(self
+                    .damaged(format!("the file is cut off: its last box, `{name}`, lacks {missing} bytes")))
+            }
+            Err(source) => Err(VideoError::io(&self.path, "check the end of the file", source)),
         }
     }
 
@@ -205,10 +169,6 @@ impl Decoder {
     }
 
     fn damaged(&self, reason: String) -> VideoError {
-        VideoError::Damaged {
-            path: self.path.clone(),
-            frames: self.frames,
-            reason,
-        }
+        VideoError::Damaged { path: self.path.clone(), frames: self.frames, reason }
     }
 }

@@ -123,10 +123,6 @@ pub enum VideoError {
 
 impl VideoError {
     pub(crate) fn io(path: &std::path::Path, action: &'static str, source: io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            action,
-            source,
-        }
+        Self::Io { path: path.to_owned(), action, source }
     }
 }

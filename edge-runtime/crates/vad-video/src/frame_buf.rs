@@ -16,11 +16,7 @@ impl FrameBuf {
     /// A single black pixel, until the first frame is read into it.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            width_px: 1,
-            height_px: 1,
-            data: vec![0; 3],
-        }
+        Self { width_px: 1, height_px: 1, data: vec![0; 3] }
     }
 
     /// Width in pixels.
@@ -46,9 +42,7 @@ impl FrameBuf {
     pub fn as_frame(&self) -> RgbFrame<'_> {
         match RgbFrame::new(self.width_px, self.height_px, &self.data) {
             Ok(frame) => frame,
-            Err(_) => unreachable!(
-                "the buffer always holds width * height * 3 bytes of at least one pixel"
-            ),
+            Err(_) => unreachable!("the buffer always holds width * height * 3 bytes of at least one pixel"),
         }
     }
 
@@ -56,8 +50,7 @@ impl FrameBuf {
     pub(crate) fn reset(&mut self, width_px: u32, height_px: u32) -> &mut [u8] {
         self.width_px = width_px;
         self.height_px = height_px;
-        self.data
-            .resize(width_px as usize * height_px as usize * 3, 0);
+        self.data.resize(width_px as usize * height_px as usize * 3, 0);
         &mut self.data
     }
 }

@@ -27,9 +27,7 @@ impl ImageFolder {
     pub(crate) fn open(folder: &Path, frame_rate_hz: f64) -> Result<Self, VideoError> {
         let files = list(folder)?;
         let Some(first) = files.first() else {
-            return Err(VideoError::NoFrames {
-                path: folder.to_owned(),
-            });
+            return Err(VideoError::NoFrames { path: folder.to_owned() });
         };
         let image = decode(first, 0)?;
         let info = VideoInfo {
@@ -38,11 +36,7 @@ impl ImageFolder {
             frame_rate_hz,
             frames_hint: Some(files.len() as u64),
         };
-        Ok(Self {
-            files,
-            info,
-            next: 0,
-        })
+        Ok(Self { files, info, next: 0 })
     }
 
     pub(crate) fn info(&self) -> &VideoInfo {
@@ -56,11 +50,7 @@ impl ImageFolder {
         let frame = self.next as u64;
         let image = decode(path, frame)?.into_rgb8();
         let (width_px, height_px) = image.dimensions();
-        let VideoInfo {
-            width_px: first_width_px,
-            height_px: first_height_px,
-            ..
-        } = self.info;
+        let VideoInfo { width_px: first_width_px, height_px: first_height_px, .. } = self.info;
         if (width_px, height_px) != (first_width_px, first_height_px) {
             return Err(VideoError::SizeChanged {
                 path: path.clone(),
@@ -82,11 +72,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, VideoError> {
     let mut named = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with('.') || !path.is_file() {
             continue;
         }
@@ -100,48 +86,29 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, VideoError> {
 }
 
 fn refuse_unread(path: &Path) -> Result<(), VideoError> {
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if !UNREAD_EXTENSIONS.contains(&extension.as_str()) {
         return Ok(());
     }
-    let reason = format!(
-        "`.{extension}` images are not read here: convert the folder to png, or move the file away"
-    );
-    Err(VideoError::Image {
-        path: path.to_owned(),
-        frame: 0,
-        reason,
-    })
+    let reason =
+        format!("`.{extension}` images are not read here: convert the folder to png, or move the file away");
+    Err(VideoError::Image { path: path.to_owned(), frame: 0, reason })
 }
 
 fn decode(path: &Path, frame: u64) -> Result<DynamicImage, VideoError> {
     let bytes = read_bounded(path, frame)?;
-    let image_error = |reason: String| VideoError::Image {
-        path: path.to_owned(),
-        frame,
-        reason,
-    };
+    let image_error = |reason: String| VideoError::Image { path: path.to_owned(), frame, reason };
     let mut reader = ImageReader::new(Cursor::new(&bytes));
-    let format =
-        image::guess_format(&bytes).map_err(|_| image_error("neither png nor jpeg".to_owned()))?;
+    let format = image::guess_format(&bytes).map_err(|_| image_error("neither png nor jpeg".to_owned()))?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(&bytes) {
         return Err(image_error("the file is cut off".to_owned()));
     }
     reader.set_format(format);
-    let mut decoder = reader
-        .into_decoder()
-        .map_err(|error| image_error(error.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(|error| image_error(error.to_string()))?;
     let (width_px, height_px) = decoder.dimensions();
     check_size(path, width_px, height_px)?;
-    let orientation = decoder
-        .orientation()
-        .map_err(|error| image_error(error.to_string()))?;
-    let mut image =
-        DynamicImage::from_decoder(decoder).map_err(|error| image_error(error.to_string()))?;
+    let orientation = decoder.orientation().map_err(|error| image_error(error.to_string()))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| image_error(error.to_string()))?;
     image.apply_orientation(orientation);
     Ok(image)
 }
@@ -149,18 +116,10 @@ fn decode(path: &Path, frame: u64) -> Result<DynamicImage, VideoError> {
 fn read_bounded(path: &Path, frame: u64) -> Result<Vec<u8>, VideoError> {
     let failed = |source| VideoError::io(path, "read the image", source);
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    File::open(path).map_err(failed)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let reason = format!("over {MAX_FILE_BYTES} bytes");
-        return Err(VideoError::Image {
-            path: path.to_owned(),
-            frame,
-            reason,
-        });
+        return Err(VideoError::Image { path: path.to_owned(), frame, reason });
     }
     Ok(bytes)
 }

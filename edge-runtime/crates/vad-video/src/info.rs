@@ -26,9 +26,5 @@ pub(crate) fn check_size(path: &Path, width_px: u32, height_px: u32) -> Result<(
     if accepted.contains(&width_px) && accepted.contains(&height_px) {
         return Ok(());
     }
-    Err(VideoError::Size {
-        path: path.to_owned(),
-        width_px,
-        height_px,
-    })
+    Err(VideoError::Size { path: path.to_owned(), width_px, height_px })
 }

@@ -55,19 +55,10 @@ mod tests {
             image::Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8])
         });
         let mut jpeg = Vec::new();
-        picture
-            .write_to(
-                &mut std::io::Cursor::new(&mut jpeg),
-                image::ImageFormat::Jpeg,
-            )
-            .unwrap();
+        picture.write_to(&mut std::io::Cursor::new(&mut jpeg), image::ImageFormat::Jpeg).unwrap();
         assert!(is_complete(&jpeg));
         for length in 0..jpeg.len() {
-            assert!(
-                !is_complete(&jpeg[..length]),
-                "cut to {length} of {} bytes",
-                jpeg.len()
-            );
+            assert!(!is_complete(&jpeg[..length]), "cut to {length} of {} bytes", jpeg.len());
         }
         jpeg.extend_from_slice(b"trailing bytes of a camera's maker");
         assert!(is_complete(&jpeg));

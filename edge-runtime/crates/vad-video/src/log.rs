@@ -49,10 +49,7 @@ impl Log {
     pub(crate) fn reason(&self) -> String {
         let tail: Vec<u8> = self.tail.iter().copied().collect();
         let mut lines = Vec::<String>::new();
-        for text in [
-            String::from_utf8_lossy(&self.head),
-            String::from_utf8_lossy(&tail),
-        ] {
+        for text in [String::from_utf8_lossy(&self.head), String::from_utf8_lossy(&tail)] {
             for line in text.lines().map(tidy).filter(|line| !line.is_empty()) {
                 if lines.len() < REASON_LINES && !lines.contains(&line) {
                     lines.push(line);
@@ -85,7 +82,8 @@ mod tests {
 
     #[test]
     fn addresses_and_levels_are_left_out_and_repeats_collapse() {
-        let text = "[h264 @ 0x55e5] [error] bad slice\n[h264 @ 0x99] [error] bad slice\n\n[error] f.mp4: invalid\n";
+        let text =
+            "[h264 @ 0x55e5] [error] bad slice\n[h264 @ 0x99] [error] bad slice\n\n[error] f.mp4: invalid\n";
         let log = Log::drain(text.as_bytes());
         assert_eq!(log.reason(), "h264: bad slice; f.mp4: invalid");
         assert!(!log.is_empty());
@@ -98,13 +96,6 @@ mod tests {
         assert_eq!(log.head.len() + log.tail.len(), HEAD_BYTES + TAIL_BYTES);
         assert!(log.reason().starts_with("first cause"));
         assert!(String::from_utf8_lossy(log.tail.as_slices().0).len() <= TAIL_BYTES);
-        assert!(
-            log.tail
-                .iter()
-                .rev()
-                .copied()
-                .take(10)
-                .eq(b"last word\n".iter().rev().copied())
-        );
+        assert!(log.tail.iter().rev().copied().take(10).eq(b"last word\n".iter().rev().copied()));
     }
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// Boxes that stand at the top level. Anything else ends the walk: bytes after the last box are no damage.
 const TOP_LEVEL: [&[u8; 4]; 15] = [
-    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"mfra", b"sidx",
-    b"ssix", b"styp", b"meta", b"udta", b"pnot",
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"mfra", b"sidx", b"ssix",
+    b"styp", b"meta", b"udta", b"pnot",
 ];
 const MAX_BOXES: usize = 1_000_000;
 
@@ -26,10 +26,7 @@ pub(crate) fn missing_bytes(path: &Path) -> io::Result<Option<(String, u64)>> {
         };
         let end = begin.saturating_add(size);
         if end > length {
-            return Ok(Some((
-                String::from_utf8_lossy(&kind).into_owned(),
-                end - length,
-            )));
+            return Ok(Some((String::from_utf8_lossy(&kind).into_owned(), end - length)));
         }
         begin = end;
     }
@@ -80,47 +77,22 @@ mod tests {
 
     #[test]
     fn every_cut_inside_a_box_is_noticed() {
-        let long = [
-            &1_u32.to_be_bytes(),
-            b"mdat".as_slice(),
-            &20_u64.to_be_bytes(),
-            &[7; 4],
-        ]
-        .concat();
+        let long = [&1_u32.to_be_bytes(), b"mdat".as_slice(), &20_u64.to_be_bytes(), &[7; 4]].concat();
         let file = [boxed(b"ftyp", b"isom"), long, boxed(b"moov", &[1; 30])].concat();
         assert_eq!(missing(&file), None);
         // Fewer than 8 bytes of a box do not name it.
-        let unnamed: Vec<usize> = [0, 12, 32]
-            .iter()
-            .flat_map(|&border| border..border + 8)
-            .collect();
+        let unnamed: Vec<usize> = [0, 12, 32].iter().flat_map(|&border| border..border + 8).collect();
         for length in 0..file.len() {
-            assert_eq!(
-                missing(&file[..length]).is_none(),
-                unnamed.contains(&length),
-                "cut to {length}"
-            );
+            assert_eq!(missing(&file[..length]).is_none(), unnamed.contains(&length), "cut to {length}");
         }
-        assert_eq!(
-            missing(&file[..file.len() - 3]),
-            Some(("moov".to_owned(), 3))
-        );
+        assert_eq!(missing(&file[..file.len() - 3]), Some(("moov".to_owned(), 3)));
     }
 
     #[test]
     fn other_files_and_trailing_bytes_are_no_damage() {
         assert_eq!(missing(b"RIFF\xff\xff\xff\x7fAVI LIST"), None);
-        assert_eq!(
-            missing(&[boxed(b"ftyp", b"isom"), b"maker's trailing note".to_vec()].concat()),
-            None
-        );
-        assert_eq!(
-            missing(&[&0_u32.to_be_bytes(), b"mdat".as_slice(), &[7; 100]].concat()),
-            None
-        );
-        assert_eq!(
-            missing(&[&3_u32.to_be_bytes(), b"free".as_slice(), &[7; 100]].concat()),
-            None
-        );
+        assert_eq!(missing(&[boxed(b"ftyp", b"isom"), b"maker's trailing note".to_vec()].concat()), None);
+        assert_eq!(missing(&[&0_u32.to_be_bytes(), b"mdat".as_slice(), &[7; 100]].concat()), None);
+        assert_eq!(missing(&[&3_u32.to_be_bytes(), b"free".as_slice(), &[7; 100]].concat()), None);
     }
 }

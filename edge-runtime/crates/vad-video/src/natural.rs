@@ -12,10 +12,7 @@ pub fn natural_cmp(left: &str, right: &str) -> Ordering {
             let (number_a, rest_a) = split_number(a);
             let (number_b, rest_b) = split_number(b);
             (a, b) = (rest_a, rest_b);
-            number_a
-                .len()
-                .cmp(&number_b.len())
-                .then_with(|| number_a.cmp(number_b))
+            number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b))
         } else {
             (a, b) = (&a[1..], &b[1..]);
             x.cmp(&y)
@@ -29,15 +26,9 @@ pub fn natural_cmp(left: &str, right: &str) -> Ordering {
 
 /// The leading digits without leading zeros, and what follows them.
 fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
-    let zeros = digits
-        .iter()
-        .position(|&digit| digit != b'0')
-        .unwrap_or(digits.len());
+    let zeros = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
     (&digits[zeros..], rest)
 }
 
@@ -49,31 +40,12 @@ mod tests {
 
     #[test]
     fn numbers_count_as_numbers() {
-        let mut names = [
-            "f10.png",
-            "f9.png",
-            "f010.png",
-            "f1.png",
-            "f2b",
-            "f2a",
-            "g",
-            "f",
-            "f99999999999999999999999",
-        ];
+        let mut names =
+            ["f10.png", "f9.png", "f010.png", "f1.png", "f2b", "f2a", "g", "f", "f99999999999999999999999"];
         names.sort_by(|a, b| natural_cmp(a, b));
         assert_eq!(
             names,
-            [
-                "f",
-                "f1.png",
-                "f2a",
-                "f2b",
-                "f9.png",
-                "f010.png",
-                "f10.png",
-                "f99999999999999999999999",
-                "g"
-            ]
+            ["f", "f1.png", "f2a", "f2b", "f9.png", "f010.png", "f10.png", "f99999999999999999999999", "g"]
         );
     }
 

@@ -19,10 +19,7 @@ pub(crate) fn read_header(from: &mut impl BufRead) -> io::Result<Option<(u32, u3
     }
     let size = read_line(from)?;
     let (width, height) = size.split_once(' ').ok_or_else(invalid)?;
-    let parsed = (
-        width.parse().map_err(|_| invalid())?,
-        height.parse().map_err(|_| invalid())?,
-    );
+    let parsed = (width.parse().map_err(|_| invalid())?, height.parse().map_err(|_| invalid())?);
     if read_line(from)? != "255" {
         return Err(invalid());
     }
@@ -73,11 +70,7 @@ mod tests {
         ];
         for bytes in hostile {
             let mut stream = bytes;
-            assert!(
-                read_header(&mut stream).is_err(),
-                "{:?}",
-                &bytes[..bytes.len().min(20)]
-            );
+            assert!(read_header(&mut stream).is_err(), "{:?}", &bytes[..bytes.len().min(20)]);
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::{MAX_SIDE_PX, VideoError};
 
 /// Containers that are opened. Playlists, scripts, text art and devices are left out on purpose: they can name other
 /// files or hosts.
-const CONTAINERS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,gif,nut,mxf,dv,rm,yuv4mpegpipe";
+const CONTAINERS: &str =
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,ivf,mjpeg,gif,nut,mxf,dv,rm,yuv4mpegpipe";
 
 /// Ready to take arguments for `ffmpeg`; nothing is asked of a terminal, and only errors are logged.
 pub(crate) fn ffmpeg() -> FfmpegCommand {
@@ -33,15 +34,8 @@ pub(crate) fn ffprobe() -> Command {
 /// What may be opened and how large its frames may be; stands before `-i` of either program.
 pub(crate) fn input_limits() -> [String; 6] {
     let max_pixels = u64::from(MAX_SIDE_PX) * u64::from(MAX_SIDE_PX);
-    [
-        "-protocol_whitelist",
-        "file",
-        "-format_whitelist",
-        CONTAINERS,
-        "-max_pixels",
-        &max_pixels.to_string(),
-    ]
-    .map(str::to_owned)
+    ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS, "-max_pixels", &max_pixels.to_string()]
+        .map(str::to_owned)
 }
 
 /// The path as ffmpeg must be given it: a leading `-` or a `:` would otherwise read as an option or a protocol.
@@ -56,21 +50,12 @@ pub(crate) fn file_url(path: &Path) -> OsString {
 /// # Errors
 /// [`VideoError::ProgramMissing`] with the remedy when `ffmpeg` or `ffprobe` is not installed.
 pub fn ffmpeg_version() -> Result<String, VideoError> {
-    for (program, mut command) in [
-        ("ffprobe", ffprobe()),
-        ("ffmpeg", Command::from(FfmpegCommand::new())),
-    ] {
+    for (program, mut command) in [("ffprobe", ffprobe()), ("ffmpeg", Command::from(FfmpegCommand::new()))] {
         command.arg("-version").stdin(Stdio::null());
-        let output = command
-            .output()
-            .map_err(|source| spawn_error(program, source))?;
+        let output = command.output().map_err(|source| spawn_error(program, source))?;
         if program == "ffmpeg" {
             let text = String::from_utf8_lossy(&output.stdout);
-            return Ok(text
-                .split_whitespace()
-                .nth(2)
-                .unwrap_or("unknown")
-                .to_owned());
+            return Ok(text.split_whitespace().nth(2).unwrap_or("unknown").to_owned());
         }
     }
     Ok("unknown".to_owned())
@@ -92,21 +77,12 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts the program. With `fed`, its standard input is a pipe, else it is empty.
-    pub(crate) fn start(
-        program: &'static str,
-        mut command: Command,
-        fed: bool,
-    ) -> Result<Self, VideoError> {
+    pub(crate) fn start(program: &'static str, mut command: Command, fed: bool) -> Result<Self, VideoError> {
         command.stdin(if fed { Stdio::piped() } else { Stdio::null() });
         command.stdout(if fed { Stdio::null() } else { Stdio::piped() });
         command.stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(|source| spawn_error(program, source))?;
-        let log = child
-            .stderr
-            .take()
-            .map(|stderr| std::thread::spawn(move || Log::drain(stderr)));
+        let mut child = command.spawn().map_err(|source| spawn_error(program, source))?;
+        let log = child.stderr.take().map(|stderr| std::thread::spawn(move || Log::drain(stderr)));
         Ok(Self { child, log })
     }
 
@@ -121,11 +97,7 @@ impl Running {
     /// Waits for the end. The caller has read the output to its end or dropped its side of the pipes.
     pub(crate) fn wait(&mut self) -> io::Result<(ExitStatus, Log)> {
         let status = self.child.wait()?;
-        let log = self
-            .log
-            .take()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default();
+        let log = self.log.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         Ok((status, log))
     }
 

@@ -38,8 +38,7 @@ impl FrameSource {
     /// # Errors
     /// As [`FrameSource::open`]; and [`VideoError::FrameRate`] unless the rate is above 0 and at most 1000.
     pub fn open_with_image_rate(path: &Path, image_rate_hz: f64) -> Result<Self, VideoError> {
-        let metadata =
-            std::fs::metadata(path).map_err(|source| VideoError::io(path, "open", source))?;
+        let metadata = std::fs::metadata(path).map_err(|source| VideoError::io(path, "open", source))?;
         if metadata.is_dir() {
             if !(image_rate_hz > 0.0 && image_rate_hz <= 1000.0) {
                 return Err(VideoError::FrameRate {
@@ -56,10 +55,7 @@ impl FrameSource {
         } else {
             return Decoder::open(path).map(|decoder| Self(Kind::Video(Box::new(decoder))));
         };
-        Err(VideoError::NotAVideo {
-            path: path.to_owned(),
-            reason: unfit.to_owned(),
-        })
+        Err(VideoError::NotAVideo { path: path.to_owned(), reason: unfit.to_owned() })
     }
 
     /// Size, frame rate and claimed length.
@@ -88,7 +84,5 @@ impl FrameSource {
 #[must_use]
 pub fn is_image_file(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    ["png", "jpg", "jpeg"]
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
+    ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }

@@ -82,15 +82,7 @@ impl VideoWriter {
         command.args(ENCODING).output(file_url(&partial));
         let mut running = Running::start("ffmpeg", Command::from(command), true)?;
         let stdin = running.take_stdin();
-        Ok(Self {
-            path: path.to_owned(),
-            partial,
-            width_px,
-            height_px,
-            frames: 0,
-            stdin,
-            running,
-        })
+        Ok(Self { path: path.to_owned(), partial, width_px, height_px, frames: 0, stdin, running })
     }
 
     /// Appends one frame.
@@ -112,10 +104,9 @@ impl VideoWriter {
         if let Err(error) = written {
             return Err(match self.conclude() {
                 Err(reason) => reason,
-                Ok(()) => self.failed(format!(
-                    "ffmpeg took no more frames after frame {}: {error}",
-                    self.frames
-                )),
+                Ok(()) => {
+                    self.failed(format!("ffmpeg took no more frames after frame {}: {error}", self.frames))
+                }
             });
         }
         self.frames += 1;
@@ -139,10 +130,8 @@ impl VideoWriter {
 
     fn conclude(&mut self) -> Result<(), VideoError> {
         self.stdin = None;
-        let (status, log) = self
-            .running
-            .wait()
-            .map_err(|source| VideoError::io(&self.path, "wait for ffmpeg", source))?;
+        let (status, log) =
+            self.running.wait().map_err(|source| VideoError::io(&self.path, "wait for ffmpeg", source))?;
         if status.success() {
             return Ok(());
         }
@@ -150,10 +139,7 @@ impl VideoWriter {
     }
 
     fn failed(&self, reason: String) -> VideoError {
-        VideoError::Write {
-            path: self.path.clone(),
-            reason,
-        }
+        VideoError::Write { path: self.path.clone(), reason }
     }
 }
 
@@ -166,19 +152,9 @@ impl Drop for VideoWriter {
     }
 }
 
-fn check_request(
-    path: &Path,
-    width_px: u32,
-    height_px: u32,
-    frame_rate_hz: f64,
-) -> Result<(), VideoError> {
+fn check_request(path: &Path, width_px: u32, height_px: u32, frame_rate_hz: f64) -> Result<(), VideoError> {
     check_size(path, width_px, height_px)?;
-    let refuse = |reason: String| {
-        Err(VideoError::Write {
-            path: path.to_owned(),
-            reason,
-        })
-    };
+    let refuse = |reason: String| Err(VideoError::Write { path: path.to_owned(), reason });
     if width_px % 2 == 1 || height_px % 2 == 1 {
         return refuse(format!(
             "{width_px}x{height_px} px has an odd side; H.264 needs even sides: crop or pad by one pixel"
@@ -189,10 +165,7 @@ fn check_request(
             "the frame rate must be above 0 and at most 1000 per second, not {frame_rate_hz}"
         ));
     }
-    if !path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("mp4"))
-    {
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mp4")) {
         return refuse("only mp4 is written: let the name end in `.mp4`".to_owned());
     }
     Ok(())
@@ -203,10 +176,6 @@ fn partial_name(path: &Path) -> PathBuf {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(
-        ".{}-{}.partial",
-        std::process::id(),
-        COUNTER.fetch_add(1, Ordering::Relaxed)
-    ));
+    name.push(format!(".{}-{}.partial", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }

@@ -1,9 +1,5 @@
 //! Bad files: each an error that names the file and the reason, never a shorter video.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -11,21 +7,14 @@ use common::{WIDTH_PX, count_frames, error_of, ffmpeg, ped2, write_video};
 use vad_video::{FrameSource, VideoError};
 
 fn assert_names_file(error: &VideoError, name: &str) {
-    assert!(
-        error.to_string().contains(name),
-        "`{error}` does not name {name}"
-    );
+    assert!(error.to_string().contains(name), "`{error}` does not name {name}");
 }
 
 /// Cuts `source` to several lengths; each must fail, or (never an mp4) still give every frame.
 fn assert_cuts_fail(source: &std::path::Path, full_frames: u64) {
     let bytes = std::fs::read(source).unwrap();
     let (frames, outcome) = count_frames(source);
-    assert!(
-        outcome.is_ok() && frames == full_frames,
-        "{}: {frames}, {outcome:?}",
-        source.display()
-    );
+    assert!(outcome.is_ok() && frames == full_frames, "{}: {frames}, {outcome:?}", source.display());
     let name = format!("cut-{}", source.file_name().unwrap().to_string_lossy());
     let cut = source.with_file_name(&name);
     for permille in [1, 20, 100, 250, 500, 700, 900, 980, 995] {
@@ -40,9 +29,7 @@ fn assert_cuts_fail(source: &std::path::Path, full_frames: u64) {
         };
         assert!(frames <= full_frames, "{name} at {permille}/1000: {frames}");
         assert_names_file(&error, &name);
-        if let VideoError::Damaged { frames: told, .. }
-        | VideoError::Truncated { frames: told, .. } = error
-        {
+        if let VideoError::Damaged { frames: told, .. } | VideoError::Truncated { frames: told, .. } = error {
             assert_eq!(told, frames, "{name} at {permille}/1000");
         }
     }
@@ -58,21 +45,8 @@ fn truncated_files_are_errors_wherever_they_are_cut() {
     for name in ["index-last.mp4", "matroska.mkv"] {
         ffmpeg(&["-i", &source, "-c", "copy", &at(name).display().to_string()]);
     }
-    ffmpeg(&[
-        "-i",
-        &source,
-        "-c:v",
-        "mpeg4",
-        "-q:v",
-        "3",
-        &at("riff.avi").display().to_string(),
-    ]);
-    for name in [
-        "index-first.mp4",
-        "index-last.mp4",
-        "matroska.mkv",
-        "riff.avi",
-    ] {
+    ffmpeg(&["-i", &source, "-c:v", "mpeg4", "-q:v", "3", &at("riff.avi").display().to_string()]);
+    for name in ["index-first.mp4", "index-last.mp4", "matroska.mkv", "riff.avi"] {
         assert_cuts_fail(&at(name), 90);
     }
 }
@@ -91,16 +65,7 @@ fn a_cut_exactly_between_two_packets_is_noticed() {
     ]);
     for (name, header_bytes) in [("clip.mp4", 0), ("clip.avi", 8)] {
         let answer = std::process::Command::new("ffprobe")
-            .args([
-                "-v",
-                "error",
-                "-select_streams",
-                "v",
-                "-show_entries",
-                "packet=pos",
-                "-of",
-                "csv=p=0",
-            ])
+            .args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pos", "-of", "csv=p=0"])
             .arg(at(name))
             .output()
             .unwrap();
@@ -111,17 +76,10 @@ fn a_cut_exactly_between_two_packets_is_noticed() {
             .collect();
         positions.sort_unstable();
         let bytes = std::fs::read(at(name)).unwrap();
-        std::fs::write(
-            at("cut").with_extension("bin"),
-            &bytes[..positions[30] - header_bytes],
-        )
-        .unwrap();
+        std::fs::write(at("cut").with_extension("bin"), &bytes[..positions[30] - header_bytes]).unwrap();
         let error = error_of(&at("cut.bin"));
         assert!(
-            matches!(
-                error,
-                VideoError::Damaged { .. } | VideoError::Truncated { .. }
-            ),
+            matches!(error, VideoError::Damaged { .. } | VideoError::Truncated { .. }),
             "{name}: {error}"
         );
     }
@@ -146,45 +104,22 @@ fn corrupt_pictures_are_errors() {
 fn what_is_no_video_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let noise: Vec<u8> = (0..40_000_u32)
-        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let noise: Vec<u8> =
+        (0..40_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     std::fs::write(at("noise.mp4"), noise).unwrap();
     std::fs::write(at("text.mp4"), "this is a text file, renamed\n".repeat(100)).unwrap();
     std::fs::write(at("text.txt"), "frame by frame\n".repeat(100)).unwrap();
     std::fs::write(at("empty.mp4"), "").unwrap();
-    std::fs::write(
-        at("list.m3u8"),
-        "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n#EXT-X-ENDLIST\n",
-    )
-    .unwrap();
-    std::fs::write(
-        at("script.ffconcat"),
-        "ffconcat version 1.0\nfile 'noise.mp4'\n",
-    )
-    .unwrap();
-    image::RgbImage::new(WIDTH_PX, WIDTH_PX)
-        .save(at("picture.png"))
-        .unwrap();
-    for name in [
-        "noise.mp4",
-        "text.mp4",
-        "text.txt",
-        "empty.mp4",
-        "list.m3u8",
-        "script.ffconcat",
-        "picture.png",
-    ] {
+    std::fs::write(at("list.m3u8"), "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n#EXT-X-ENDLIST\n").unwrap();
+    std::fs::write(at("script.ffconcat"), "ffconcat version 1.0\nfile 'noise.mp4'\n").unwrap();
+    image::RgbImage::new(WIDTH_PX, WIDTH_PX).save(at("picture.png")).unwrap();
+    for name in
+        ["noise.mp4", "text.mp4", "text.txt", "empty.mp4", "list.m3u8", "script.ffconcat", "picture.png"]
+    {
         let error = error_of(&at(name));
-        assert!(
-            matches!(error, VideoError::NotAVideo { .. }),
-            "{name}: {error:?}"
-        );
+        assert!(matches!(error, VideoError::NotAVideo { .. }), "{name}: {error:?}");
         assert_names_file(&error, name);
-        assert!(
-            !error.to_string().contains("0x"),
-            "no addresses in `{error}`"
-        );
+        assert!(!error.to_string().contains("0x"), "no addresses in `{error}`");
     }
     assert!(error_of(&at("empty.mp4")).to_string().contains("empty"));
     assert!(error_of(&at("picture.png")).to_string().contains("picture"));
@@ -215,13 +150,7 @@ fn huge_frames_are_refused_unread() {
     std::fs::write(&path, "YUV4MPEG2 W20000 H48 F25:1 Ip A1:1 C420\nFRAME\n").unwrap();
     let error = error_of(&path);
     assert!(
-        matches!(
-            error,
-            VideoError::Size {
-                width_px: 20_000,
-                ..
-            } | VideoError::NotAVideo { .. }
-        ),
+        matches!(error, VideoError::Size { width_px: 20_000, .. } | VideoError::NotAVideo { .. }),
         "{error:?}"
     );
 }
@@ -232,10 +161,7 @@ fn missing_files_and_devices_are_named() {
     let error = error_of(&folder.path().join("absent.mp4"));
     assert!(matches!(error, VideoError::Io { .. }), "{error:?}");
     assert_names_file(&error, "absent.mp4");
-    assert!(matches!(
-        error_of("/dev/null".as_ref()),
-        VideoError::NotAVideo { .. }
-    ));
+    assert!(matches!(error_of("/dev/null".as_ref()), VideoError::NotAVideo { .. }));
 }
 
 #[test]

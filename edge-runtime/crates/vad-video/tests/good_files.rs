@@ -1,9 +1,5 @@
 //! Sound files: every frame arrives, once, in order and with the right pixels.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -16,11 +12,7 @@ const ROUND_TRIP_MEAN_ERROR: f64 = 2.0;
 
 fn mean_error(left: &[u8], right: &[u8]) -> f64 {
     assert_eq!(left.len(), right.len());
-    left.iter()
-        .zip(right)
-        .map(|(&a, &b)| f64::from(a.abs_diff(b)))
-        .sum::<f64>()
-        / left.len() as f64
+    left.iter().zip(right).map(|(&a, &b)| f64::from(a.abs_diff(b))).sum::<f64>() / left.len() as f64
 }
 
 #[test]
@@ -30,35 +22,19 @@ fn what_is_written_is_read_back() {
     write_video(&path, 37, 12.5).unwrap();
     let mut source = FrameSource::open(&path).unwrap();
     let info = *source.info();
-    assert_eq!(
-        (info.width_px, info.height_px, info.frames_hint),
-        (WIDTH_PX, HEIGHT_PX, Some(37))
-    );
+    assert_eq!((info.width_px, info.height_px, info.frames_hint), (WIDTH_PX, HEIGHT_PX, Some(37)));
     assert!((info.frame_rate_hz - 12.5).abs() < 1e-9);
     let mut buf = FrameBuf::new();
     for index in 0..37 {
         assert!(source.next_frame(&mut buf).unwrap(), "frame {index}");
-        assert_eq!(
-            (buf.as_frame().width_px(), buf.as_frame().height_px()),
-            (WIDTH_PX, HEIGHT_PX)
-        );
+        assert_eq!((buf.as_frame().width_px(), buf.as_frame().height_px()), (WIDTH_PX, HEIGHT_PX));
         let error = mean_error(buf.data(), &picture(index));
-        assert!(
-            error < ROUND_TRIP_MEAN_ERROR,
-            "frame {index}: mean error {error}"
-        );
+        assert!(error < ROUND_TRIP_MEAN_ERROR, "frame {index}: mean error {error}");
     }
     for _ in 0..3 {
-        assert!(
-            !source.next_frame(&mut buf).unwrap(),
-            "the end stays the end"
-        );
+        assert!(!source.next_frame(&mut buf).unwrap(), "the end stays the end");
     }
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "nothing but the video is left"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing but the video is left");
 }
 
 #[test]
@@ -137,21 +113,10 @@ fn an_edit_list_hides_frames_without_being_damage() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     write_video(at("clip.mp4").as_ref(), 100, 25.0).unwrap();
-    ffmpeg(&[
-        "-ss",
-        "1.3",
-        "-i",
-        &at("clip.mp4"),
-        "-c",
-        "copy",
-        &at("cut.mp4"),
-    ]);
+    ffmpeg(&["-ss", "1.3", "-i", &at("clip.mp4"), "-c", "copy", &at("cut.mp4")]);
     let (frames, outcome) = count_frames(at("cut.mp4").as_ref());
     assert!(outcome.is_ok(), "{outcome:?}");
-    assert!(
-        (66..=68).contains(&frames),
-        "{frames} frames of 2.7 s at 25 per second"
-    );
+    assert!((66..=68).contains(&frames), "{frames} frames of 2.7 s at 25 per second");
 }
 
 #[test]
@@ -179,20 +144,9 @@ fn rotation_is_applied_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     write_video(at("clip.mp4").as_ref(), 3, 10.0).unwrap();
-    ffmpeg(&[
-        "-i",
-        &at("clip.mp4"),
-        "-c",
-        "copy",
-        "-metadata:s:v:0",
-        "rotate=90",
-        &at("turned.mp4"),
-    ]);
+    ffmpeg(&["-i", &at("clip.mp4"), "-c", "copy", "-metadata:s:v:0", "rotate=90", &at("turned.mp4")]);
     let mut source = FrameSource::open(at("turned.mp4").as_ref()).unwrap();
-    assert_eq!(
-        (source.info().width_px, source.info().height_px),
-        (HEIGHT_PX, WIDTH_PX)
-    );
+    assert_eq!((source.info().width_px, source.info().height_px), (HEIGHT_PX, WIDTH_PX));
     let mut buf = FrameBuf::new();
     assert!(source.next_frame(&mut buf).unwrap());
     assert_eq!((buf.width_px(), buf.height_px()), (HEIGHT_PX, WIDTH_PX));
@@ -204,25 +158,9 @@ fn a_change_of_size_midway_keeps_the_first_size() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     write_video(at("clip.mp4").as_ref(), 20, 10.0).unwrap();
     ffmpeg(&["-i", &at("clip.mp4"), "-c:v", "libx264", &at("small.ts")]);
-    ffmpeg(&[
-        "-i",
-        &at("clip.mp4"),
-        "-vf",
-        "scale=128:96",
-        "-c:v",
-        "libx264",
-        &at("large.ts"),
-    ]);
+    ffmpeg(&["-i", &at("clip.mp4"), "-vf", "scale=128:96", "-c:v", "libx264", &at("large.ts")]);
     std::fs::write(at("list"), "file 'small.ts'\nfile 'large.ts'\n").unwrap();
-    ffmpeg(&[
-        "-f",
-        "concat",
-        "-i",
-        &at("list"),
-        "-c",
-        "copy",
-        &at("both.ts"),
-    ]);
+    ffmpeg(&["-f", "concat", "-i", &at("list"), "-c", "copy", &at("both.ts")]);
     let (frames, outcome) = count_frames(at("both.ts").as_ref());
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!(frames, 40);
@@ -244,14 +182,10 @@ fn an_unfinished_video_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mp4");
     let mut writer = VideoWriter::create(&path, WIDTH_PX, HEIGHT_PX, 10.0).unwrap();
-    writer
-        .push(RgbFrame::new(WIDTH_PX, HEIGHT_PX, &picture(0)).unwrap())
-        .unwrap();
+    writer.push(RgbFrame::new(WIDTH_PX, HEIGHT_PX, &picture(0)).unwrap()).unwrap();
     drop(writer);
     assert!(matches!(
-        VideoWriter::create(&path, WIDTH_PX, HEIGHT_PX, 10.0)
-            .unwrap()
-            .finish(),
+        VideoWriter::create(&path, WIDTH_PX, HEIGHT_PX, 10.0).unwrap().finish(),
         Err(VideoError::Write { .. })
     ));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -281,11 +215,7 @@ fn impossible_videos_are_refused_before_writing() {
     ));
     let mut nowhere = VideoWriter::create(&at("missing/b.mp4"), WIDTH_PX, HEIGHT_PX, 10.0).unwrap();
     let failure = (0..10_000)
-        .find_map(|_| {
-            nowhere
-                .push(RgbFrame::new(WIDTH_PX, HEIGHT_PX, &picture(0)).unwrap())
-                .err()
-        })
+        .find_map(|_| nowhere.push(RgbFrame::new(WIDTH_PX, HEIGHT_PX, &picture(0)).unwrap()).err())
         .unwrap();
     assert!(failure.to_string().contains("No such file"), "{failure}");
 }
@@ -299,11 +229,7 @@ fn ped2_is_read_in_full() {
         let path = folder.join(name).with_extension("mp4");
         let source = FrameSource::open(&path).unwrap();
         assert_eq!(
-            (
-                source.info().width_px,
-                source.info().height_px,
-                source.info().frame_rate_hz
-            ),
+            (source.info().width_px, source.info().height_px, source.info().frame_rate_hz),
             (360, 240, 10.0)
         );
         let (read, outcome) = count_frames(&path);

@@ -7,9 +7,7 @@ use image::{Rgb, RgbImage};
 use vad_video::{DEFAULT_IMAGE_RATE_HZ, FrameBuf, FrameSource, VideoError};
 
 fn save(path: &Path, width_px: u32, grey: u8) {
-    RgbImage::from_pixel(width_px, 8, Rgb([grey; 3]))
-        .save(path)
-        .unwrap();
+    RgbImage::from_pixel(width_px, 8, Rgb([grey; 3])).save(path).unwrap();
 }
 
 fn first_bytes(folder: &Path) -> Result<Vec<u8>, VideoError> {
@@ -25,12 +23,7 @@ fn first_bytes(folder: &Path) -> Result<Vec<u8>, VideoError> {
 #[test]
 fn images_come_in_natural_order() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, grey) in [
-        ("f10.png", 10),
-        ("f2.png", 2),
-        ("f1.PNG", 1),
-        ("f11.png", 11),
-    ] {
+    for (name, grey) in [("f10.png", 10), ("f2.png", 2), ("f1.PNG", 1), ("f11.png", 11)] {
         save(&folder.path().join(name), 10, grey);
     }
     std::fs::write(folder.path().join("notes.txt"), "passed over").unwrap();
@@ -38,11 +31,7 @@ fn images_come_in_natural_order() {
     assert_eq!(first_bytes(folder.path()).unwrap(), [1, 2, 10, 11]);
     let source = FrameSource::open(folder.path()).unwrap();
     assert_eq!(
-        (
-            source.info().width_px,
-            source.info().height_px,
-            source.info().frames_hint
-        ),
+        (source.info().width_px, source.info().height_px, source.info().frames_hint),
         (10, 8, Some(4))
     );
     assert!((source.info().frame_rate_hz - DEFAULT_IMAGE_RATE_HZ).abs() < f64::EPSILON);
@@ -54,9 +43,7 @@ fn images_come_in_natural_order() {
 #[test]
 fn grey_and_transparent_images_become_rgb() {
     let folder = tempfile::tempdir().unwrap();
-    image::GrayImage::from_pixel(4, 4, image::Luma([7]))
-        .save(folder.path().join("1.png"))
-        .unwrap();
+    image::GrayImage::from_pixel(4, 4, image::Luma([7])).save(folder.path().join("1.png")).unwrap();
     image::RgbaImage::from_pixel(4, 4, image::Rgba([8, 8, 8, 100]))
         .save(folder.path().join("2.png"))
         .unwrap();
@@ -74,15 +61,7 @@ fn mixed_sizes_name_the_file_and_the_frame() {
     save(&folder.path().join("3.png"), 12, 0);
     let error = first_bytes(folder.path()).unwrap_err();
     assert!(
-        matches!(
-            error,
-            VideoError::SizeChanged {
-                frame: 2,
-                width_px: 12,
-                first_width_px: 10,
-                ..
-            }
-        ),
+        matches!(error, VideoError::SizeChanged { frame: 2, width_px: 12, first_width_px: 10, .. }),
         "{error:?}"
     );
     assert!(error.to_string().contains("3.png"), "{error}");
@@ -92,10 +71,7 @@ fn mixed_sizes_name_the_file_and_the_frame() {
 fn an_empty_folder_has_no_frames() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("readme.md"), "no images").unwrap();
-    assert!(matches!(
-        first_bytes(folder.path()),
-        Err(VideoError::NoFrames { .. })
-    ));
+    assert!(matches!(first_bytes(folder.path()), Err(VideoError::NoFrames { .. })));
 }
 
 #[test]
@@ -113,10 +89,7 @@ fn damaged_images_are_named() {
                 continue;
             }
             let error = first_bytes(folder.path()).unwrap_err();
-            assert!(
-                matches!(error, VideoError::Image { frame: 1, .. }),
-                "{name} cut to {length}: {error:?}"
-            );
+            assert!(matches!(error, VideoError::Image { frame: 1, .. }), "{name} cut to {length}: {error:?}");
             assert!(error.to_string().contains(name), "{error}");
         }
     }
@@ -128,8 +101,5 @@ fn unread_formats_are_refused_instead_of_skipped() {
     save(&folder.path().join("1.png"), 10, 1);
     std::fs::write(folder.path().join("2.tif"), "II*").unwrap();
     let error = first_bytes(folder.path()).unwrap_err();
-    assert!(
-        error.to_string().contains("2.tif") && error.to_string().contains("png"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("2.tif") && error.to_string().contains("png"), "{error}");
 }

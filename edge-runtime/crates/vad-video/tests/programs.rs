@@ -18,10 +18,7 @@ fn in_own_process(test: &str, path_variable: Option<&str>) {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{errors}"
-    );
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
 }
 
 #[test]
@@ -50,14 +47,8 @@ fn alone_without_ffmpeg() {
         VideoWriter::create(&path, 64, 48, 10.0).unwrap_err(),
     ];
     for error in errors {
-        assert!(
-            matches!(error, VideoError::ProgramMissing { .. }),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains("apt-get install ffmpeg"),
-            "{error}"
-        );
+        assert!(matches!(error, VideoError::ProgramMissing { .. }), "{error:?}");
+        assert!(error.to_string().contains("apt-get install ffmpeg"), "{error}");
     }
 }
 

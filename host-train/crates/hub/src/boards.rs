@@ -133,7 +133,12 @@ impl Boards {
     ///
     /// # Errors
     /// [`Refusal`] when it does not advance or there are too many boards; the state is then unchanged.
-    pub fn heartbeat(&mut self, site: &str, heartbeat: &Heartbeat, now: Duration) -> Result<Option<BoardChange>, Refusal> {
+    pub fn heartbeat(
+        &mut self,
+        site: &str,
+        heartbeat: &Heartbeat,
+        now: Duration,
+    ) -> Result<Option<BoardChange>, Refusal> {
         let name = heartbeat.board.as_str();
         self.expect(site, name, now)?;
         let Some(board) = self.boards.get_mut(name) else { return Ok(None) };
@@ -170,14 +175,24 @@ impl Boards {
 fn change(name: &str, board: &mut Board, now: Duration) -> Option<BoardChange> {
     let to = board.state(now);
     let from = std::mem::replace(&mut board.shown, to);
-    (from != to).then(|| BoardChange { site: board.site.clone(), board: name.to_owned(), from, to, reason: reason(board, to) })
+    (from != to).then(|| BoardChange {
+        site: board.site.clone(),
+        board: name.to_owned(),
+        from,
+        to,
+        reason: reason(board, to),
+    })
 }
 
 fn reason(board: &Board, state: BoardState) -> String {
     match (state, board.last.and_then(|beat| beat.last_frame_age_ms)) {
-        (BoardState::Lost, _) => format!("no heartbeat for {} s; check its power and network", LOST_AFTER.as_secs()),
+        (BoardState::Lost, _) => {
+            format!("no heartbeat for {} s; check its power and network", LOST_AFTER.as_secs())
+        }
         (BoardState::Stalled, None) => "heartbeats arrive, but it has seen no camera frame yet".to_owned(),
-        (BoardState::Stalled, Some(age_ms)) => format!("its last camera frame is {:.1} s old", f64::from(age_ms) / 1_000.0),
+        (BoardState::Stalled, Some(age_ms)) => {
+            format!("its last camera frame is {:.1} s old", f64::from(age_ms) / 1_000.0)
+        }
         (BoardState::Normal, _) => "heartbeats arrive and frames advance".to_owned(),
         (BoardState::Awaited, _) => "no heartbeat yet".to_owned(),
     }

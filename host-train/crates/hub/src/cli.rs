@@ -51,7 +51,9 @@ pub struct HubArgs {
 
 /// List stored alarms, or answer one with a verdict.
 #[derive(Debug, Clone, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 EXAMPLES
   The last 50:                           watchpost-hub alarms
   What board gate-1 raised since noon:   watchpost-hub alarms --board gate-1 --kind raised --since 2026-05-01T12:00
@@ -60,7 +62,8 @@ EXAMPLES
 
 The hub may be running or not. Times are local; ~ marks the time of arrival where the board had no valid clock.
 Verdicts are kept beside the alarms; a later one replaces an earlier one.
-In the host program the same command is `watchpost alarms`.")]
+In the host program the same command is `watchpost alarms`."
+)]
 pub struct AlarmsArgs {
     /// What else to do than to list
     #[command(subcommand)]
@@ -149,7 +152,8 @@ pub fn run_hub_until(args: &HubArgs, stop: &Arc<AtomicBool>) -> Result<(), HubEr
         Some(url) => BrokerChoice::External(url.clone()),
         None => BrokerChoice::Embedded(args.listen),
     };
-    let printer = Printer::start(std::io::stdout()).map_err(|error| HubError::System { what: "a thread", reason: error.to_string() })?;
+    let printer = Printer::start(std::io::stdout())
+        .map_err(|error| HubError::System { what: "a thread", reason: error.to_string() })?;
     let reporter = LineReporter::new(printer, crate::run::unix_ms);
     let config = HubConfig { broker, store: args.store.clone(), prefix: args.prefix.clone() };
     let mut hub = Hub::start(&config, reporter)?;
@@ -213,7 +217,8 @@ fn parse_since(text: &str) -> Result<jiff::Timestamp, String> {
         let now = jiff::Timestamp::now().to_zoned(zone);
         return now.checked_sub(age.abs()).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string());
     }
-    Err("neither a time (2026-05-01, 2026-05-01T12:00, 2026-05-01T12:00:00Z) nor an age (90s, 15m, 2h, 7d)".to_owned())
+    Err("neither a time (2026-05-01, 2026-05-01T12:00, 2026-05-01T12:00:00Z) nor an age (90s, 15m, 2h, 7d)"
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -222,7 +227,17 @@ mod tests {
 
     #[test]
     fn times_and_ages_are_understood() {
-        for text in ["2026-05-01", "2026-05-01T12:00", "2026-05-01T12:00:00Z", "2026-05-01T12:00:00+02:00", "90s", "15m", "2h", "7d", "1h30m"] {
+        for text in [
+            "2026-05-01",
+            "2026-05-01T12:00",
+            "2026-05-01T12:00:00Z",
+            "2026-05-01T12:00:00+02:00",
+            "90s",
+            "15m",
+            "2h",
+            "7d",
+            "1h30m",
+        ] {
             parse_since(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
         for text in ["", "yesterday", "5", "2026-13-01"] {

@@ -120,7 +120,12 @@ impl<S: AlarmStore, R: Reporter> Core<S, R> {
         &mut self.store
     }
 
-    fn take(&mut self, message: &RawMessage, unix_ms: i64, records: &mut Vec<Received>) -> Result<(), Refusal> {
+    fn take(
+        &mut self,
+        message: &RawMessage,
+        unix_ms: i64,
+        records: &mut Vec<Received>,
+    ) -> Result<(), Refusal> {
         match ingest::understand(message, &self.prefix, unix_ms)? {
             Input::Record(received) => records.push(received),
             Input::Heartbeat { site, heartbeat } => {
@@ -186,8 +191,10 @@ impl<S: AlarmStore, R: Reporter> Core<S, R> {
     /// A board that sends alarms owes heartbeats too.
     fn expect_boards_of(&mut self, records: &[Received]) {
         let now = self.clock.monotonic();
-        let boards: BTreeSet<(&str, &str)> =
-            records.iter().map(|received| (received.record.id().board.as_str(), received.site.as_str())).collect();
+        let boards: BTreeSet<(&str, &str)> = records
+            .iter()
+            .map(|received| (received.record.id().board.as_str(), received.site.as_str()))
+            .collect();
         for (board, site) in boards {
             if matches!(self.boards.expect(site, board, now), Ok(true)) {
                 self.remember(board, site, self.clock.unix_ms());
@@ -208,7 +215,9 @@ impl<S: AlarmStore, R: Reporter> Core<S, R> {
             return;
         }
         self.store_notice_at = Some(now);
-        self.reporter.notice(&format!("DEGRADED: alarms are not stored and not acknowledged; boards keep them. {error}"));
+        self.reporter.notice(&format!(
+            "DEGRADED: alarms are not stored and not acknowledged; boards keep them. {error}"
+        ));
     }
 
     fn refuse(&mut self, message: &RawMessage, refusal: &Refusal) {

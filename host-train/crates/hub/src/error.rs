@@ -39,7 +39,9 @@ pub enum BrokerError {
         address: SocketAddr,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}. Check --listen: the address must belong to this machine, and ports below 1024 need privileges")]
+    #[error(
+        "cannot listen on {address}: {reason}. Check --listen: the address must belong to this machine, and ports below 1024 need privileges"
+    )]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
@@ -47,7 +49,9 @@ pub enum BrokerError {
         reason: String,
     },
     /// The broker's thread could not start, or it stopped by itself.
-    #[error("the embedded MQTT broker stopped: {reason}. Start the hub again; boards keep their alarms until it is back")]
+    #[error(
+        "the embedded MQTT broker stopped: {reason}. Start the hub again; boards keep their alarms until it is back"
+    )]
     Stopped {
         /// What it said last.
         reason: String,

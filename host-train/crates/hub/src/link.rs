@@ -58,7 +58,12 @@ impl AckMessage {
     /// # Errors
     /// The encoder's reason; it has none for a valid acknowledgement.
     pub fn new(prefix: &Prefix, site: &SiteId, ack: &Ack) -> Result<Self, EncodeError> {
-        let topic = Topic { prefix: prefix.clone(), site: site.clone(), board: ack.board.clone(), channel: Channel::Ack };
+        let topic = Topic {
+            prefix: prefix.clone(),
+            site: site.clone(),
+            board: ack.board.clone(),
+            channel: Channel::Ack,
+        };
         let mut buffer = [0; MAX_FRAME_LEN];
         let frame = alarm_proto::encode(&Message::Ack(ack.clone()), &mut buffer)?;
         Ok(Self { topic: topic.to_string(), frame: frame.to_vec() })
@@ -67,7 +72,8 @@ impl AckMessage {
 
 /// The subscriptions that cover every board.
 pub fn filters(prefix: &Prefix) -> [String; 2] {
-    [Channel::Alarm, Channel::Heartbeat].map(|channel| topics::filter(prefix, None, channel).as_str().to_owned())
+    [Channel::Alarm, Channel::Heartbeat]
+        .map(|channel| topics::filter(prefix, None, channel).as_str().to_owned())
 }
 
 /// Where to connect and what to listen for.
@@ -98,7 +104,10 @@ impl Link {
         let (inbound_tx, inbound) = flume::bounded(INBOUND_LEN);
         let (acks, ack_rx) = flume::bounded(ACK_BATCHES);
         let (stop, stopped) = watch::channel(false);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| refused("a runtime", &error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| refused("a runtime", &error))?;
         let worker = Worker { config, client_id, inbound: inbound_tx, acks: ack_rx };
         let thread = std::thread::Builder::new()
             .name("mqtt-link".to_owned())
@@ -199,11 +208,17 @@ impl Worker {
         }
     }
 
-    async fn receive(&self, client: &AsyncClient, event_loop: &mut EventLoop, up: &watch::Sender<bool>) -> Result<(), String> {
+    async fn receive(
+        &self,
+        client: &AsyncClient,
+        event_loop: &mut EventLoop,
+        up: &watch::Sender<bool>,
+    ) -> Result<(), String> {
         loop {
             let message = match event_loop.poll().await.map_err(|error| describe(&error))? {
                 Event::Incoming(Packet::ConnAck(_)) => {
-                    let filters = filters(&self.config.prefix).map(|filter| Filter::new(filter, QoS::AtLeastOnce));
+                    let filters =
+                        filters(&self.config.prefix).map(|filter| Filter::new(filter, QoS::AtLeastOnce));
                     client.try_subscribe_many(filters).map_err(|error| error.to_string())?;
                     continue;
                 }
@@ -265,7 +280,9 @@ fn raw(publish: Publish) -> RawMessage {
 fn check_subscribed(ack: &SubAck) -> Result<(), String> {
     match ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_))) {
         None => Ok(()),
-        Some(code) => Err(format!("the broker refused the hub's subscriptions: {code:?}; allow them in its access list")),
+        Some(code) => Err(format!(
+            "the broker refused the hub's subscriptions: {code:?}; allow them in its access list"
+        )),
     }
 }
 

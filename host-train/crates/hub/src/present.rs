@@ -105,8 +105,19 @@ pub fn alarm_table(alarms: &[AlarmRow], gaps: &[GapRow], limit: u32) -> String {
         return "no alarms match\n".to_owned();
     }
     let mut rows = vec![
-        ["ID", "TIME", "SITE/BOARD/CAMERA", "KIND", "SEVERITY", "SCORE", "PEAK", "THRESHOLD", "MEDIA", "VERDICT"]
-            .map(str::to_owned),
+        [
+            "ID",
+            "TIME",
+            "SITE/BOARD/CAMERA",
+            "KIND",
+            "SEVERITY",
+            "SCORE",
+            "PEAK",
+            "THRESHOLD",
+            "MEDIA",
+            "VERDICT",
+        ]
+        .map(str::to_owned),
     ];
     rows.extend(alarms.iter().map(|alarm| {
         [
@@ -155,7 +166,10 @@ fn align<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (column, (width, cell)) in widths.iter().zip(row).enumerate() {
-            let is_number = rows.get(1).and_then(|first| first.get(column)).is_some_and(|first| first.parse::<f64>().is_ok());
+            let is_number = rows
+                .get(1)
+                .and_then(|first| first.get(column))
+                .is_some_and(|first| first.parse::<f64>().is_ok());
             match is_number {
                 true => line.push_str(&format!("{cell:>width$}  ")),
                 false => line.push_str(&format!("{cell:<width$}  ")),
@@ -207,7 +221,11 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_impossible_clocks_are_said_to_be_so() {
-        let rows = vec![["ID".to_owned(), "NAME".to_owned()], ["1".to_owned(), "a".to_owned()], ["100".to_owned(), "bb".to_owned()]];
+        let rows = vec![
+            ["ID".to_owned(), "NAME".to_owned()],
+            ["1".to_owned(), "a".to_owned()],
+            ["100".to_owned(), "bb".to_owned()],
+        ];
         assert_eq!(align(&rows), " ID  NAME\n  1  a\n100  bb\n");
         assert_eq!(local_time(i64::MAX), "clock out of range");
     }

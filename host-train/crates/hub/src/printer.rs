@@ -1,8 +1,8 @@
 //! Prints without ever making the hub wait: a blocked terminal costs lines, not alarms.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Lines that may wait for a slow terminal.
@@ -30,7 +30,10 @@ impl Printer {
                 let skipped = hidden_here.swap(0, Ordering::Relaxed);
                 let note = match skipped {
                     0 => Ok(()),
-                    _ => writeln!(out, "({skipped} lines not shown: the terminal was too slow; `alarms` lists everything)"),
+                    _ => writeln!(
+                        out,
+                        "({skipped} lines not shown: the terminal was too slow; `alarms` lists everything)"
+                    ),
                 };
                 // A closed terminal ends the printing, not the hub.
                 if note.and_then(|()| writeln!(out, "{line}")).and_then(|()| out.flush()).is_err() {

@@ -104,8 +104,12 @@ mod tests {
     #[test]
     fn a_line_names_topic_length_and_reason_and_cannot_be_forged() {
         let mut refusals = Refusals::default();
-        let line = refusals.note(&message(b"a\nRAISED \xff\x1b[2J"), &Refusal::Prefix, Duration::ZERO).unwrap();
-        assert!(line.contains("a\\nRAISED") && line.contains("7 bytes") && line.contains("below this hub"), "{line}");
+        let line =
+            refusals.note(&message(b"a\nRAISED \xff\x1b[2J"), &Refusal::Prefix, Duration::ZERO).unwrap();
+        assert!(
+            line.contains("a\\nRAISED") && line.contains("7 bytes") && line.contains("below this hub"),
+            "{line}"
+        );
         assert!(line.chars().all(|c| !c.is_control()), "{line:?}");
         let long = refusals.note(&message(&[b'y'; 100_000]), &Refusal::Prefix, Duration::ZERO).unwrap();
         assert!(long.len() < 400, "{}", long.len());

@@ -105,7 +105,9 @@ impl<R: Reporter> Hub<R> {
                 let acks = self.core.handle(&batch);
                 batch.clear();
                 if !acks.is_empty() && !self.link.acknowledge(acks) {
-                    tracing::warn!("acknowledgements dropped: the network is behind; boards will send those alarms again");
+                    tracing::warn!(
+                        "acknowledgements dropped: the network is behind; boards will send those alarms again"
+                    );
                 }
             }
             if clock.monotonic() >= next_tick {
@@ -151,7 +153,9 @@ impl<R: Reporter> Hub<R> {
         let was = std::mem::replace(&mut self.connected, up);
         match (was, up) {
             (_, true) => self.core.notice(&format!("ready: {}, store open", self.place)),
-            (true, false) => self.core.notice(&format!("broker connection lost: {reason}; trying again, boards keep their alarms")),
+            (true, false) => self
+                .core
+                .notice(&format!("broker connection lost: {reason}; trying again, boards keep their alarms")),
             (false, false) => tracing::warn!("no broker connection yet: {reason}; trying again"),
         }
     }

@@ -2,7 +2,9 @@
 
 /// Why an address was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--broker {given:?}: {reason}. Write it as mqtt://HOST or mqtt://HOST:PORT, for example mqtt://192.168.1.10:1883")]
+#[error(
+    "--broker {given:?}: {reason}. Write it as mqtt://HOST or mqtt://HOST:PORT, for example mqtt://192.168.1.10:1883"
+)]
 pub struct UrlError {
     given: String,
     reason: &'static str,
@@ -42,7 +44,11 @@ impl std::str::FromStr for BrokerUrl {
         let (host, port) = split_port(rest).ok_or_else(|| refuse("the host is not understood"))?;
         let port = match port {
             None => DEFAULT_PORT,
-            Some(text) => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| refuse("the port is not 1-65535"))?,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| refuse("the port is not 1-65535"))?,
         };
         if host.is_empty() {
             return Err(refuse("the host is missing"));
@@ -97,8 +103,19 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_an_example() {
         for text in [
-            "broker:1883", "mqtts://b", "http://b", "mqtt://", "mqtt://:1883", "mqtt://b:0", "mqtt://b:70000", "mqtt://b:x",
-            "mqtt://u:p@b", "mqtt://b/x", "mqtt://::1", "mqtt://[::1", "mqtt://[::1]x",
+            "broker:1883",
+            "mqtts://b",
+            "http://b",
+            "mqtt://",
+            "mqtt://:1883",
+            "mqtt://b:0",
+            "mqtt://b:70000",
+            "mqtt://b:x",
+            "mqtt://u:p@b",
+            "mqtt://b/x",
+            "mqtt://::1",
+            "mqtt://[::1",
+            "mqtt://[::1]x",
         ] {
             let error = text.parse::<BrokerUrl>().unwrap_err().to_string();
             assert!(error.contains("mqtt://HOST:PORT"), "{error}");

@@ -14,7 +14,10 @@ use hub::ingest::RawMessage;
 use hub::link::AckMessage;
 use hub::store::Store;
 use proptest::prelude::*;
-use support::{FailingStore, HandClock, Heard, alarm, alarm_message, frame, gap, heartbeat, heartbeat_message, prefix, raw};
+use support::{
+    FailingStore, HandClock, Heard, alarm, alarm_message, frame, gap, heartbeat, heartbeat_message, prefix,
+    raw,
+};
 
 struct Bench {
     core: Core<FailingStore, Heard>,
@@ -30,7 +33,10 @@ fn bench() -> Bench {
 fn bench_in(folder: tempfile::TempDir) -> Bench {
     let fails = Arc::new(AtomicBool::new(false));
     let clock = HandClock::default();
-    let store = FailingStore { store: Store::open(&folder.path().join("hub.sqlite")).unwrap(), fails: Arc::clone(&fails) };
+    let store = FailingStore {
+        store: Store::open(&folder.path().join("hub.sqlite")).unwrap(),
+        fails: Arc::clone(&fails),
+    };
     let core = Core::new(store, Heard::default(), Box::new(clock.clone()), prefix()).unwrap();
     Bench { core, clock, fails, folder }
 }
@@ -159,7 +165,9 @@ fn a_board_is_lost_without_heartbeats_whatever_else_it_sends() {
     assert_eq!(bench.core.reporter().boards[0].to, BoardState::Normal);
     for second in 1..=14_u64 {
         bench.clock.advance(Duration::from_secs(1));
-        bench.core.handle(&[alarm_message(&alarm("b1", 1, second)), heartbeat_message(&heartbeat("b1", 1, 1_000))]);
+        bench
+            .core
+            .handle(&[alarm_message(&alarm("b1", 1, second)), heartbeat_message(&heartbeat("b1", 1, 1_000))]);
         bench.core.tick();
     }
     assert_eq!(bench.core.reporter().boards.last().unwrap().to, BoardState::Lost);

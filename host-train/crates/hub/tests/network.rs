@@ -49,7 +49,8 @@ impl Running {
 
 fn stored_seqs(store: &Path) -> Vec<i64> {
     let query = AlarmQuery { limit: 1_000_000, ..AlarmQuery::default() };
-    let mut seqs: Vec<_> = StoreReader::open(store).unwrap().alarms(&query).unwrap().iter().map(|row| row.seq).collect();
+    let mut seqs: Vec<_> =
+        StoreReader::open(store).unwrap().alarms(&query).unwrap().iter().map(|row| row.seq).collect();
     seqs.sort_unstable();
     seqs
 }
@@ -78,7 +79,15 @@ fn a_board_that_repeats_reorders_and_stammers_has_each_alarm_stored_once() {
         board.publish(vec![seq as u8; seq as usize]);
         board.publish(frame(&Message::Alarm(alarm("b1", 1, (seq * 7) % 100 + 1))));
         board.client.publish("watchpost/yard/b1/nonsense", QoS::AtLeastOnce, false, "x").unwrap();
-        board.client.publish("watchpost/yard/b9/alarm/bin", QoS::AtLeastOnce, false, frame(&Message::Alarm(alarm("b1", 1, seq)))).unwrap();
+        board
+            .client
+            .publish(
+                "watchpost/yard/b9/alarm/bin",
+                QoS::AtLeastOnce,
+                false,
+                frame(&Message::Alarm(alarm("b1", 1, seq))),
+            )
+            .unwrap();
     }
     board.wait_for(1..=100);
     let hub = hub.stop();

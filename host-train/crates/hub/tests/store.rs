@@ -37,7 +37,11 @@ fn an_alarm_is_stored_once_however_often_it_arrives_and_across_restarts() {
     drop(store);
     let mut store = Store::open(&path).unwrap();
     assert_eq!(store.commit(&batch).unwrap(), [Outcome::Duplicate; 4]);
-    assert_eq!(store.commit(&[an_alarm("b1", 2, 1)]).unwrap(), [Outcome::New(4)], "another boot is another record");
+    assert_eq!(
+        store.commit(&[an_alarm("b1", 2, 1)]).unwrap(),
+        [Outcome::New(4)],
+        "another boot is another record"
+    );
     assert_eq!(list(&path).len(), 4);
 }
 
@@ -69,7 +73,8 @@ fn another_record_under_a_used_key_is_kept_as_evidence_and_changes_nothing() {
     for _ in 0..2 {
         assert_eq!(store.commit(std::slice::from_ref(&other)).unwrap(), [Outcome::Conflict]);
     }
-    let kept: i64 = store.connection().query_row("SELECT count(*) FROM conflicts", [], |row| row.get(0)).unwrap();
+    let kept: i64 =
+        store.connection().query_row("SELECT count(*) FROM conflicts", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 1);
     assert_eq!(StoreReader::open(&path).unwrap().alarms(&everything()).unwrap()[0].score, 0.75);
 }
@@ -91,7 +96,8 @@ fn gaps_are_stored_once_and_listed() {
 fn commits_reach_the_disk_before_they_return() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("hub.sqlite")).unwrap();
-    let pragma = |name| store.connection().query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0));
+    let pragma =
+        |name| store.connection().query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, String>(0));
     assert_eq!(pragma("journal_mode").unwrap(), "wal");
     let level: i64 = store.connection().query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
     assert_eq!(level, 2, "FULL");
@@ -170,13 +176,15 @@ fn verdicts_are_recorded_replaced_and_refused_for_unknown_ids() {
 fn filters_restrict_and_the_limit_keeps_the_latest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hub.sqlite");
-    let mut batch: Vec<_> = (1..=6).map(|seq| an_alarm(if seq % 2 == 0 { "even" } else { "odd" }, 1, seq)).collect();
+    let mut batch: Vec<_> =
+        (1..=6).map(|seq| an_alarm(if seq % 2 == 0 { "even" } else { "odd" }, 1, seq)).collect();
     for (index, received) in batch.iter_mut().enumerate() {
         received.received_unix_ms = 1_000 * index as i64;
     }
     Store::open(&path).unwrap().commit(&batch).unwrap();
     let reader = StoreReader::open(&path).unwrap();
-    let seqs = |query: AlarmQuery| reader.alarms(&query).unwrap().iter().map(|row| row.seq).collect::<Vec<_>>();
+    let seqs =
+        |query: AlarmQuery| reader.alarms(&query).unwrap().iter().map(|row| row.seq).collect::<Vec<_>>();
     assert_eq!(seqs(AlarmQuery { limit: 2, ..everything() }), [5, 6]);
     assert_eq!(seqs(AlarmQuery { board: Some("even".into()), ..everything() }), [2, 4, 6]);
     assert_eq!(seqs(AlarmQuery { since_unix_ms: Some(3_000), ..everything() }), [4, 5, 6]);

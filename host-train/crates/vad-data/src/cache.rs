@@ -34,22 +34,13 @@ impl CacheKey {
         clip: ClipSpec,
         file_hash: [u8; 32],
     ) -> Self {
-        let PreprocessSpec {
-            width_px,
-            height_px,
-            fit,
-            channel_order,
-            mean,
-            std,
-        } = preprocess;
+        let PreprocessSpec { width_px, height_px, fit, channel_order, mean, std } = preprocess;
         let facts: Vec<(String, String)> = [
             ("decode", DECODE_VERSION.to_string()),
             ("encoder", hex(&encoder_hash)),
             (
                 "preprocess",
-                format!(
-                    "{width_px}x{height_px} {fit:?} {channel_order:?} mean {mean:?} std {std:?}"
-                ),
+                format!("{width_px}x{height_px} {fit:?} {channel_order:?} mean {mean:?} std {std:?}"),
             ),
             ("clip", format!("{}/{}", clip.frames, clip.stride)),
             ("file", hex(&file_hash)),
@@ -61,10 +52,7 @@ impl CacheKey {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
-        Self {
-            facts,
-            digest: hasher.finalize().into(),
-        }
+        Self { facts, digest: hasher.finalize().into() }
     }
 
     /// The key as 64 hexadecimal digits: the entry's file name without its extension.
@@ -107,19 +95,14 @@ impl FeatureCache {
                 .and_then(|metadata| metadata.modified())
                 .ok()
                 .and_then(|time| time.elapsed().ok());
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(PARTIAL_PREFIX)
+            if entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX)
                 && age.is_some_and(|age| age > PARTIAL_MAX_AGE)
             {
                 // Only disk space is at stake.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
+        Ok(Self { folder: folder.to_owned() })
     }
 
     /// The file of an entry, whether it exists or not.
@@ -141,9 +124,7 @@ impl FeatureCache {
             Err(error) => return Err(failed(error)),
         };
         let mut bytes = Vec::new();
-        file.take(MAX_ENTRY_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        file.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).map_err(failed)?;
         Ok(match Features::from_bytes(bytes, &key.facts) {
             Ok(features) => Lookup::Found(features),
             Err(reason) => Lookup::Damaged(format!("{}: {reason}", path.display())),
@@ -159,10 +140,7 @@ impl FeatureCache {
         let path = self.entry_path(key);
         let bytes = features
             .to_bytes(&key.facts)
-            .map_err(|reason| DataError::Store {
-                path: path.clone(),
-                reason,
-            })?;
+            .map_err(|reason| DataError::Store { path: path.clone(), reason })?;
         let failed = |source| DataError::io(&path, "store the features", source);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PARTIAL_PREFIX);
@@ -171,12 +149,8 @@ impl FeatureCache {
         let mut partial = builder.tempfile_in(&self.folder).map_err(failed)?;
         partial.write_all(&bytes).map_err(failed)?;
         partial.as_file().sync_all().map_err(failed)?;
-        partial
-            .persist(&path)
-            .map_err(|error| failed(error.error))?;
+        partial.persist(&path).map_err(|error| failed(error.error))?;
         // The rename itself lasts only once the folder is synced.
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }

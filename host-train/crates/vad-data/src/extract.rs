@@ -122,10 +122,7 @@ pub fn extract(
 
 fn decoders(threads: usize, videos: usize) -> usize {
     // Two at least, so that opening and hashing the next video hides behind the encoding of this one.
-    threads
-        .div_ceil(2)
-        .clamp(2, MAX_DECODERS)
-        .min(videos.max(1))
+    threads.div_ceil(2).clamp(2, MAX_DECODERS).min(videos.max(1))
 }
 
 fn check_request(
@@ -141,16 +138,11 @@ fn check_request(
         return refuse("0 threads were asked for; give at least 1".to_owned());
     }
     if encoder.feature_dim() == 0 {
-        return refuse(
-            "the encoder gives features of length 0; it must give at least one value".to_owned(),
-        );
+        return refuse("the encoder gives features of length 0; it must give at least one value".to_owned());
     }
     let mut seen = BTreeSet::new();
     match entries.iter().find(|entry| !seen.insert(&entry.id)) {
-        Some(twice) => refuse(format!(
-            "the video `{}` is listed twice; list it once",
-            twice.id
-        )),
+        Some(twice) => refuse(format!("the video `{}` is listed twice; list it once", twice.id)),
         None => Ok(()),
     }
 }
@@ -177,10 +169,7 @@ impl Shared<'_> {
             return None;
         }
         // Nobody can panic while holding this lock.
-        let mut next = self
-            .next
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let video = *next;
         *next += 1;
         (video < self.entries.len()).then_some(video)

@@ -49,11 +49,7 @@ impl Features {
     fn inconsistency(&self) -> Option<&'static str> {
         let ends_inside = |span: &ClipSpan| {
             span.frames > 0
-                && span
-                    .first_frame
-                    .0
-                    .checked_add(span.frames.into())
-                    .is_some_and(|end| end <= self.frames)
+                && span.first_frame.0.checked_add(span.frames.into()).is_some_and(|end| end <= self.frames)
         };
         if self.dim == 0 || self.values.len() != self.clips() * self.dim {
             Some("the number of values is not clips times dim")
@@ -73,21 +69,9 @@ impl Features {
         if let Some(problem) = self.inconsistency() {
             return Err(problem.to_owned());
         }
-        let values: Vec<u8> = self
-            .values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        let firsts: Vec<u8> = self
-            .spans
-            .iter()
-            .flat_map(|span| span.first_frame.0.to_le_bytes())
-            .collect();
-        let lengths: Vec<u8> = self
-            .spans
-            .iter()
-            .flat_map(|span| span.frames.to_le_bytes())
-            .collect();
+        let values: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let firsts: Vec<u8> = self.spans.iter().flat_map(|span| span.first_frame.0.to_le_bytes()).collect();
+        let lengths: Vec<u8> = self.spans.iter().flat_map(|span| span.frames.to_le_bytes()).collect();
         let view = |dtype, shape: &[usize], data| {
             TensorView::new(dtype, shape.to_vec(), data).map_err(|error| error.to_string())
         };
@@ -110,24 +94,14 @@ impl Features {
     }
 
     /// Reads a file's bytes back, after checking the checksum and that the stored `facts` are the expected ones.
-    pub(crate) fn from_bytes(
-        mut bytes: Vec<u8>,
-        facts: &[(String, String)],
-    ) -> Result<Self, String> {
+    pub(crate) fn from_bytes(mut bytes: Vec<u8>, facts: &[(String, String)]) -> Result<Self, String> {
         check_integrity(&mut bytes)?;
         let text = |error: safetensors::SafeTensorError| error.to_string();
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(text)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let field = |name: &str| {
-            metadata
-                .get(name)
-                .ok_or_else(|| format!("the metadata lack `{name}`"))
-        };
+        let field = |name: &str| metadata.get(name).ok_or_else(|| format!("the metadata lack `{name}`"));
         if field("format")? != FORMAT {
-            return Err(format!(
-                "the format is `{}`, not `{FORMAT}`",
-                field("format")?
-            ));
+            return Err(format!("the format is `{}`, not `{FORMAT}`", field("format")?));
         }
         for (name, value) in facts {
             if field(name)? != value {
@@ -138,34 +112,23 @@ impl Features {
         let [clips, dim] = *tensors.tensor("features").map_err(text)?.shape() else {
             return Err("`features` is not a matrix".to_owned());
         };
-        let firsts =
-            column::<8>(&tensors, "span_first_frame", Dtype::U64, clips)?.map(u64::from_le_bytes);
-        let lengths =
-            column::<2>(&tensors, "span_frames", Dtype::U16, clips)?.map(u16::from_le_bytes);
-        let spans = firsts
-            .zip(lengths)
-            .zip(0..)
-            .map(|((first, frames), index)| ClipSpan {
-                index,
-                first_frame: FrameIndex(first),
-                frames,
-            });
+        let firsts = column::<8>(&tensors, "span_first_frame", Dtype::U64, clips)?.map(u64::from_le_bytes);
+        let lengths = column::<2>(&tensors, "span_frames", Dtype::U16, clips)?.map(u16::from_le_bytes);
+        let spans = firsts.zip(lengths).zip(0..).map(|((first, frames), index)| ClipSpan {
+            index,
+            first_frame: FrameIndex(first),
+            frames,
+        });
         let features = Self {
             dim,
             spans: spans.collect(),
             values: column::<4>(&tensors, "features", Dtype::F32, clips.saturating_mul(dim))?
                 .map(f32::from_le_bytes)
                 .collect(),
-            frames: field("frames")?
-                .parse()
-                .map_err(|_| "`frames` is not a number")?,
-            frame_rate_hz: field("frame_rate_hz")?
-                .parse()
-                .map_err(|_| "`frame_rate_hz` is not a number")?,
+            frames: field("frames")?.parse().map_err(|_| "`frames` is not a number")?,
+            frame_rate_hz: field("frame_rate_hz")?.parse().map_err(|_| "`frame_rate_hz` is not a number")?,
         };
-        features
-            .inconsistency()
-            .map_or(Ok(features), |problem| Err(problem.to_owned()))
+        features.inconsistency().map_or(Ok(features), |problem| Err(problem.to_owned()))
     }
 }
 
@@ -174,9 +137,7 @@ fn checksum_position(bytes: &[u8]) -> Option<usize> {
     let header_bytes = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
     let end = 8_usize.checked_add(usize::try_from(header_bytes).ok()?)?;
     let header = bytes.get(..end)?;
-    let at = header
-        .windows(CHECKSUM_LABEL.len())
-        .position(|window| window == CHECKSUM_LABEL)?
+    let at = header.windows(CHECKSUM_LABEL.len()).position(|window| window == CHECKSUM_LABEL)?
         + CHECKSUM_LABEL.len();
     (at + CHECKSUM_DIGITS <= end).then_some(at)
 }

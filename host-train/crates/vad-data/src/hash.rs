@@ -17,11 +17,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// # Errors
 /// The file or folder cannot be read.
 pub fn file_hash(path: &Path) -> Result<[u8; 32], DataError> {
-    if path.is_dir() {
-        folder_hash(path)
-    } else {
-        stream_hash(path)
-    }
+    if path.is_dir() { folder_hash(path) } else { stream_hash(path) }
 }
 
 fn stream_hash(path: &Path) -> Result<[u8; 32], DataError> {
@@ -44,11 +40,7 @@ fn folder_hash(folder: &Path) -> Result<[u8; 32], DataError> {
     let mut images = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if is_image_file(&path) && path.is_file() && !name.starts_with('.') {
             images.push((name, path));
         }
@@ -67,13 +59,11 @@ fn folder_hash(folder: &Path) -> Result<[u8; 32], DataError> {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

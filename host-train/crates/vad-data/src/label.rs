@@ -63,12 +63,6 @@ impl VideoEntry {
     #[must_use]
     pub fn new(id: impl Into<String>, path: impl Into<PathBuf>, label: Label) -> Self {
         let abnormal = (label == Label::Normal).then(Vec::new);
-        Self {
-            id: id.into(),
-            path: path.into(),
-            label,
-            abnormal,
-            frames_claimed: None,
-        }
+        Self { id: id.into(), path: path.into(), label, abnormal, frames_claimed: None }
     }
 }

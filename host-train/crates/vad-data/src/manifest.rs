@@ -49,19 +49,14 @@ impl Manifest {
         let bytes = read_bounded(labels_csv)?;
         let rows = rows::parse(&bytes).map_err(|fault| fault.at(labels_csv))?;
         if rows.is_empty() {
-            let problem =
-                "no videos are listed; add a line per video, for example `clip1,normal`".to_owned();
-            return Err(DataError::LabelFile {
-                path: labels_csv.to_owned(),
-                problem,
-            });
+            let problem = "no videos are listed; add a line per video, for example `clip1,normal`".to_owned();
+            return Err(DataError::LabelFile { path: labels_csv.to_owned(), problem });
         }
         let mut listing = Listing::of(videos_dir)?;
         let mut seen = BTreeMap::new();
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
-            let entry =
-                resolve(row, &mut listing, &mut seen).map_err(|fault| fault.at(labels_csv))?;
+            let entry = resolve(row, &mut listing, &mut seen).map_err(|fault| fault.at(labels_csv))?;
             entries.push(entry);
         }
         let unlabelled = listing.into_unclaimed();
@@ -106,10 +101,7 @@ impl Manifest {
     /// How many videos have this label.
     #[must_use]
     pub fn count(&self, label: Label) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| entry.label == label)
-            .count()
+        self.entries.iter().filter(|entry| entry.label == label).count()
     }
 }
 
@@ -118,11 +110,7 @@ fn resolve(
     listing: &mut Listing,
     seen: &mut BTreeMap<String, u64>,
 ) -> Result<VideoEntry, RowFault> {
-    let fault = |problem: String| RowFault {
-        line: row.line,
-        column: "video".to_owned(),
-        problem,
-    };
+    let fault = |problem: String| RowFault { line: row.line, column: "video".to_owned(), problem };
     let (id, path) = listing.claim(&row.video).map_err(fault)?;
     if let Some(before) = seen.insert(id.clone(), row.line) {
         return Err(fault(format!(
@@ -130,13 +118,7 @@ fn resolve(
             row.video
         )));
     }
-    Ok(VideoEntry {
-        id,
-        path,
-        label: row.label,
-        abnormal: row.abnormal,
-        frames_claimed: row.frames,
-    })
+    Ok(VideoEntry { id, path, label: row.label, abnormal: row.abnormal, frames_claimed: row.frames })
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {
@@ -151,10 +133,7 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {
         let problem = format!(
             "over {MAX_LABEL_FILE_BYTES} bytes: this is no label file; give the CSV with the columns `video,label`"
         );
-        return Err(DataError::LabelFile {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(DataError::LabelFile { path: path.to_owned(), problem });
     }
     Ok(bytes)
 }

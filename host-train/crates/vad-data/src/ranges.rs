@@ -5,16 +5,13 @@ use std::ops::RangeInclusive;
 /// Parses ranges; the reason for a refusal names the offending part.
 pub(crate) fn parse(text: &str) -> Result<Vec<RangeInclusive<u64>>, String> {
     let mut ranges = Vec::<RangeInclusive<u64>>::new();
-    for part in text
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
+    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let number = |digits: &str| {
-            digits.trim().parse::<u64>().map_err(|_| {
-                format!("`{part}` is not a range of frames; write for example `10-20;40-55`")
-            })
+            digits
+                .trim()
+                .parse::<u64>()
+                .map_err(|_| format!("`{part}` is not a range of frames; write for example `10-20;40-55`"))
         };
         let range = ordered(number(first)?, number(last)?)?;
         if let Some(before) = ranges.last().filter(|before| before.end() >= range.start()) {
@@ -33,9 +30,7 @@ pub(crate) fn ordered(first: u64, last: u64) -> Result<RangeInclusive<u64>, Stri
     if first <= last {
         return Ok(first..=last);
     }
-    Err(format!(
-        "the range {first}-{last} ends before it begins; swap its ends"
-    ))
+    Err(format!("the range {first}-{last} ends before it begins; swap its ends"))
 }
 
 /// The text of ranges, as [`parse`] reads it.

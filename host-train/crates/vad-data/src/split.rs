@@ -68,10 +68,7 @@ pub struct Split<K> {
 impl<K: SplitKind> Split<K> {
     fn new(mut entries: Vec<VideoEntry>) -> Self {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
-        Self {
-            entries,
-            kind: PhantomData,
-        }
+        Self { entries, kind: PhantomData }
     }
 
     /// The videos, sorted by id.
@@ -94,9 +91,7 @@ impl<K: SplitKind> Split<K> {
 
     /// Videos of one label.
     pub fn of(&self, label: Label) -> impl Iterator<Item = &VideoEntry> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.label == label)
+        self.entries.iter().filter(move |entry| entry.label == label)
     }
 
     /// Ids, sorted.
@@ -130,10 +125,7 @@ pub enum Quota {
 
 impl Quota {
     /// No videos.
-    pub const NONE: Self = Self::Videos {
-        normal: 0,
-        abnormal: 0,
-    };
+    pub const NONE: Self = Self::Videos { normal: 0, abnormal: 0 };
 }
 
 /// How to part a manifest. Train draws first, then val, then test.
@@ -187,10 +179,7 @@ impl Splits {
         check_plan(plan)?;
         let mut parts: [Vec<VideoEntry>; 4] = Default::default();
         for label in Label::ALL {
-            let mut pool: Vec<&VideoEntry> = entries
-                .iter()
-                .filter(|entry| entry.label == label)
-                .collect();
+            let mut pool: Vec<&VideoEntry> = entries.iter().filter(|entry| entry.label == label).collect();
             pool.sort_by(|a, b| a.id.cmp(&b.id));
             shuffle(&mut pool, label_rng(seed, label));
             let counts = plan_counts(plan, label, pool.len())?;
@@ -210,11 +199,8 @@ impl Splits {
     /// An id that the manifest lacks, an id that stands twice (in one list or in two), or no training video of some
     /// label.
     pub fn from_ids(manifest: &Manifest, ids: &SplitIds) -> Result<Self, DataError> {
-        let by_id: BTreeMap<&str, &VideoEntry> = manifest
-            .entries()
-            .iter()
-            .map(|entry| (entry.id.as_str(), entry))
-            .collect();
+        let by_id: BTreeMap<&str, &VideoEntry> =
+            manifest.entries().iter().map(|entry| (entry.id.as_str(), entry)).collect();
         let mut taken = BTreeMap::new();
         let train = pick(&by_id, &ids.train, Train::NAME, &mut taken)?;
         let val = pick(&by_id, &ids.val, Val::NAME, &mut taken)?;
@@ -252,10 +238,7 @@ impl Splits {
             }
         }
         let mut seen = BTreeSet::new();
-        if let Some(twice) = [&train, &val, &test]
-            .into_iter()
-            .flatten()
-            .find(|entry| !seen.insert(&entry.id))
+        if let Some(twice) = [&train, &val, &test].into_iter().flatten().find(|entry| !seen.insert(&entry.id))
         {
             return fault(format!(
                 "the video `{}` stands in two splits; figures on it would mean nothing",
@@ -264,12 +247,7 @@ impl Splits {
         }
         let mut unused: Vec<String> = unused.into_iter().map(|entry| entry.id).collect();
         unused.sort();
-        Ok(Self {
-            train: Split::new(train),
-            val: Split::new(val),
-            test: Split::new(test),
-            unused,
-        })
+        Ok(Self { train: Split::new(train), val: Split::new(val), test: Split::new(test), unused })
     }
 }
 
@@ -287,9 +265,7 @@ fn pick<'a>(
     for id in ids {
         let Some(&entry) = by_id.get(id.as_str()) else {
             let hint = crate::suggest::did_you_mean(id, by_id.keys().copied());
-            return fault(format!(
-                "`{id}` of `{split}` is not in the label file{hint}"
-            ));
+            return fault(format!("`{id}` of `{split}` is not in the label file{hint}"));
         };
         if let Some(before) = taken.insert(id, split) {
             return fault(format!(
@@ -304,17 +280,10 @@ fn pick<'a>(
 fn check_plan(plan: &SplitPlan) -> Result<(), DataError> {
     let quotas = [plan.train, plan.val, plan.test];
     if quotas.iter().filter(|quota| **quota == Quota::Rest).count() > 1 {
-        return fault(
-            "two splits ask for the rest; give all but one a number or a share".to_owned(),
-        );
+        return fault("two splits ask for the rest; give all but one a number or a share".to_owned());
     }
-    let shares = quotas.iter().filter_map(|quota| {
-        if let Quota::Share(share) = quota {
-            Some(*share)
-        } else {
-            None
-        }
-    });
+    let shares =
+        quotas.iter().filter_map(|quota| if let Quota::Share(share) = quota { Some(*share) } else { None });
     if let Some(share) = shares.clone().find(|share| !(0.0..=1.0).contains(share)) {
         return fault(format!("a share must be 0 to 1, not {share}"));
     }
@@ -342,9 +311,9 @@ fn plan_counts(plan: &SplitPlan, label: Label, available: usize) -> Result<[usiz
                 }
             }
             // At most `available`, so the cast is exact.
-            Quota::Share(share) if share > 0.0 => ((share * available as f64).round() as usize)
-                .max(1)
-                .min(left),
+            Quota::Share(share) if share > 0.0 => {
+                ((share * available as f64).round() as usize).max(1).min(left)
+            }
             Quota::Share(_) => 0,
         };
         if *count > left {

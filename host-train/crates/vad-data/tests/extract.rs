@@ -1,9 +1,5 @@
 //! Extraction: order, determinism, failures, interruption, the cache.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -13,8 +9,8 @@ use std::sync::atomic::Ordering;
 use common::{PixelStats, Record, ped2, spec, videos};
 use vad_core::{ClipSpec, FrameIndex};
 use vad_data::{
-    CacheKey, ClipEncoder, DataError, EncodeError, ExtractSpec, FeatureCache, Label, Lookup,
-    Manifest, Silent, VideoEntry, VideoOutcome, extract, file_hash,
+    CacheKey, ClipEncoder, DataError, EncodeError, ExtractSpec, FeatureCache, Label, Lookup, Manifest,
+    Silent, VideoEntry, VideoOutcome, extract, file_hash,
 };
 
 fn cache(folder: &Path) -> FeatureCache {
@@ -22,12 +18,7 @@ fn cache(folder: &Path) -> FeatureCache {
 }
 
 fn key(entry: &VideoEntry, encoder: &PixelStats, spec: &ExtractSpec) -> CacheKey {
-    CacheKey::new(
-        encoder.hash(),
-        &spec.preprocess,
-        spec.clip,
-        file_hash(&entry.path).unwrap(),
-    )
+    CacheKey::new(encoder.hash(), &spec.preprocess, spec.clip, file_hash(&entry.path).unwrap())
 }
 
 #[test]
@@ -36,29 +27,15 @@ fn features_do_not_depend_on_the_number_of_threads() {
     let entries = videos(folder.path(), 5);
     let run = |threads: usize| {
         let cache = FeatureCache::open(&folder.path().join(format!("features-{threads}"))).unwrap();
-        extract(
-            &entries,
-            &PixelStats::new(),
-            spec(threads),
-            &cache,
-            false,
-            &Silent,
-        )
-        .unwrap()
+        extract(&entries, &PixelStats::new(), spec(threads), &cache, false, &Silent).unwrap()
     };
     let one = run(1);
     assert_eq!(one.features.len(), 5);
     for (index, entry) in entries.iter().enumerate() {
         let features = &one.features[&entry.id];
         let frames = 20 + 5 * index as u64;
-        assert_eq!(
-            (features.frames, features.dim, features.clips() as u64),
-            (frames, 6, frames.div_ceil(8))
-        );
-        assert_eq!(
-            features.spans,
-            spec(1).clip.spans(frames).collect::<Vec<_>>()
-        );
+        assert_eq!((features.frames, features.dim, features.clips() as u64), (frames, 6, frames.div_ceil(8)));
+        assert_eq!(features.spans, spec(1).clip.spans(frames).collect::<Vec<_>>());
         assert!((features.frame_rate_hz - 10.0).abs() < 1e-9);
     }
     let rows: Vec<&[f32]> = one.features["v0"].rows().collect();
@@ -72,27 +49,9 @@ fn features_do_not_depend_on_the_number_of_threads() {
 fn overlapping_clips_and_tails_come_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 1);
-    let spec = ExtractSpec {
-        clip: ClipSpec {
-            frames: 8,
-            stride: 3,
-        },
-        ..spec(3)
-    };
-    let outcome = extract(
-        &entries,
-        &PixelStats::new(),
-        spec,
-        &cache(folder.path()),
-        false,
-        &Silent,
-    )
-    .unwrap();
-    let firsts: Vec<FrameIndex> = outcome.features["v0"]
-        .spans
-        .iter()
-        .map(|span| span.first_frame)
-        .collect();
+    let spec = ExtractSpec { clip: ClipSpec { frames: 8, stride: 3 }, ..spec(3) };
+    let outcome = extract(&entries, &PixelStats::new(), spec, &cache(folder.path()), false, &Silent).unwrap();
+    let firsts: Vec<FrameIndex> = outcome.features["v0"].spans.iter().map(|span| span.first_frame).collect();
     assert_eq!(firsts, [0, 3, 6, 9, 12].map(FrameIndex));
     assert_eq!(outcome.features["v0"].spans[4].frames, 8);
 }
@@ -102,15 +61,7 @@ fn a_second_run_encodes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 3);
     let cache = cache(folder.path());
-    let first = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(2),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    let first = extract(&entries, &PixelStats::new(), spec(2), &cache, false, &Silent).unwrap();
     let (encoder, record) = (PixelStats::new(), Record::default());
     let second = extract(&entries, &encoder, spec(2), &cache, false, &record).unwrap();
     assert_eq!((encoder.calls(), &second), (0, &first));
@@ -122,23 +73,11 @@ fn a_second_run_encodes_nothing() {
             .iter()
             .all(|(_, outcome)| matches!(outcome, VideoOutcome::Cached { .. }))
     );
-    let other = PixelStats {
-        version: 2,
-        ..PixelStats::new()
-    };
+    let other = PixelStats { version: 2, ..PixelStats::new() };
     extract(&entries, &other, spec(2), &cache, false, &Silent).unwrap();
     assert!(other.calls() > 0, "another encoder has its own features");
-    let finer = ExtractSpec {
-        clip: ClipSpec {
-            frames: 8,
-            stride: 4,
-        },
-        ..spec(2)
-    };
-    assert_ne!(
-        extract(&entries, &PixelStats::new(), finer, &cache, false, &Silent).unwrap(),
-        first
-    );
+    let finer = ExtractSpec { clip: ClipSpec { frames: 8, stride: 4 }, ..spec(2) };
+    assert_ne!(extract(&entries, &PixelStats::new(), finer, &cache, false, &Silent).unwrap(), first);
 }
 
 #[test]
@@ -151,17 +90,9 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     let error = extract(&entries, &broken, spec(1), &cache, false, &Silent).unwrap_err();
     assert!(matches!(error, DataError::Encode { .. }), "{error}");
     assert!(error.to_string().contains("the power went out"), "{error}");
-    let is_cached = |entry: &&VideoEntry| {
-        matches!(
-            cache.get(&key(entry, &broken, &spec(1))).unwrap(),
-            Lookup::Found(_)
-        )
-    };
-    let kept: Vec<&str> = entries
-        .iter()
-        .filter(is_cached)
-        .map(|entry| entry.id.as_str())
-        .collect();
+    let is_cached =
+        |entry: &&VideoEntry| matches!(cache.get(&key(entry, &broken, &spec(1))).unwrap(), Lookup::Found(_));
+    let kept: Vec<&str> = entries.iter().filter(is_cached).map(|entry| entry.id.as_str()).collect();
     assert!(!kept.is_empty() && kept.len() < entries.len(), "{kept:?}");
     let missing_clips: u64 = entries
         .iter()
@@ -171,11 +102,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
         .sum();
     let encoder = PixelStats::new();
     let outcome = extract(&entries, &encoder, spec(1), &cache, false, &Silent).unwrap();
-    assert_eq!(
-        encoder.calls() as u64,
-        missing_clips,
-        "only what was missing is encoded"
-    );
+    assert_eq!(encoder.calls() as u64, missing_clips, "only what was missing is encoded");
     assert_eq!(outcome.features.len(), 6);
 }
 
@@ -184,10 +111,7 @@ fn a_cancelled_run_keeps_what_it_finished() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 6);
     let cache = cache(folder.path());
-    let record = Record {
-        stop_after: Some(2),
-        ..Record::default()
-    };
+    let record = Record { stop_after: Some(2), ..Record::default() };
     assert!(matches!(
         extract(&entries, &PixelStats::new(), spec(1), &cache, true, &record),
         Err(DataError::Cancelled)
@@ -212,52 +136,20 @@ fn bad_videos_are_named_and_the_others_go_on() {
     std::fs::write(&entries[1].path, &whole[..whole.len() * 3 / 4]).unwrap();
     std::fs::write(&entries[2].path, "").unwrap();
     entries[3].frames_claimed = Some(99);
-    entries.push(VideoEntry::new(
-        "gone",
-        folder.path().join("gone.mp4"),
-        Label::Normal,
-    ));
+    entries.push(VideoEntry::new("gone", folder.path().join("gone.mp4"), Label::Normal));
     let record = Record::default();
-    let outcome = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(2),
-        &cache(folder.path()),
-        true,
-        &record,
-    )
-    .unwrap();
+    let outcome =
+        extract(&entries, &PixelStats::new(), spec(2), &cache(folder.path()), true, &record).unwrap();
     assert_eq!(outcome.features.keys().collect::<Vec<_>>(), ["v0"]);
-    let failed: Vec<&str> = outcome
-        .failures
-        .iter()
-        .map(|failure| failure.id.as_str())
-        .collect();
-    assert_eq!(
-        failed,
-        ["v1", "v2", "v3", "gone"],
-        "in the order of the entries"
-    );
-    for (failure, part) in outcome
-        .failures
-        .iter()
-        .zip(["v1.mp4", "empty", "99 frames", "gone.mp4"])
-    {
+    let failed: Vec<&str> = outcome.failures.iter().map(|failure| failure.id.as_str()).collect();
+    assert_eq!(failed, ["v1", "v2", "v3", "gone"], "in the order of the entries");
+    for (failure, part) in outcome.failures.iter().zip(["v1.mp4", "empty", "99 frames", "gone.mp4"]) {
         assert!(failure.to_string().contains(part), "{failure}");
     }
-    assert!(
-        outcome.failures[2].reason.contains("v3.mp4 has 35 frames"),
-        "{}",
-        outcome.failures[2]
-    );
+    assert!(outcome.failures[2].reason.contains("v3.mp4 has 35 frames"), "{}", outcome.failures[2]);
     let told = record.finished.lock().unwrap();
     assert_eq!(told.len(), 5);
-    assert_eq!(
-        told.iter()
-            .filter(|(_, outcome)| matches!(outcome, VideoOutcome::Failed { .. }))
-            .count(),
-        4
-    );
+    assert_eq!(told.iter().filter(|(_, outcome)| matches!(outcome, VideoOutcome::Failed { .. })).count(), 4);
 }
 
 #[test]
@@ -265,19 +157,9 @@ fn without_keep_going_a_bad_video_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 3);
     std::fs::write(&entries[1].path, "no video").unwrap();
-    let error = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(2),
-        &cache(folder.path()),
-        false,
-        &Silent,
-    )
-    .unwrap_err();
-    assert!(
-        matches!(&error, DataError::Video { id, .. } if id == "v1"),
-        "{error}"
-    );
+    let error =
+        extract(&entries, &PixelStats::new(), spec(2), &cache(folder.path()), false, &Silent).unwrap_err();
+    assert!(matches!(&error, DataError::Video { id, .. } if id == "v1"), "{error}");
 }
 
 #[test]
@@ -285,38 +167,13 @@ fn labels_beyond_the_end_are_a_failure_even_for_cached_features() {
     let folder = tempfile::tempdir().unwrap();
     let mut entries = videos(folder.path(), 2);
     let cache = cache(folder.path());
-    extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
     entries[1].abnormal = Some(vec![3..=24]);
-    extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
     entries[1].abnormal = Some(vec![3..=25]);
-    let error = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap_err();
+    let error = extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap_err();
     assert!(
-        error.to_string().contains("frame 25 is abnormal")
-            && error.to_string().contains("has 25 frames"),
+        error.to_string().contains("frame 25 is abnormal") && error.to_string().contains("has 25 frames"),
         "{error}"
     );
 }
@@ -326,15 +183,7 @@ fn a_damaged_entry_is_told_and_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 2);
     let cache = cache(folder.path());
-    let first = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    let first = extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
     let path = cache.entry_path(&key(&entries[1], &PixelStats::new(), &spec(1)));
     let whole = std::fs::read(&path).unwrap();
     let mut flipped = whole.clone();
@@ -343,11 +192,7 @@ fn a_damaged_entry_is_told_and_made_again() {
         std::fs::write(&path, damaged).unwrap();
         let (encoder, record) = (PixelStats::new(), Record::default());
         let again = extract(&entries, &encoder, spec(1), &cache, false, &record).unwrap();
-        assert_eq!(
-            (&again, encoder.calls()),
-            (&first, 4),
-            "only v1 is encoded again"
-        );
+        assert_eq!((&again, encoder.calls()), (&first, 4), "only v1 is encoded again");
         let notices = record.notices.lock().unwrap();
         assert!(
             notices.len() == 1 && notices[0].contains("`v1`") && notices[0].contains("damaged"),
@@ -362,17 +207,9 @@ fn an_entry_under_a_wrong_name_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 2);
     let cache = cache(folder.path());
-    extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
-    let paths = [0, 1]
-        .map(|index: usize| cache.entry_path(&key(&entries[index], &PixelStats::new(), &spec(1))));
+    extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
+    let paths =
+        [0, 1].map(|index: usize| cache.entry_path(&key(&entries[index], &PixelStats::new(), &spec(1))));
     std::fs::copy(&paths[0], &paths[1]).unwrap();
     assert!(
         matches!(cache.get(&key(&entries[1], &PixelStats::new(), &spec(1))).unwrap(), Lookup::Damaged(reason) if reason.contains("`file`"))
@@ -384,38 +221,17 @@ fn half_written_files_are_invisible_and_swept_when_old() {
     let folder = tempfile::tempdir().unwrap();
     let cache_folder = folder.path().join("features");
     let cache = FeatureCache::open(&cache_folder).unwrap();
-    let (young, old) = (
-        cache_folder.join(".partial-young"),
-        cache_folder.join(".partial-old"),
-    );
+    let (young, old) = (cache_folder.join(".partial-young"), cache_folder.join(".partial-old"));
     for path in [&young, &old] {
         std::fs::write(path, "half").unwrap();
     }
     let two_days_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
-    std::fs::File::options()
-        .write(true)
-        .open(&old)
-        .unwrap()
-        .set_modified(two_days_ago)
-        .unwrap();
+    std::fs::File::options().write(true).open(&old).unwrap().set_modified(two_days_ago).unwrap();
     let entries = videos(folder.path(), 1);
-    assert_eq!(
-        cache
-            .get(&key(&entries[0], &PixelStats::new(), &spec(1)))
-            .unwrap(),
-        Lookup::Absent
-    );
+    assert_eq!(cache.get(&key(&entries[0], &PixelStats::new(), &spec(1))).unwrap(), Lookup::Absent);
     FeatureCache::open(&cache_folder).unwrap();
     assert!(young.exists() && !old.exists());
-    extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
     let names = std::fs::read_dir(&cache_folder).unwrap().count();
     assert_eq!(names, 2, "the features and the young file");
 }
@@ -427,16 +243,7 @@ fn a_cache_that_cannot_be_written_is_an_error_even_with_keep_going() {
     let cache = cache(folder.path());
     std::fs::remove_dir_all(folder.path().join("features")).unwrap();
     let error = extract(&entries, &PixelStats::new(), spec(2), &cache, true, &Silent).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            DataError::Io {
-                action: "store the features",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, DataError::Io { action: "store the features", .. }), "{error}");
 }
 
 /// Breaks one rule of [`ClipEncoder`].
@@ -473,21 +280,10 @@ fn rogue_encoders_are_failures_not_hangs() {
         (Rogue::NotFinite, "value 1 of the feature is NaN"),
         (Rogue::Panics, "panicked"),
     ] {
-        let outcome = extract(
-            &entries,
-            &rogue,
-            spec(2),
-            &cache(folder.path()),
-            true,
-            &Silent,
-        )
-        .unwrap();
+        let outcome = extract(&entries, &rogue, spec(2), &cache(folder.path()), true, &Silent).unwrap();
         assert_eq!((outcome.features.len(), outcome.failures.len()), (0, 3));
         assert!(
-            outcome
-                .failures
-                .iter()
-                .all(|failure| failure.reason.contains(part)),
+            outcome.failures.iter().all(|failure| failure.reason.contains(part)),
             "{:?}",
             outcome.failures
         );
@@ -499,37 +295,17 @@ fn senseless_requests_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut entries = videos(folder.path(), 1);
     let cache = cache(folder.path());
-    let run = |entries: &[VideoEntry], spec| {
-        extract(entries, &PixelStats::new(), spec, &cache, true, &Silent)
-    };
+    let run =
+        |entries: &[VideoEntry], spec| extract(entries, &PixelStats::new(), spec, &cache, true, &Silent);
+    assert!(run(&entries, spec(0)).unwrap_err().to_string().contains("at least 1"));
     assert!(
-        run(&entries, spec(0))
+        run(&entries, ExtractSpec { clip: ClipSpec { frames: 4, stride: 5 }, ..spec(1) })
             .unwrap_err()
             .to_string()
-            .contains("at least 1")
-    );
-    assert!(
-        run(
-            &entries,
-            ExtractSpec {
-                clip: ClipSpec {
-                    frames: 4,
-                    stride: 5
-                },
-                ..spec(1)
-            }
-        )
-        .unwrap_err()
-        .to_string()
-        .contains("stride")
+            .contains("stride")
     );
     entries.push(entries[0].clone());
-    assert!(
-        run(&entries, spec(1))
-            .unwrap_err()
-            .to_string()
-            .contains("`v0` is listed twice")
-    );
+    assert!(run(&entries, spec(1)).unwrap_err().to_string().contains("`v0` is listed twice"));
     assert_eq!(run(&[], spec(1)).unwrap().features.len(), 0);
 }
 
@@ -550,22 +326,9 @@ fn folders_of_images_are_videos_too() {
         .unwrap();
     assert!(status.success());
     let entries = [VideoEntry::new("frames", &frames, Label::Normal)];
-    let outcome = extract(
-        &entries,
-        &PixelStats::new(),
-        spec(1),
-        &cache(folder.path()),
-        false,
-        &Silent,
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            outcome.features["frames"].frames,
-            outcome.features["frames"].clips()
-        ),
-        (12, 2)
-    );
+    let outcome =
+        extract(&entries, &PixelStats::new(), spec(1), &cache(folder.path()), false, &Silent).unwrap();
+    assert_eq!((outcome.features["frames"].frames, outcome.features["frames"].clips()), (12, 2));
 }
 
 #[test]
@@ -575,33 +338,12 @@ fn ped2_is_extracted_in_full() {
     };
     let folder = tempfile::tempdir().unwrap();
     let manifest = Manifest::load(&data.join("labels.csv"), &data).unwrap();
-    let spec = ExtractSpec {
-        clip: ClipSpec::i3d(),
-        ..spec(2)
-    };
+    let spec = ExtractSpec { clip: ClipSpec::i3d(), ..spec(2) };
     let record = Record::default();
-    let outcome = extract(
-        manifest.entries(),
-        &PixelStats::new(),
-        spec,
-        &cache(folder.path()),
-        false,
-        &record,
-    )
-    .unwrap();
-    assert_eq!(
-        outcome
-            .features
-            .values()
-            .map(|features| features.frames)
-            .sum::<u64>(),
-        4560
-    );
-    let clips: usize = outcome
-        .features
-        .values()
-        .map(|features| features.clips())
-        .sum();
+    let outcome =
+        extract(manifest.entries(), &PixelStats::new(), spec, &cache(folder.path()), false, &record).unwrap();
+    assert_eq!(outcome.features.values().map(|features| features.frames).sum::<u64>(), 4560);
+    let clips: usize = outcome.features.values().map(|features| features.clips()).sum();
     assert_eq!(
         (clips, record.clips.load(Ordering::SeqCst)),
         (304, 304),

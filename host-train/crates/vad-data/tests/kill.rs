@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use common::{PixelStats, spec, videos};
 use vad_data::{
-    CacheKey, ClipEncoder, EncodeError, FeatureCache, Label, Lookup, Silent, VideoEntry, extract,
-    file_hash,
+    CacheKey, ClipEncoder, EncodeError, FeatureCache, Label, Lookup, Silent, VideoEntry, extract, file_hash,
 };
 
 const FOLDER: &str = "VAD_DATA_TEST_KILL_FOLDER";
@@ -36,25 +35,15 @@ impl ClipEncoder for Slow {
 
 fn entries_in(folder: &Path) -> Vec<VideoEntry> {
     let entry = |index: u32| {
-        VideoEntry::new(
-            format!("v{index}"),
-            folder.join(format!("v{index}.mp4")),
-            Label::Normal,
-        )
+        VideoEntry::new(format!("v{index}"), folder.join(format!("v{index}.mp4")), Label::Normal)
     };
     (0..VIDEOS).map(entry).collect()
 }
 
 fn start(folder: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["alone_extracting", "--exact", "--ignored"])
-        .env(FOLDER, folder);
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+    command.args(["alone_extracting", "--exact", "--ignored"]).env(FOLDER, folder);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn finished_entries(folder: &Path) -> usize {
@@ -63,12 +52,7 @@ fn finished_entries(folder: &Path) -> usize {
     };
     entries
         .filter_map(Result::ok)
-        .filter(|entry| {
-            entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "safetensors")
-        })
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "safetensors"))
         .count()
 }
 
@@ -79,15 +63,7 @@ fn alone_extracting() {
         return;
     };
     let cache = FeatureCache::open(&folder.join("features")).unwrap();
-    extract(
-        &entries_in(&folder),
-        &Slow(PixelStats::new()),
-        spec(1),
-        &cache,
-        false,
-        &Silent,
-    )
-    .unwrap();
+    extract(&entries_in(&folder), &Slow(PixelStats::new()), spec(1), &cache, false, &Silent).unwrap();
 }
 
 #[test]
@@ -113,27 +89,16 @@ fn a_killed_extraction_is_completed_by_the_next() {
         let cache = FeatureCache::open(&folder.join("features")).unwrap();
         let (encoder, spec) = (PixelStats::new(), spec(1));
         for entry in &entries {
-            let key = CacheKey::new(
-                encoder.hash(),
-                &spec.preprocess,
-                spec.clip,
-                file_hash(&entry.path).unwrap(),
-            );
+            let key =
+                CacheKey::new(encoder.hash(), &spec.preprocess, spec.clip, file_hash(&entry.path).unwrap());
             let lookup = cache.get(&key).unwrap();
-            assert!(
-                !matches!(lookup, Lookup::Damaged(_)),
-                "{}: {lookup:?}",
-                entry.id
-            );
+            assert!(!matches!(lookup, Lookup::Damaged(_)), "{}: {lookup:?}", entry.id);
         }
         if is_over {
             break;
         }
         kills_midway += usize::from(finished_entries(folder) < entries.len());
-        assert!(
-            kills_midway <= entries.len(),
-            "every run finished a video at least"
-        );
+        assert!(kills_midway <= entries.len(), "every run finished a video at least");
     }
     assert!(kills_midway >= 2, "only {kills_midway} kills landed midway");
     let untouched = FeatureCache::open(&folder.join("untouched")).unwrap();
@@ -141,16 +106,5 @@ fn a_killed_extraction_is_completed_by_the_next() {
     let encoder = PixelStats::new();
     let outcome = extract(&entries, &encoder, spec(1), &completed, false, &Silent).unwrap();
     assert_eq!(encoder.calls(), 0, "nothing is left to do");
-    assert_eq!(
-        outcome,
-        extract(
-            &entries,
-            &PixelStats::new(),
-            spec(2),
-            &untouched,
-            false,
-            &Silent
-        )
-        .unwrap()
-    );
+    assert_eq!(outcome, extract(&entries, &PixelStats::new(), spec(2), &untouched, false, &Silent).unwrap());
 }

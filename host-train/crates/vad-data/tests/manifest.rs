@@ -6,9 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::ped2;
-use vad_data::{
-    DataError, Label, Manifest, Quota, SplitIds, SplitPlan, Splits, hex, render_labels,
-};
+use vad_data::{DataError, Label, Manifest, Quota, SplitIds, SplitPlan, Splits, hex, render_labels};
 
 /// A folder with these (empty) files, and a label file beside it.
 fn load(files: &[&str], labels: &str) -> Result<Manifest, DataError> {
@@ -25,11 +23,7 @@ fn load(files: &[&str], labels: &str) -> Result<Manifest, DataError> {
 }
 
 fn ids(manifest: &Manifest) -> Vec<&str> {
-    manifest
-        .entries()
-        .iter()
-        .map(|entry| entry.id.as_str())
-        .collect()
+    manifest.entries().iter().map(|entry| entry.id.as_str()).collect()
 }
 
 #[test]
@@ -52,87 +46,34 @@ fn names_are_found_with_and_without_extension_and_in_sub_folders() {
         ["b", "a", "cam.1", "day/c", "frames", "odd.bin"],
         "the label file's order is kept"
     );
-    assert_eq!(
-        (
-            manifest.count(Label::Normal),
-            manifest.count(Label::Abnormal)
-        ),
-        (4, 2)
-    );
+    assert_eq!((manifest.count(Label::Normal), manifest.count(Label::Abnormal)), (4, 2));
     assert!(manifest.unlabelled().is_empty());
-    assert!(
-        manifest
-            .get("day/c")
-            .unwrap()
-            .path
-            .ends_with("videos/day/c.mp4")
-    );
+    assert!(manifest.get("day/c").unwrap().path.ends_with("videos/day/c.mp4"));
     assert!(manifest.get("nobody").is_none());
 }
 
 #[test]
 fn videos_without_a_label_are_listed() {
-    let manifest = load(
-        &["a.mp4", "z.mp4", "b.mp4", "sub/d.mp4", "readme.md"],
-        "video,label\na,normal\n",
-    )
-    .unwrap();
+    let manifest =
+        load(&["a.mp4", "z.mp4", "b.mp4", "sub/d.mp4", "readme.md"], "video,label\na,normal\n").unwrap();
     assert_eq!(manifest.unlabelled(), ["b.mp4", "sub/d.mp4", "z.mp4"]);
 }
 
 #[test]
 fn faults_name_file_line_and_remedy() {
     let cases: [(&[&str], &str, &str, &str); 8] = [
-        (
-            &["a.mp4"],
-            "video,label\na,normal\na.mp4,normal\n",
-            "labels.csv:3",
-            "again, after line 2",
-        ),
-        (
-            &["a.mp4", "a.avi"],
-            "video,label\na,normal\n",
-            "labels.csv:2",
-            "may be any of `a.avi`, `a.mp4`",
-        ),
-        (
-            &["a.mp4", "a.avi"],
-            "video,label\na.mp4,normal\na.avi,normal\n",
-            "labels.csv:3",
-            "again",
-        ),
-        (
-            &["Test001.mp4"],
-            "video,label\nTset001,normal\n",
-            "labels.csv:2",
-            "did you mean `Test001`?",
-        ),
-        (
-            &["a.mp4"],
-            "video,label\n../a,normal\n",
-            "labels.csv:2",
-            "leads out",
-        ),
-        (
-            &["a.mp4"],
-            "video,label\n/etc/passwd,normal\n",
-            "labels.csv:2",
-            "leads out",
-        ),
-        (
-            &["a.mp4"],
-            "video,label\na,odd\n",
-            "labels.csv:2: column `label`",
-            "`normal` and `abnormal`",
-        ),
+        (&["a.mp4"], "video,label\na,normal\na.mp4,normal\n", "labels.csv:3", "again, after line 2"),
+        (&["a.mp4", "a.avi"], "video,label\na,normal\n", "labels.csv:2", "may be any of `a.avi`, `a.mp4`"),
+        (&["a.mp4", "a.avi"], "video,label\na.mp4,normal\na.avi,normal\n", "labels.csv:3", "again"),
+        (&["Test001.mp4"], "video,label\nTset001,normal\n", "labels.csv:2", "did you mean `Test001`?"),
+        (&["a.mp4"], "video,label\n../a,normal\n", "labels.csv:2", "leads out"),
+        (&["a.mp4"], "video,label\n/etc/passwd,normal\n", "labels.csv:2", "leads out"),
+        (&["a.mp4"], "video,label\na,odd\n", "labels.csv:2: column `label`", "`normal` and `abnormal`"),
         (&["a.mp4"], "video,label\n", "labels.csv:1", "no videos"),
     ];
     for (files, labels, place, part) in cases {
         let error = load(files, labels).unwrap_err().to_string();
-        assert!(
-            error.contains(place) && error.contains(part),
-            "{labels:?}: {error}"
-        );
+        assert!(error.contains(place) && error.contains(part), "{labels:?}: {error}");
     }
 }
 
@@ -140,12 +81,7 @@ fn faults_name_file_line_and_remedy() {
 fn missing_files_and_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent.csv");
-    assert!(
-        Manifest::load(&absent, folder.path())
-            .unwrap_err()
-            .to_string()
-            .contains("absent.csv")
-    );
+    assert!(Manifest::load(&absent, folder.path()).unwrap_err().to_string().contains("absent.csv"));
     let csv = folder.path().join("labels.csv");
     std::fs::write(&csv, "video,label\na,normal\n").unwrap();
     assert!(
@@ -178,44 +114,16 @@ fn splits_by_id_are_checked_for_leaks() {
     )
     .unwrap();
     let list = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
-    let ids = SplitIds {
-        train: list(&["b", "a"]),
-        val: vec![],
-        test: list(&["d"]),
-    };
+    let ids = SplitIds { train: list(&["b", "a"]), val: vec![], test: list(&["d"]) };
     let splits = Splits::from_ids(&manifest, &ids).unwrap();
     assert_eq!(splits.train.ids().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(splits.unused, ["c"]);
     assert_eq!(Splits::from_ids(&manifest, &splits.ids()).unwrap(), splits);
     let faults = [
-        (
-            SplitIds {
-                test: list(&["a"]),
-                ..ids.clone()
-            },
-            "`a` of `test` stands in `train`",
-        ),
-        (
-            SplitIds {
-                train: list(&["a", "b", "a"]),
-                ..ids.clone()
-            },
-            "stands in `train` already",
-        ),
-        (
-            SplitIds {
-                val: list(&["x"]),
-                ..ids.clone()
-            },
-            "`x` of `val` is not in the label file",
-        ),
-        (
-            SplitIds {
-                train: list(&["a"]),
-                ..ids
-            },
-            "no abnormal video for training",
-        ),
+        (SplitIds { test: list(&["a"]), ..ids.clone() }, "`a` of `test` stands in `train`"),
+        (SplitIds { train: list(&["a", "b", "a"]), ..ids.clone() }, "stands in `train` already"),
+        (SplitIds { val: list(&["x"]), ..ids.clone() }, "`x` of `val` is not in the label file"),
+        (SplitIds { train: list(&["a"]), ..ids }, "no abnormal video for training"),
     ];
     for (ids, part) in faults {
         let error = Splits::from_ids(&manifest, &ids).unwrap_err().to_string();
@@ -229,31 +137,12 @@ fn ped2_labels_load_as_they_are() {
         return;
     };
     let manifest = Manifest::load(&folder.join("labels.csv"), &folder).unwrap();
-    assert_eq!(
-        (
-            manifest.count(Label::Normal),
-            manifest.count(Label::Abnormal)
-        ),
-        (16, 12)
-    );
-    assert_eq!(
-        manifest
-            .entries()
-            .iter()
-            .filter_map(|entry| entry.frames_claimed)
-            .sum::<u64>(),
-        4560
-    );
+    assert_eq!((manifest.count(Label::Normal), manifest.count(Label::Abnormal)), (16, 12));
+    assert_eq!(manifest.entries().iter().filter_map(|entry| entry.frames_claimed).sum::<u64>(), 4560);
     let entry = manifest.get("Test003").unwrap();
     assert_eq!(entry.abnormal, Some(vec![0..=145]));
     assert_eq!(hex(&manifest.sha256()).len(), 64);
-    let plan = SplitPlan {
-        train: Quota::Videos {
-            normal: 4,
-            abnormal: 6,
-        },
-        val: Quota::NONE,
-        test: Quota::Rest,
-    };
+    let plan =
+        SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest };
     assert_eq!(Splits::draw(&manifest, &plan, 3).unwrap().test.len(), 18);
 }

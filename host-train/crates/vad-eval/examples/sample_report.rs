@@ -4,27 +4,16 @@ use std::error::Error;
 use std::path::Path;
 
 use vad_core::{ClipSpec, ScoreSpec, Smoothing};
-use vad_eval::{
-    Evaluation, Report, ScoreTrack, SeedFigures, VideoScores, VideoTruth, choose_threshold,
-};
+use vad_eval::{Evaluation, Report, ScoreTrack, SeedFigures, VideoScores, VideoTruth, choose_threshold};
 
 const FRAME_RATE_HZ: f64 = 10.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "sample-report.html".to_owned());
-    let normal: Vec<ScoreTrack> = (40..52)
-        .map(|n| track(&video(n, 900, VideoTruth::Normal)))
-        .collect();
-    let base = ScoreSpec {
-        smoothing: Smoothing::Exponential { alpha: 0.6 },
-        ..ScoreSpec::default()
-    };
+    let path = std::env::args().nth(1).unwrap_or_else(|| "sample-report.html".to_owned());
+    let normal: Vec<ScoreTrack> = (40..52).map(|n| track(&video(n, 900, VideoTruth::Normal))).collect();
+    let base = ScoreSpec { smoothing: Smoothing::Exponential { alpha: 0.6 }, ..ScoreSpec::default() };
     let threshold = choose_threshold(&normal, &base, 1.0)?;
-    let videos: Vec<VideoScores> = (0..10)
-        .map(|n| video(n, 150 + n * 37 % 90, truth(n)))
-        .collect();
+    let videos: Vec<VideoScores> = (0..10).map(|n| video(n, 150 + n * 37 % 90, truth(n))).collect();
     let evaluation = Evaluation::run(&videos, &threshold.apply_to(&base))?;
     let facts = [
         ("Recipe", "mist-stage1, mode released"),
@@ -33,25 +22,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             "top_k = 7\nsub_bags = 32\nclips_per_sub_bag = 3\nlearning_rate = 0.01\nweight_decay = 0.001",
         ),
         ("Seed", "7"),
-        (
-            "Data",
-            "sha256 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-        ),
+        ("Data", "sha256 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
         ("Commit", "27fbbd7"),
         (
             "Command",
             "watchpost eval --model runs/street/bundle --labels street/labels.csv --split test --report report.html",
         ),
     ];
-    let facts = facts
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-    let mut report = Report::new(
-        "street-2026",
-        "Synthetic street scenes, test split, 10 videos",
-        facts,
-        evaluation,
-    );
+    let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let mut report =
+        Report::new("street-2026", "Synthetic street scenes, test split, 10 videos", facts, evaluation);
     report.threshold = Some(threshold);
     report.seeds = (1..=5).map(seed_figures).collect();
     report.write(Path::new(&path))?;
@@ -69,12 +49,7 @@ fn truth(n: u64) -> VideoTruth {
 }
 
 fn video(n: u64, frames: u64, truth: VideoTruth) -> VideoScores {
-    let spans: Vec<_> = ClipSpec {
-        frames: 16,
-        stride: 8,
-    }
-    .spans(frames)
-    .collect();
+    let spans: Vec<_> = ClipSpec { frames: 16, stride: 8 }.spans(frames).collect();
     let ranges = match &truth {
         VideoTruth::Abnormal(Some(ranges)) => ranges.clone(),
         VideoTruth::Abnormal(None) => vec![60..=120],
@@ -84,37 +59,16 @@ fn video(n: u64, frames: u64, truth: VideoTruth) -> VideoScores {
         .iter()
         .map(|span| {
             let middle = span.first_frame.0 + 8;
-            let lift = if ranges.iter().any(|range| range.contains(&middle)) {
-                0.62
-            } else {
-                0.0
-            };
-            let bump = if n == 4 && (70..100).contains(&middle) {
-                0.6
-            } else {
-                0.0
-            };
+            let lift = if ranges.iter().any(|range| range.contains(&middle)) { 0.62 } else { 0.0 };
+            let bump = if n == 4 && (70..100).contains(&middle) { 0.6 } else { 0.0 };
             (0.06 + lift + bump + 0.24 * noise(n * 1_000 + middle)).min(0.99)
         })
         .collect();
-    VideoScores {
-        video: format!("street-{n:02}"),
-        frames,
-        frame_rate_hz: FRAME_RATE_HZ,
-        spans,
-        raw,
-        truth,
-    }
+    VideoScores { video: format!("street-{n:02}"), frames, frame_rate_hz: FRAME_RATE_HZ, spans, raw, truth }
 }
 
 fn track(video: &VideoScores) -> ScoreTrack {
-    ScoreTrack::from_clips(
-        video.video.clone(),
-        &video.spans,
-        &video.raw,
-        video.frames,
-        video.frame_rate_hz,
-    )
+    ScoreTrack::from_clips(video.video.clone(), &video.spans, &video.raw, video.frames, video.frame_rate_hz)
 }
 
 /// 0 to 1, fixed for a number.

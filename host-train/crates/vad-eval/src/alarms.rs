@@ -145,9 +145,7 @@ impl AlarmMetrics {
             normal_ms += video.normal_ms().unwrap_or(0);
             metrics.count_alarms(video);
             if let Truth::Ranges(ranges) = &video.truth {
-                metrics
-                    .events
-                    .extend(ranges.iter().map(|&range| outcome(video, range)));
+                metrics.events.extend(ranges.iter().map(|&range| outcome(video, range)));
             }
         }
         metrics.finish(normal_ms);
@@ -171,29 +169,20 @@ impl AlarmMetrics {
     fn finish(&mut self, normal_ms: u64) {
         self.events_total = self.events.len() as u64;
         self.events_found = self.events.iter().filter(|event| event.found).count() as u64;
-        let delays: Vec<f64> = self
-            .events
-            .iter()
-            .filter_map(|event| event.delay_s)
-            .collect();
+        let delays: Vec<f64> = self.events.iter().filter_map(|event| event.delay_s).collect();
         self.events_already_standing = self.events_found - delays.len() as u64;
-        self.mean_delay_s =
-            (!delays.is_empty()).then(|| delays.iter().sum::<f64>() / delays.len() as f64);
+        self.mean_delay_s = (!delays.is_empty()).then(|| delays.iter().sum::<f64>() / delays.len() as f64);
         let days = normal_ms as f64 / MS_PER_DAY;
         self.normal_camera_days = days;
         if normal_ms > 0 {
             self.false_alarms_per_camera_day = Some(self.false_alarms as f64 / days);
-            self.false_alarms_per_camera_day_upper95 =
-                Some(poisson::upper95(self.false_alarms) / days);
+            self.false_alarms_per_camera_day_upper95 = Some(poisson::upper95(self.false_alarms) / days);
         }
     }
 
     /// The figures in one sentence, for a terminal.
     pub fn summary(&self) -> String {
-        let mut text = format!(
-            "{} of {} events found",
-            self.events_found, self.events_total
-        );
+        let mut text = format!("{} of {} events found", self.events_found, self.events_total);
         if let Some(delay_s) = self.mean_delay_s {
             let _ = write!(text, ", mean delay {delay_s:.1} s");
         }
@@ -204,25 +193,15 @@ impl AlarmMetrics {
         );
         if self.unknown_videos > 0 {
             let (alarmed, videos) = (self.unknown_videos_alarmed, self.unknown_videos);
-            let _ = write!(
-                text,
-                "; an alarm on {alarmed} of {videos} abnormal videos without ranges"
-            );
+            let _ = write!(text, "; an alarm on {alarmed} of {videos} abnormal videos without ranges");
         }
         text
     }
 }
 
 fn outcome(video: &VideoAlarms, range: TimeRangeMs) -> EventOutcome {
-    let covering = || {
-        video
-            .alarms
-            .iter()
-            .filter(|alarm| alarm.covers_part_of(range))
-    };
-    let delay_ms = covering()
-        .filter_map(|alarm| alarm.raised_at_ms.checked_sub(range.start_ms))
-        .min();
+    let covering = || video.alarms.iter().filter(|alarm| alarm.covers_part_of(range));
+    let delay_ms = covering().filter_map(|alarm| alarm.raised_at_ms.checked_sub(range.start_ms)).min();
     EventOutcome {
         video: video.video.clone(),
         range,

@@ -37,10 +37,7 @@ pub enum AlignError {
 
 /// Each score `times` times in a row: the evaluation of all four papers, with 16.
 pub fn repeat_scores<S: Copy>(clip_scores: &[S], times: usize) -> Vec<S> {
-    clip_scores
-        .iter()
-        .flat_map(|&score| std::iter::repeat_n(score, times))
-        .collect()
+    clip_scores.iter().flat_map(|&score| std::iter::repeat_n(score, times)).collect()
 }
 
 /// Makes `scores` and `labels` equally long by `rule`. Without labels, [`Alignment::PadLast`] pads with "normal".
@@ -70,18 +67,12 @@ pub fn clip_scores_to_frames(
     frames: u64,
 ) -> Result<Vec<f32>, AlignError> {
     if spans.len() != clip_scores.len() {
-        return Err(AlignError::Length {
-            clips: spans.len(),
-            scores: clip_scores.len(),
-        });
+        return Err(AlignError::Length { clips: spans.len(), scores: clip_scores.len() });
     }
     let mut sums = vec![(0.0_f64, 0_u32); frames as usize];
     for (span, &score) in spans.iter().zip(clip_scores) {
         let shown = span.frame_range();
-        let (first, end) = (
-            shown.start.min(frames) as usize,
-            shown.end.min(frames) as usize,
-        );
+        let (first, end) = (shown.start.min(frames) as usize, shown.end.min(frames) as usize);
         for (sum, clips) in &mut sums[first..end] {
             *sum += f64::from(score);
             *clips += 1;
@@ -110,10 +101,7 @@ mod tests {
 
     #[test]
     fn clips_without_overlap_equal_repetition_cut_to_the_video() {
-        let spec = ClipSpec {
-            frames: 16,
-            stride: 16,
-        };
+        let spec = ClipSpec { frames: 16, stride: 16 };
         let spans: Vec<ClipSpan> = spec.spans(40).collect();
         let scores = [0.1, 0.7, 0.3];
         let frames = clip_scores_to_frames(&spans, &scores, 40).unwrap();
@@ -122,10 +110,7 @@ mod tests {
 
     #[test]
     fn overlapping_clips_are_averaged() {
-        let spec = ClipSpec {
-            frames: 4,
-            stride: 2,
-        };
+        let spec = ClipSpec { frames: 4, stride: 2 };
         let spans: Vec<ClipSpan> = spec.spans(6).collect();
         let frames = clip_scores_to_frames(&spans, &[0.0, 1.0], 6).unwrap();
         assert_eq!(frames, [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
@@ -133,16 +118,9 @@ mod tests {
 
     #[test]
     fn frames_outside_all_clips_hold_the_nearest_score() {
-        let spans = [ClipSpan {
-            index: 0,
-            first_frame: FrameIndex(2),
-            frames: 2,
-        }];
+        let spans = [ClipSpan { index: 0, first_frame: FrameIndex(2), frames: 2 }];
         assert_eq!(clip_scores_to_frames(&spans, &[0.4], 6).unwrap(), [0.4; 6]);
-        assert_eq!(
-            clip_scores_to_frames(&spans, &[0.4], 1),
-            Err(AlignError::NoClips { frames: 1 })
-        );
+        assert_eq!(clip_scores_to_frames(&spans, &[0.4], 1), Err(AlignError::NoClips { frames: 1 }));
         assert_eq!(clip_scores_to_frames(&[], &[], 0), Ok(Vec::new()));
         assert!(clip_scores_to_frames(&spans, &[], 6).is_err());
     }

@@ -97,10 +97,7 @@ impl ThresholdChoice {
             rate_text(self.upper95_per_camera_day),
         );
         if self.is_shown() {
-            return format!(
-                "{seen}; the goal of {} is shown",
-                rate_text(self.goal_per_camera_day)
-            );
+            return format!("{seen}; the goal of {} is shown", rate_text(self.goal_per_camera_day));
         }
         if self.goal_per_camera_day == 0.0 {
             return format!("{seen}; no footage can show a rate of zero");
@@ -136,11 +133,7 @@ pub fn choose_threshold(
         return Err(CalibrateError::Goal(goal_per_camera_day));
     }
     let scores = smoothed_scores(normal, spec)?;
-    let days = normal
-        .iter()
-        .map(|track| track.duration_ms as f64)
-        .sum::<f64>()
-        / MS_PER_DAY;
+    let days = normal.iter().map(|track| track.duration_ms as f64).sum::<f64>() / MS_PER_DAY;
     let Some(&highest_score) = scores.last().filter(|_| days > 0.0) else {
         return Err(CalibrateError::NoFootage);
     };
@@ -156,11 +149,7 @@ pub fn choose_threshold(
         chosen = Some((tried, alarms));
     }
     let Some((spec, false_alarms)) = chosen else {
-        return Err(CalibrateError::Unreachable {
-            highest_score,
-            alarms,
-            allowed,
-        });
+        return Err(CalibrateError::Unreachable { highest_score, alarms, allowed });
     };
     Ok(ThresholdChoice {
         raise_threshold: spec.raise_threshold,
@@ -177,12 +166,7 @@ fn smoothed_scores(tracks: &[ScoreTrack], spec: &ScoreSpec) -> Result<Vec<f32>, 
     let mut scores = Vec::new();
     for track in tracks {
         let steps = track.replay(spec)?.steps;
-        scores.extend(
-            steps
-                .iter()
-                .filter(|step| !step.calibrated.is_nan())
-                .map(|step| step.smoothed),
-        );
+        scores.extend(steps.iter().filter(|step| !step.calibrated.is_nan()).map(|step| step.smoothed));
     }
     scores.sort_unstable_by(f32::total_cmp);
     scores.dedup();
@@ -191,16 +175,8 @@ fn smoothed_scores(tracks: &[ScoreTrack], spec: &ScoreSpec) -> Result<Vec<f32>, 
 
 /// Thresholds between neighbouring scores, and one above the highest where there is room; rising.
 fn candidates(scores: &[f32]) -> Vec<f32> {
-    let mut between: Vec<f32> = scores
-        .windows(2)
-        .map(|pair| above(pair[0], pair[1]))
-        .collect();
-    between.extend(
-        scores
-            .last()
-            .filter(|&&highest| highest < 1.0)
-            .map(|&highest| above(highest, 1.0)),
-    );
+    let mut between: Vec<f32> = scores.windows(2).map(|pair| above(pair[0], pair[1])).collect();
+    between.extend(scores.last().filter(|&&highest| highest < 1.0).map(|&highest| above(highest, 1.0)));
     let step = between.len().div_ceil(MAX_CANDIDATES).max(1);
     // From the top, so that the highest stays.
     let mut thinned: Vec<f32> = between.into_iter().rev().step_by(step).collect();
@@ -215,17 +191,9 @@ fn above(low: f32, high: f32) -> f32 {
 }
 
 fn with_threshold(spec: &ScoreSpec, raise_threshold: f32) -> ScoreSpec {
-    let share = if spec.raise_threshold > 0.0 {
-        spec.clear_threshold / spec.raise_threshold
-    } else {
-        1.0
-    };
+    let share = if spec.raise_threshold > 0.0 { spec.clear_threshold / spec.raise_threshold } else { 1.0 };
     let clear_threshold = (raise_threshold * share).clamp(0.0, raise_threshold);
-    ScoreSpec {
-        raise_threshold,
-        clear_threshold,
-        ..spec.clone()
-    }
+    ScoreSpec { raise_threshold, clear_threshold, ..spec.clone() }
 }
 
 fn count_alarms(tracks: &[ScoreTrack], spec: &ScoreSpec) -> Result<u64, SpecError> {

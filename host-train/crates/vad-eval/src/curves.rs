@@ -16,11 +16,7 @@ pub struct CurvePoint {
 }
 
 /// The ROC curve from (0, 0) to (1, 1), thinned to about `max_points`. `None` where [`crate::roc_auc`] is undefined.
-pub fn roc_curve<S: Score>(
-    scores: &[S],
-    labels: &[bool],
-    max_points: usize,
-) -> Option<Vec<CurvePoint>> {
+pub fn roc_curve<S: Score>(scores: &[S], labels: &[bool], max_points: usize) -> Option<Vec<CurvePoint>> {
     let ranking = Ranking::new(scores, labels)?;
     let (abnormal, normal) = (ranking.abnormal(), ranking.normal());
     if abnormal == 0 || normal == 0 {
@@ -36,24 +32,12 @@ pub fn roc_curve<S: Score>(
             threshold: Some(group.score),
         }
     });
-    Some(thin(
-        CurvePoint {
-            x: 0.0,
-            y: 0.0,
-            threshold: None,
-        },
-        points,
-        max_points,
-    ))
+    Some(thin(CurvePoint { x: 0.0, y: 0.0, threshold: None }, points, max_points))
 }
 
 /// The precision-recall curve from recall 0 to recall 1, thinned to about `max_points`. `None` without an abnormal frame,
 /// or when the input cannot be ranked.
-pub fn pr_curve<S: Score>(
-    scores: &[S],
-    labels: &[bool],
-    max_points: usize,
-) -> Option<Vec<CurvePoint>> {
+pub fn pr_curve<S: Score>(scores: &[S], labels: &[bool], max_points: usize) -> Option<Vec<CurvePoint>> {
     let ranking = Ranking::new(scores, labels)?;
     let abnormal = ranking.abnormal();
     if abnormal == 0 {
@@ -69,24 +53,12 @@ pub fn pr_curve<S: Score>(
             threshold: Some(group.score),
         }
     });
-    Some(thin(
-        CurvePoint {
-            x: 0.0,
-            y: 1.0,
-            threshold: None,
-        },
-        points,
-        max_points,
-    ))
+    Some(thin(CurvePoint { x: 0.0, y: 1.0, threshold: None }, points, max_points))
 }
 
 /// Keeps the first and the last point and, between them, those at least `2 / max_points` from the last one kept
 /// (in |dx| + |dy|): a plot cannot show more.
-fn thin(
-    start: CurvePoint,
-    points: impl Iterator<Item = CurvePoint>,
-    max_points: usize,
-) -> Vec<CurvePoint> {
+fn thin(start: CurvePoint, points: impl Iterator<Item = CurvePoint>, max_points: usize) -> Vec<CurvePoint> {
     let least = 2.0 / max_points.max(2) as f64;
     let mut kept = vec![start];
     let (mut last_kept, mut skipped) = (start, None);
@@ -109,20 +81,13 @@ mod tests {
     use super::*;
 
     fn area(points: &[CurvePoint]) -> f64 {
-        points
-            .windows(2)
-            .map(|w| (w[1].x - w[0].x) * (w[0].y + w[1].y) / 2.0)
-            .sum()
+        points.windows(2).map(|w| (w[1].x - w[0].x) * (w[0].y + w[1].y) / 2.0).sum()
     }
 
     fn noisy(frames: usize) -> (Vec<f32>, Vec<bool>) {
         let labels: Vec<bool> = (0..frames).map(|i| i % 10 == 3).collect();
         let hash = |i: usize| (i.wrapping_mul(2_654_435_761) % 1_000_003) as f32 / 1_000_003.0;
-        let scores = labels
-            .iter()
-            .enumerate()
-            .map(|(i, &l)| hash(i) * if l { 1.0 } else { 0.7 })
-            .collect();
+        let scores = labels.iter().enumerate().map(|(i, &l)| hash(i) * if l { 1.0 } else { 0.7 }).collect();
         (scores, labels)
     }
 

@@ -144,10 +144,8 @@ impl Evaluation {
             results.push(result);
         }
         let alarms: Vec<VideoAlarms> = results.iter().map(VideoResult::to_alarms).collect();
-        let (far_scores, far_labels) = (
-            &pool.normal_video_scores,
-            vec![false; pool.normal_video_scores.len()],
-        );
+        let (far_scores, far_labels) =
+            (&pool.normal_video_scores, vec![false; pool.normal_video_scores.len()]);
         Ok(Self {
             frame: FrameMetrics::compute(&pool.scores, &pool.labels)?,
             far_05_normal_videos: far(far_scores, &far_labels, FAR_THRESHOLD),
@@ -171,13 +169,7 @@ impl VideoResult {
 
     /// The video's truth and alarms in media time.
     pub fn to_alarms(&self) -> VideoAlarms {
-        to_alarms(
-            &self.video,
-            self.frames,
-            self.frame_rate_hz,
-            &self.truth,
-            self.alarms.clone(),
-        )
+        to_alarms(&self.video, self.frames, self.frame_rate_hz, &self.truth, self.alarms.clone())
     }
 }
 
@@ -206,8 +198,7 @@ impl Pool {
         if video.truth == VideoTruth::Normal {
             self.normal_video_scores.extend(&result.raw);
         }
-        self.video_scores
-            .extend(result.raw.iter().copied().reduce(f32::max));
+        self.video_scores.extend(result.raw.iter().copied().reduce(f32::max));
         if !result.raw.is_empty() {
             self.video_labels.push(video.truth != VideoTruth::Normal);
         }
@@ -233,43 +224,21 @@ impl Pool {
 fn evaluate_video(video: &VideoScores, spec: &ScoreSpec) -> Result<VideoResult, EvalError> {
     let name = || video.video.clone();
     if !video.frame_rate_hz.is_finite() || video.frame_rate_hz <= 0.0 {
-        return Err(EvalError::FrameRate {
-            video: name(),
-            frame_rate_hz: video.frame_rate_hz,
-        });
+        return Err(EvalError::FrameRate { video: name(), frame_rate_hz: video.frame_rate_hz });
     }
     if let Some(clip) = video.raw.iter().position(|score| !score.is_finite()) {
-        return Err(EvalError::NotFinite {
-            video: name(),
-            clip,
-            score: video.raw[clip],
-        });
+        return Err(EvalError::NotFinite { video: name(), clip, score: video.raw[clip] });
     }
     let to_frames = |scores: &[f32]| {
-        clip_scores_to_frames(&video.spans, scores, video.frames).map_err(|source| {
-            EvalError::Align {
-                video: name(),
-                source,
-            }
-        })
+        clip_scores_to_frames(&video.spans, scores, video.frames)
+            .map_err(|source| EvalError::Align { video: name(), source })
     };
     let raw = to_frames(&video.raw)?;
-    let track = ScoreTrack::from_clips(
-        name(),
-        &video.spans,
-        &video.raw,
-        video.frames,
-        video.frame_rate_hz,
-    );
+    let track = ScoreTrack::from_clips(name(), &video.spans, &video.raw, video.frames, video.frame_rate_hz);
     let replay = track.replay(spec)?;
     let smoothed: Vec<f32> = replay.steps.iter().map(|step| step.smoothed).collect();
-    let alarms = to_alarms(
-        &video.video,
-        video.frames,
-        video.frame_rate_hz,
-        &video.truth,
-        replay.alarms.clone(),
-    );
+    let alarms =
+        to_alarms(&video.video, video.frames, video.frame_rate_hz, &video.truth, replay.alarms.clone());
     Ok(VideoResult {
         video: name(),
         frames: video.frames,
@@ -286,9 +255,7 @@ fn evaluate_video(video: &VideoScores, spec: &ScoreSpec) -> Result<VideoResult, 
 fn frame_labels(truth: &VideoTruth, frames: u64) -> Option<Vec<bool>> {
     match truth {
         VideoTruth::Normal => Some(GroundTruth::Frames.labels(&[], frames)),
-        VideoTruth::Abnormal(ranges) => {
-            Some(GroundTruth::Frames.labels(ranges.as_deref()?, frames))
-        }
+        VideoTruth::Abnormal(ranges) => Some(GroundTruth::Frames.labels(ranges.as_deref()?, frames)),
     }
 }
 
@@ -306,17 +273,9 @@ fn to_alarms(
         (_, Some(labels)) => Truth::Ranges(
             ranges_of(&labels)
                 .into_iter()
-                .map(|range| TimeRangeMs {
-                    start_ms: time(*range.start()),
-                    end_ms: time(range.end() + 1),
-                })
+                .map(|range| TimeRangeMs { start_ms: time(*range.start()), end_ms: time(range.end() + 1) })
                 .collect(),
         ),
     };
-    VideoAlarms {
-        video: video.to_owned(),
-        duration_ms: time(frames),
-        truth,
-        alarms,
-    }
+    VideoAlarms { video: video.to_owned(), duration_ms: time(frames), truth, alarms }
 }

@@ -78,19 +78,12 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(
-        clippy::reversed_empty_ranges,
-        reason = "an annotation may be the wrong way round"
-    )]
+    #[allow(clippy::reversed_empty_ranges, reason = "an annotation may be the wrong way round")]
     fn ranges_are_clipped_and_empty_ones_ignored() {
         let labels = GroundTruth::Frames.labels(&[2..=3, 9..=20, 8..=7, 30..=40], 10);
         assert_eq!(ranges_of(&labels), [2..=3, 9..=9]);
         assert_eq!(GroundTruth::PaddedInclusive.labels(&[9..=20], 10).len(), 16);
-        assert!(
-            GroundTruth::TruncatedExclusive
-                .labels(&[0..=9], 10)
-                .is_empty()
-        );
+        assert!(GroundTruth::TruncatedExclusive.labels(&[0..=9], 10).is_empty());
         assert_eq!(GroundTruth::Frames.labels(&[0..=u64::MAX], 3), [true; 3]);
     }
 

@@ -71,16 +71,10 @@ impl FrameMetrics {
     /// [`MetricsError`], when the lengths differ or a score is not finite.
     pub fn compute<S: Score>(scores: &[S], labels: &[bool]) -> Result<Self, MetricsError> {
         if scores.len() != labels.len() {
-            return Err(MetricsError::Length {
-                scores: scores.len(),
-                labels: labels.len(),
-            });
+            return Err(MetricsError::Length { scores: scores.len(), labels: labels.len() });
         }
         if let Some(frame) = scores.iter().position(|score| !score.to_f64().is_finite()) {
-            return Err(MetricsError::NotFinite {
-                frame,
-                score: scores[frame].to_f64(),
-            });
+            return Err(MetricsError::NotFinite { frame, score: scores[frame].to_f64() });
         }
         let ranking = Ranking::new(scores, labels);
         let areas = ranking.as_ref().map(pr_areas).unwrap_or_default();
@@ -138,11 +132,7 @@ pub fn score_gap<S: Score>(scores: &[S], labels: &[bool]) -> Option<f64> {
     let mean = |wanted: bool| {
         let mut sum = Sum::default();
         let mut count = 0_u64;
-        for (score, _) in scores
-            .iter()
-            .zip(labels)
-            .filter(|&(_, &label)| label == wanted)
-        {
+        for (score, _) in scores.iter().zip(labels).filter(|&(_, &label)| label == wanted) {
             sum.add(score.to_f64());
             count += 1;
         }
@@ -200,10 +190,7 @@ fn pr_areas(ranking: &Ranking) -> PrAreas {
         steps.add(recall_step * precision);
         precision_before = precision;
     }
-    PrAreas {
-        trapezoid: Some(trapezoid.total()),
-        steps: Some(steps.total()),
-    }
+    PrAreas { trapezoid: Some(trapezoid.total()), steps: Some(steps.total()) }
 }
 
 /// Compensated sum (Neumaier): a million frames must not cost the last digits.

@@ -45,19 +45,10 @@ mod tests {
     #[test]
     fn bounds_agree_with_published_tables() {
         // Garwood's 95 % one-sided upper limits.
-        for (count, want) in [
-            (0, 2.9957),
-            (1, 4.7439),
-            (2, 6.2958),
-            (5, 10.5130),
-            (10, 16.9622),
-            (50, 63.2871),
-        ] {
-            assert!(
-                (upper95(count) - want).abs() < 2e-3,
-                "{count}: {}",
-                upper95(count)
-            );
+        for (count, want) in
+            [(0, 2.9957), (1, 4.7439), (2, 6.2958), (5, 10.5130), (10, 16.9622), (50, 63.2871)]
+        {
+            assert!((upper95(count) - want).abs() < 2e-3, "{count}: {}", upper95(count));
         }
     }
 

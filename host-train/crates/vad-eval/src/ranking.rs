@@ -60,10 +60,7 @@ impl Ranking {
 
     /// Groups of equal scores, highest score first.
     pub fn groups(&self) -> Groups<'_> {
-        Groups {
-            abnormal: &self.abnormal,
-            normal: &self.normal,
-        }
+        Groups { abnormal: &self.abnormal, normal: &self.normal }
     }
 }
 
@@ -118,16 +115,7 @@ mod tests {
 
     #[test]
     fn keys_sort_as_scores_do_and_come_back() {
-        let scores = [
-            f64::NEG_INFINITY,
-            -2.5,
-            -1e-300,
-            0.0,
-            1e-300,
-            0.5,
-            1.0,
-            f64::INFINITY,
-        ];
+        let scores = [f64::NEG_INFINITY, -2.5, -1e-300, 0.0, 1e-300, 0.5, 1.0, f64::INFINITY];
         let keys: Vec<u64> = scores.iter().map(|&s| ordered_key(s).unwrap()).collect();
         assert!(keys.is_sorted_by(|a, b| a < b));
         for (score, key) in scores.iter().zip(keys) {
@@ -139,23 +127,11 @@ mod tests {
 
     #[test]
     fn equal_scores_form_one_group() {
-        let ranking =
-            Ranking::new(&[0.5_f32, 0.25, 0.5, 0.5], &[true, false, false, true]).unwrap();
+        let ranking = Ranking::new(&[0.5_f32, 0.25, 0.5, 0.5], &[true, false, false, true]).unwrap();
         let groups: Vec<Group> = ranking.groups().collect();
         assert_eq!(
             groups,
-            [
-                Group {
-                    score: 0.5,
-                    abnormal: 2,
-                    normal: 1
-                },
-                Group {
-                    score: 0.25,
-                    abnormal: 0,
-                    normal: 1
-                }
-            ]
+            [Group { score: 0.5, abnormal: 2, normal: 1 }, Group { score: 0.25, abnormal: 0, normal: 1 }]
         );
     }
 }

@@ -54,10 +54,7 @@ impl ScoreTrack {
     /// The first field of `spec` that is out of its range.
     pub fn replay(&self, spec: &ScoreSpec) -> Result<Replay, SpecError> {
         let mut tracker = ScoreTracker::new(spec.clone())?;
-        let mut replay = Replay {
-            steps: Vec::with_capacity(self.samples.len()),
-            alarms: Vec::new(),
-        };
+        let mut replay = Replay { steps: Vec::with_capacity(self.samples.len()), alarms: Vec::new() };
         for &sample in &self.samples {
             let step = tracker.push(sample);
             if let Some(edge) = step.edge {
@@ -93,36 +90,17 @@ mod tests {
 
     #[test]
     fn alarms_span_onset_to_clearing() {
-        let spans: Vec<ClipSpan> = ClipSpec {
-            frames: 10,
-            stride: 10,
-        }
-        .spans(60)
-        .collect();
+        let spans: Vec<ClipSpan> = ClipSpec { frames: 10, stride: 10 }.spans(60).collect();
         let track = ScoreTrack::from_clips("a", &spans, &[0.1, 0.9, 0.8, 0.2, 0.1, 0.7], 60, 10.0);
         assert_eq!(track.duration_ms, 6_000);
-        let spec = ScoreSpec {
-            cool_down_ms: 0,
-            update_interval_ms: 0,
-            ..ScoreSpec::default()
-        };
+        let spec = ScoreSpec { cool_down_ms: 0, update_interval_ms: 0, ..ScoreSpec::default() };
         let replay = track.replay(&spec).unwrap();
         assert_eq!(replay.steps.len(), 6);
         assert_eq!(
             replay.alarms,
             [
-                AlarmSpan {
-                    onset_ms: 1_000,
-                    raised_at_ms: 2_000,
-                    cleared_at_ms: 4_000,
-                    peak: 0.9
-                },
-                AlarmSpan {
-                    onset_ms: 5_000,
-                    raised_at_ms: 6_000,
-                    cleared_at_ms: 6_000,
-                    peak: 0.7
-                },
+                AlarmSpan { onset_ms: 1_000, raised_at_ms: 2_000, cleared_at_ms: 4_000, peak: 0.9 },
+                AlarmSpan { onset_ms: 5_000, raised_at_ms: 6_000, cleared_at_ms: 6_000, peak: 0.7 },
             ]
         );
     }

@@ -7,12 +7,7 @@ use vad_eval::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
 const DAY_MS: u64 = 86_400_000;
 
 fn span(onset_ms: u64, raised_at_ms: u64, cleared_at_ms: u64) -> AlarmSpan {
-    AlarmSpan {
-        onset_ms,
-        raised_at_ms,
-        cleared_at_ms,
-        peak: 0.9,
-    }
+    AlarmSpan { onset_ms, raised_at_ms, cleared_at_ms, peak: 0.9 }
 }
 
 fn range(start_ms: u64, end_ms: u64) -> TimeRangeMs {
@@ -20,26 +15,13 @@ fn range(start_ms: u64, end_ms: u64) -> TimeRangeMs {
 }
 
 fn video(truth: Truth, duration_ms: u64, alarms: &[AlarmSpan]) -> VideoAlarms {
-    VideoAlarms {
-        video: "v".to_owned(),
-        duration_ms,
-        truth,
-        alarms: alarms.to_vec(),
-    }
+    VideoAlarms { video: "v".to_owned(), duration_ms, truth, alarms: alarms.to_vec() }
 }
 
 #[test]
 fn events_delays_and_false_alarms_are_counted() {
-    let truth = Truth::Ranges(vec![
-        range(10_000, 20_000),
-        range(40_000, 50_000),
-        range(70_000, 80_000),
-    ]);
-    let alarms = [
-        span(9_000, 11_500, 15_000),
-        span(25_000, 26_000, 30_000),
-        span(45_000, 46_000, 47_000),
-    ];
+    let truth = Truth::Ranges(vec![range(10_000, 20_000), range(40_000, 50_000), range(70_000, 80_000)]);
+    let alarms = [span(9_000, 11_500, 15_000), span(25_000, 26_000, 30_000), span(45_000, 46_000, 47_000)];
     let metrics = AlarmMetrics::compute(&[video(truth, 100_000, &alarms)]);
     assert_eq!((metrics.events_total, metrics.events_found), (3, 2));
     assert_eq!((metrics.true_alarms, metrics.false_alarms), (2, 1));
@@ -54,21 +36,11 @@ fn a_standing_alarm_finds_the_event_without_a_delay() {
     let truth = || Truth::Ranges(vec![range(10_000, 20_000)]);
     let standing = span(2_000, 3_000, 60_000);
     let metrics = AlarmMetrics::compute(&[video(truth(), 60_000, &[standing])]);
-    assert_eq!(
-        (
-            metrics.events_found,
-            metrics.events_already_standing,
-            metrics.mean_delay_s
-        ),
-        (1, 1, None)
-    );
+    assert_eq!((metrics.events_found, metrics.events_already_standing, metrics.mean_delay_s), (1, 1, None));
 
     let again = [span(2_000, 3_000, 12_000), span(14_000, 15_000, 16_000)];
     let metrics = AlarmMetrics::compute(&[video(truth(), 60_000, &again)]);
-    assert_eq!(
-        (metrics.events_already_standing, metrics.mean_delay_s),
-        (0, Some(5.0))
-    );
+    assert_eq!((metrics.events_already_standing, metrics.mean_delay_s), (0, Some(5.0)));
 }
 
 #[test]
@@ -81,19 +53,14 @@ fn an_alarm_beside_the_event_does_not_touch_it() {
 
 #[test]
 fn rates_need_normal_time_and_carry_their_bound() {
-    let normal = AlarmMetrics::compute(&[video(
-        Truth::Normal,
-        DAY_MS / 2,
-        &[span(0, 1, 2), span(5, 6, 7)],
-    )]);
+    let normal = AlarmMetrics::compute(&[video(Truth::Normal, DAY_MS / 2, &[span(0, 1, 2), span(5, 6, 7)])]);
     assert_eq!(normal.false_alarms_per_camera_day, Some(4.0));
     let quiet = AlarmMetrics::compute(&[video(Truth::Normal, DAY_MS, &[])]);
     assert_eq!(quiet.false_alarms_per_camera_day, Some(0.0));
     // The rule of three: -ln 0.05.
     let bound = quiet.false_alarms_per_camera_day_upper95.unwrap();
     assert!((bound - 2.9957).abs() < 1e-3, "{bound}");
-    let all_abnormal =
-        AlarmMetrics::compute(&[video(Truth::Ranges(vec![range(0, 5_000)]), 5_000, &[])]);
+    let all_abnormal = AlarmMetrics::compute(&[video(Truth::Ranges(vec![range(0, 5_000)]), 5_000, &[])]);
     assert_eq!(all_abnormal.false_alarms_per_camera_day, None);
     assert_eq!(AlarmMetrics::compute(&[]).false_alarms_per_camera_day, None);
 }
@@ -101,30 +68,13 @@ fn rates_need_normal_time_and_carry_their_bound() {
 #[test]
 fn without_ranges_only_the_video_counts() {
     let alarms = [span(1_000, 2_000, 3_000), span(7_000, 8_000, 9_000)];
-    let metrics = AlarmMetrics::compute(&[
-        video(Truth::Unknown, 60_000, &alarms),
-        video(Truth::Unknown, 60_000, &[]),
-    ]);
-    assert_eq!(
-        (metrics.unknown_videos, metrics.unknown_videos_alarmed),
-        (2, 1)
-    );
-    assert_eq!(
-        (
-            metrics.events_total,
-            metrics.false_alarms,
-            metrics.true_alarms
-        ),
-        (0, 0, 0)
-    );
-    assert_eq!(
-        (metrics.false_alarms_per_camera_day, metrics.mean_delay_s),
-        (None, None)
-    );
+    let metrics =
+        AlarmMetrics::compute(&[video(Truth::Unknown, 60_000, &alarms), video(Truth::Unknown, 60_000, &[])]);
+    assert_eq!((metrics.unknown_videos, metrics.unknown_videos_alarmed), (2, 1));
+    assert_eq!((metrics.events_total, metrics.false_alarms, metrics.true_alarms), (0, 0, 0));
+    assert_eq!((metrics.false_alarms_per_camera_day, metrics.mean_delay_s), (None, None));
     assert!(
-        metrics
-            .summary()
-            .contains("an alarm on 1 of 2 abnormal videos without ranges"),
+        metrics.summary().contains("an alarm on 1 of 2 abnormal videos without ranges"),
         "{}",
         metrics.summary()
     );

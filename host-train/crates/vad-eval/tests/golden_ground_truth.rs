@@ -21,36 +21,17 @@ fn count(case: &Case, annotation: &str, rule: GroundTruth) -> (Vec<u64>, Vec<u64
     let frames = case.usize("in.frames").data;
     let labels = |(video, &frames): (usize, &usize)| {
         let labels = rule.labels(&ranges(annotation.row(video)), frames as u64);
-        (
-            labels.len() as u64,
-            labels.iter().filter(|&&label| label).count() as u64,
-        )
+        (labels.len() as u64, labels.iter().filter(|&&label| label).count() as u64)
     };
     frames.iter().enumerate().map(labels).unzip()
 }
 
 fn check_ucf(case: &Case, annotation: &str, rule: GroundTruth) {
     let (lengths, abnormal) = count(case, annotation, rule);
-    assert_close(
-        &case.what("out.length"),
-        &lengths,
-        &case.i64("out.length").data,
-        case.tolerance(),
-    );
-    assert_close(
-        &case.what("out.positives"),
-        &abnormal,
-        &case.i64("out.positives").data,
-        case.tolerance(),
-    );
-    assert_eq!(
-        Some(lengths.iter().sum::<u64>() as f64),
-        case.param_f64("total_frames")
-    );
-    assert_eq!(
-        Some(abnormal.iter().sum::<u64>() as f64),
-        case.param_f64("total_positive")
-    );
+    assert_close(&case.what("out.length"), &lengths, &case.i64("out.length").data, case.tolerance());
+    assert_close(&case.what("out.positives"), &abnormal, &case.i64("out.positives").data, case.tolerance());
+    assert_eq!(Some(lengths.iter().sum::<u64>() as f64), case.param_f64("total_frames"));
+    assert_eq!(Some(abnormal.iter().sum::<u64>() as f64), case.param_f64("total_positive"));
 }
 
 #[test]
@@ -66,12 +47,7 @@ fn mist_and_cu_truncate_and_exclude_the_end() {
         check_ucf(&case, "in.annotation", GroundTruth::TruncatedExclusive);
         let (_, inclusive) = count(&case, "in.annotation", GroundTruth::TruncatedInclusive);
         let key = "alt.positives_inclusive_end";
-        assert_close(
-            &case.what(key),
-            &inclusive,
-            &case.i64(key).data,
-            case.tolerance(),
-        );
+        assert_close(&case.what(key), &inclusive, &case.i64(key).data, case.tolerance());
     }
 }
 
@@ -81,9 +57,7 @@ fn shanghaitech_masks_are_padded_with_their_last_value() {
     for case in golden::cases("rtfm/sht_gt_alignment") {
         let total = case.param_usize("shipped_total").unwrap();
         let packed = case.u8("gt_packed").data;
-        let shipped: Vec<bool> = (0..total)
-            .map(|i| packed[i / 8] >> (7 - i % 8) & 1 == 1)
-            .collect();
+        let shipped: Vec<bool> = (0..total).map(|i| packed[i / 8] >> (7 - i % 8) & 1 == 1).collect();
         let abnormal_videos = case.param_usize("abnormal_videos_matching_ceil").unwrap();
 
         let (mut at, mut mask_abnormal) = (0, 0);
@@ -97,10 +71,7 @@ fn shanghaitech_masks_are_padded_with_their_last_value() {
             at += padded;
         }
         assert_eq!(Some(mask_abnormal), case.param_usize("mask_positive"));
-        assert!(
-            shipped[at..].iter().all(|&label| !label),
-            "normal videos come after the abnormal ones"
-        );
+        assert!(shipped[at..].iter().all(|&label| !label), "normal videos come after the abnormal ones");
         let shipped_abnormal = shipped.iter().filter(|&&label| label).count();
         assert_eq!(Some(shipped_abnormal), case.param_usize("shipped_positive"));
         let ceil: u64 = case

@@ -23,31 +23,20 @@ fn check(case: &Case, prefix: &str, scores: &[f64], labels: &[bool]) {
         if !case.has(&key) || (one_class && got.is_none()) {
             continue;
         }
-        assert_close(
-            &case.what(&key),
-            &[got.unwrap_or(f64::NAN)],
-            &case.f64(&key).data,
-            case.tolerance(),
-        );
+        assert_close(&case.what(&key), &[got.unwrap_or(f64::NAN)], &case.f64(&key).data, case.tolerance());
     }
 }
 
 fn check_flat(case: &Case) {
     let (scores, labels) = (case.f64("in.scores").data, case.bool("in.labels").data);
-    assert!(
-        case.has("out.roc_auc"),
-        "{}: no figure to compare",
-        case.name()
-    );
+    assert!(case.has("out.roc_auc"), "{}: no figure to compare", case.name());
     check(case, "", &scores, &labels);
 }
 
 fn check_videos(case: &Case) {
-    for (name, rule) in [
-        ("trunc", Alignment::Truncate),
-        ("pad0", Alignment::PadNormal),
-        ("padlast", Alignment::PadLast),
-    ] {
+    for (name, rule) in
+        [("trunc", Alignment::Truncate), ("pad0", Alignment::PadNormal), ("padlast", Alignment::PadLast)]
+    {
         let (mut scores, mut labels) = (Vec::new(), Vec::new());
         let mut normal_video_scores = Vec::new();
         for video in 0.. {
@@ -65,30 +54,16 @@ fn check_videos(case: &Case) {
         check(case, &format!("{name}."), &scores, &labels);
         let key = "out.far_normal_videos_only";
         if rule == Alignment::PadNormal && case.has(key) {
-            let got = far(
-                &normal_video_scores,
-                &vec![false; normal_video_scores.len()],
-                0.5,
-            )
-            .unwrap();
-            assert_close(
-                &case.what(key),
-                &[got],
-                &case.f64(key).data,
-                case.tolerance(),
-            );
+            let got = far(&normal_video_scores, &vec![false; normal_video_scores.len()], 0.5).unwrap();
+            assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
         }
     }
 }
 
 fn video_of(case: &Case, video: usize) -> Option<(Vec<f64>, Vec<bool>)> {
     let key = format!("in.v{video}.snippets");
-    case.has(&key).then(|| {
-        (
-            repeat_scores(&case.f64(&key).data, 16),
-            case.bool(&format!("in.v{video}.labels")).data,
-        )
-    })
+    case.has(&key)
+        .then(|| (repeat_scores(&case.f64(&key).data, 16), case.bool(&format!("in.v{video}.labels")).data))
 }
 
 #[test]
@@ -102,16 +77,10 @@ fn every_case_of_metrics_is_matched() {
             check_videos(&case);
             whole += 1;
         } else {
-            panic!(
-                "{}: neither in.scores nor in.v0.snippets: a form this test does not know",
-                case.name()
-            );
+            panic!("{}: neither in.scores nor in.v0.snippets: a form this test does not know", case.name());
         }
     }
-    assert!(
-        flat >= 4 && whole >= 1,
-        "{flat} flat and {whole} whole cases"
-    );
+    assert!(flat >= 4 && whole >= 1, "{flat} flat and {whole} whole cases");
 }
 
 #[test]

@@ -7,13 +7,7 @@ use vad_eval::{FrameMetrics, average_precision, far, pr_auc_trapezoid, roc_auc, 
 
 /// Scores on a coarse grid, so that ties are common, with labels.
 fn frames(most: usize) -> impl Strategy<Value = Vec<(f64, bool)>> {
-    vec(
-        (
-            (0_u8..20).prop_map(|step| f64::from(step) / 16.0 - 0.25),
-            any::<bool>(),
-        ),
-        0..most,
-    )
+    vec(((0_u8..20).prop_map(|step| f64::from(step) / 16.0 - 0.25), any::<bool>()), 0..most)
 }
 
 fn split(frames: &[(f64, bool)]) -> (Vec<f64>, Vec<bool>) {
@@ -42,10 +36,7 @@ fn pairwise_auc(frames: &[(f64, bool)]) -> Option<f64> {
 fn precision_recall(frames: &[(f64, bool)], threshold: f64) -> (f64, f64) {
     let taken = frames.iter().filter(|f| f.0 >= threshold).count() as f64;
     let found = frames.iter().filter(|f| f.0 >= threshold && f.1).count() as f64;
-    (
-        found / taken,
-        found / frames.iter().filter(|f| f.1).count() as f64,
-    )
+    (found / taken, found / frames.iter().filter(|f| f.1).count() as f64)
 }
 
 fn counted_areas(frames: &[(f64, bool)]) -> Option<(f64, f64)> {
@@ -140,31 +131,18 @@ fn what_is_undefined_is_none() {
     assert_eq!(score_gap(&scores, &[true, true]), None);
     assert_eq!(roc_auc(&[f32::NAN, 0.1], &[true, false]), None);
     assert_eq!(roc_auc(&scores, &[true]), None);
-    assert_eq!(
-        FrameMetrics::compute::<f32>(&[], &[]).unwrap(),
-        FrameMetrics::default()
-    );
+    assert_eq!(FrameMetrics::compute::<f32>(&[], &[]).unwrap(), FrameMetrics::default());
 }
 
 #[test]
 fn incomparable_input_is_refused_with_its_place() {
     let length = FrameMetrics::compute(&[0.1_f32], &[]).unwrap_err();
-    assert!(
-        length.to_string().contains("1 scores but 0 labels"),
-        "{length}"
-    );
+    assert!(length.to_string().contains("1 scores but 0 labels"), "{length}");
     let nan = FrameMetrics::compute(&[0.1_f32, f32::INFINITY], &[true, false]).unwrap_err();
     assert!(nan.to_string().contains("frame 1"), "{nan}");
 }
 
 #[test]
 fn the_threshold_of_the_false_alarm_rate_is_strict() {
-    assert_eq!(
-        far(
-            &[0.5_f32, 0.500_001, 0.4, 0.9],
-            &[false, false, false, true],
-            0.5
-        ),
-        Some(1.0 / 3.0)
-    );
+    assert_eq!(far(&[0.5_f32, 0.500_001, 0.4, 0.9], &[false, false, false, true], 0.5), Some(1.0 / 3.0));
 }

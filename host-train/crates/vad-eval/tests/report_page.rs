@@ -7,47 +7,22 @@ use vad_core::{ClipSpec, ScoreSpec};
 use vad_eval::{Evaluation, Report, SeedFigures, VideoScores, VideoTruth, choose_threshold};
 
 fn video(name: &str, frames: u64, raw: &[f32], truth: VideoTruth) -> VideoScores {
-    let spans = ClipSpec {
-        frames: 16,
-        stride: 16,
-    }
-    .spans(frames)
-    .collect();
-    VideoScores {
-        video: name.to_owned(),
-        frames,
-        frame_rate_hz: 10.0,
-        spans,
-        raw: raw.to_vec(),
-        truth,
-    }
+    let spans = ClipSpec { frames: 16, stride: 16 }.spans(frames).collect();
+    VideoScores { video: name.to_owned(), frames, frame_rate_hz: 10.0, spans, raw: raw.to_vec(), truth }
 }
 
 fn evaluation() -> Evaluation {
     let videos = [
-        video(
-            "street-07",
-            96,
-            &[0.1, 0.1, 0.9, 0.8, 0.2, 0.1],
-            VideoTruth::Abnormal(Some(vec![30..=63])),
-        ),
+        video("street-07", 96, &[0.1, 0.1, 0.9, 0.8, 0.2, 0.1], VideoTruth::Abnormal(Some(vec![30..=63]))),
         video("street-08", 64, &[0.1, 0.2, 0.1, 0.15], VideoTruth::Normal),
-        video(
-            "yard <b>&\"1\"",
-            32,
-            &[0.3, 0.7],
-            VideoTruth::Abnormal(None),
-        ),
+        video("yard <b>&\"1\"", 32, &[0.3, 0.7], VideoTruth::Abnormal(None)),
     ];
     Evaluation::run(&videos, &ScoreSpec::default()).unwrap()
 }
 
 fn report() -> Report {
     let facts = vec![
-        (
-            "Recipe".to_owned(),
-            "mist <script>alert(1)</script>".to_owned(),
-        ),
+        ("Recipe".to_owned(), "mist <script>alert(1)</script>".to_owned()),
         ("Command".to_owned(), "watchpost eval --seed 7".to_owned()),
     ];
     Report::new("Night & day", "18 videos", facts, evaluation())
@@ -55,9 +30,8 @@ fn report() -> Report {
 
 /// The text of the tile with that name.
 fn tile(html: &str, name: &str) -> String {
-    let start = html
-        .find(&format!("<div class=\"name\">{name}</div>"))
-        .unwrap_or_else(|| panic!("no tile {name}"));
+    let start =
+        html.find(&format!("<div class=\"name\">{name}</div>")).unwrap_or_else(|| panic!("no tile {name}"));
     let tile = &html[start..];
     text_of(&tile[..tile.find("</div></div>").unwrap()])
 }
@@ -86,10 +60,7 @@ fn the_headline_shows_the_figures() {
     let frame = &report.evaluation.frame;
     assert_eq!((frame.frames, frame.abnormal_frames), (160, 34));
     assert!(tile(&html, "Frame ROC AUC").contains(&format!("{:.4}", frame.roc_auc.unwrap())));
-    assert!(
-        tile(&html, "PR AUC, trapezoidal")
-            .contains(&format!("{:.4}", frame.pr_auc_trapezoid.unwrap()))
-    );
+    assert!(tile(&html, "PR AUC, trapezoidal").contains(&format!("{:.4}", frame.pr_auc_trapezoid.unwrap())));
     assert!(
         tile(&html, "Average precision, step-wise")
             .contains(&format!("{:.4}", frame.average_precision.unwrap()))
@@ -97,11 +68,7 @@ fn the_headline_shows_the_figures() {
     assert!(tile(&html, "Events found").contains("1 / 1"));
     assert!(tile(&html, "Events found").contains("1 of 1 videos without ranges"));
     // Raised at the end of the third clip, 4.8 s; the event begins at 3.0 s.
-    assert!(
-        tile(&html, "Mean delay").contains("1.8 s"),
-        "{}",
-        tile(&html, "Mean delay")
-    );
+    assert!(tile(&html, "Mean delay").contains("1.8 s"), "{}", tile(&html, "Mean delay"));
     assert!(tile(&html, "False alarms per camera-day").contains("0.0"));
     assert!(tile(&html, "Labelled frames").contains("160 34 abnormal"));
 }
@@ -117,11 +84,7 @@ fn every_video_has_a_plot_and_a_row() {
     assert_eq!(html.matches("class=\"alarm unknown\"").count(), 1);
     assert_eq!(html.matches("class=\"alarm false\"").count(), 0);
     let axis = text_of(&html[html.find("class=\"time\"").unwrap()..]);
-    assert!(
-        axis.contains("2 s 20") && axis.contains("8 s 80"),
-        "seconds and frames: {}",
-        &axis[..80]
-    );
+    assert!(axis.contains("2 s 20") && axis.contains("8 s 80"), "seconds and frames: {}", &axis[..80]);
 }
 
 #[test]
@@ -146,45 +109,26 @@ fn the_page_needs_nothing_else() {
 #[test]
 fn tags_are_balanced() {
     let html = report().to_html();
-    for tag in [
-        "div", "section", "figure", "span", "table", "tr", "td", "th", "svg", "dl", "p", "i", "b",
-        "em",
-    ] {
-        let opened =
-            html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+    for tag in
+        ["div", "section", "figure", "span", "table", "tr", "td", "th", "svg", "dl", "p", "i", "b", "em"]
+    {
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
     }
 }
 
 #[test]
 fn undefined_figures_say_so() {
-    let videos = [video(
-        "quiet",
-        64,
-        &[0.1, 0.2, 0.1, 0.15],
-        VideoTruth::Normal,
-    )];
+    let videos = [video("quiet", 64, &[0.1, 0.2, 0.1, 0.15], VideoTruth::Normal)];
     let evaluation = Evaluation::run(&videos, &ScoreSpec::default()).unwrap();
-    assert_eq!(
-        (evaluation.frame.roc_auc, evaluation.video_roc_auc),
-        (None, None)
-    );
+    assert_eq!((evaluation.frame.roc_auc, evaluation.video_roc_auc), (None, None));
     let html = Report::new("t", "", Vec::new(), evaluation).to_html();
-    for name in [
-        "Frame ROC AUC",
-        "PR AUC, trapezoidal",
-        "Average precision, step-wise",
-        "Score gap",
-    ] {
+    for name in ["Frame ROC AUC", "PR AUC, trapezoidal", "Average precision, step-wise", "Score gap"] {
         let tile = tile(&html, name);
         assert!(tile.contains("undefined (no abnormal frame)"), "{tile}");
     }
     assert!(tile(&html, "Events found").contains("undefined (no event with a known range)"));
-    assert_eq!(
-        html.matches("undefined (no abnormal frame)</div>").count(),
-        2,
-        "both curves"
-    );
+    assert_eq!(html.matches("undefined (no abnormal frame)</div>").count(), 2, "both curves");
     assert!(!html.contains("0.5000"));
 }
 
@@ -194,34 +138,19 @@ fn limits_of_the_threshold_and_seeds_are_shown() {
     let normal = [report.evaluation.videos[1].clone()];
     let track = vad_eval::ScoreTrack::from_clips(
         "street-08",
-        &ClipSpec {
-            frames: 16,
-            stride: 16,
-        }
-        .spans(64)
-        .collect::<Vec<_>>(),
+        &ClipSpec { frames: 16, stride: 16 }.spans(64).collect::<Vec<_>>(),
         &[0.1, 0.2, 0.1, 0.15],
         normal[0].frames,
         10.0,
     );
     report.threshold = Some(choose_threshold(&[track], &report.evaluation.spec, 1.0).unwrap());
-    let figures = |seed, auc| SeedFigures {
-        seed,
-        roc_auc: Some(auc),
-        pr_auc_trapezoid: None,
-        average_precision: None,
-    };
+    let figures =
+        |seed, auc| SeedFigures { seed, roc_auc: Some(auc), pr_auc_trapezoid: None, average_precision: None };
     report.seeds = vec![figures(1, 0.8), figures(2, 0.9)];
     let html = report.to_html();
-    assert!(
-        html.contains("not contradicted but not shown"),
-        "the limit of 6 s of footage"
-    );
+    assert!(html.contains("not contradicted but not shown"), "the limit of 6 s of footage");
     assert!(html.contains("0.8500 ± 0.0707"));
-    assert!(
-        html.contains("raise at 0.5, clear below 0.4"),
-        "the alarm logic is a fact of the run"
-    );
+    assert!(html.contains("raise at 0.5, clear below 0.4"), "the alarm logic is a fact of the run");
 }
 
 #[test]
@@ -267,34 +196,18 @@ fn broken_input_names_its_video() {
     let broken = |change: &dyn Fn(&mut VideoScores)| {
         let mut video = video("street-09", 32, &[0.1, 0.2], VideoTruth::Normal);
         change(&mut video);
-        Evaluation::run(&[video], &ScoreSpec::default())
-            .unwrap_err()
-            .to_string()
+        Evaluation::run(&[video], &ScoreSpec::default()).unwrap_err().to_string()
     };
     assert!(broken(&|v| v.raw[1] = f32::NAN).contains("`street-09`: the score of clip 1"));
     assert!(broken(&|v| v.raw.truncate(1)).contains("`street-09`: 2 clips but 1 scores"));
     assert!(broken(&|v| v.frame_rate_hz = 0.0).contains("`street-09`: its frame rate"));
-    assert!(
-        Evaluation::run(&[], &ScoreSpec::default())
-            .unwrap_err()
-            .to_string()
-            .contains("no videos")
-    );
+    assert!(Evaluation::run(&[], &ScoreSpec::default()).unwrap_err().to_string().contains("no videos"));
 }
 
 #[test]
 fn ranges_beyond_the_video_are_clipped_and_noted() {
-    let videos = [video(
-        "long",
-        32,
-        &[0.1, 0.9],
-        VideoTruth::Abnormal(Some(vec![20..=40])),
-    )];
+    let videos = [video("long", 32, &[0.1, 0.9], VideoTruth::Abnormal(Some(vec![20..=40])))];
     let evaluation = Evaluation::run(&videos, &ScoreSpec::default()).unwrap();
     assert_eq!(evaluation.frame.abnormal_frames, 12);
-    assert!(
-        evaluation.notes[0].contains("20-40 ends beyond the last frame (31)"),
-        "{:?}",
-        evaluation.notes
-    );
+    assert!(evaluation.notes[0].contains("20-40 ends beyond the last frame (31)"), "{:?}", evaluation.notes);
 }

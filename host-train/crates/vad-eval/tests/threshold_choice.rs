@@ -9,18 +9,11 @@ use vad_core::{ScoreSpec, Smoothing};
 use vad_eval::{CalibrateError, ScoreTrack, choose_threshold};
 
 fn spec() -> ScoreSpec {
-    ScoreSpec {
-        cool_down_ms: 0,
-        update_interval_ms: 0,
-        ..ScoreSpec::default()
-    }
+    ScoreSpec { cool_down_ms: 0, update_interval_ms: 0, ..ScoreSpec::default() }
 }
 
 fn alarms(tracks: &[ScoreTrack], spec: &ScoreSpec) -> usize {
-    tracks
-        .iter()
-        .map(|track| track.replay(spec).unwrap().alarms.len())
-        .sum()
+    tracks.iter().map(|track| track.replay(spec).unwrap().alarms.len()).sum()
 }
 
 /// Ten minutes with three peaks.
@@ -39,24 +32,13 @@ fn short_footage_allows_no_alarm_and_says_what_it_cannot_show() {
         "half-way from the peak to 1: {}",
         choice.raise_threshold
     );
-    assert!(
-        (choice.clear_threshold - 0.72).abs() < 1e-6,
-        "the proportion stays: {}",
-        choice.clear_threshold
-    );
+    assert!((choice.clear_threshold - 0.72).abs() < 1e-6, "the proportion stays: {}", choice.clear_threshold);
     // Three per ten minutes is what cannot be ruled out: 431 per day.
-    assert!(
-        (choice.upper95_per_camera_day - 431.4).abs() < 0.5,
-        "{}",
-        choice.upper95_per_camera_day
-    );
+    assert!((choice.upper95_per_camera_day - 431.4).abs() < 0.5, "{}", choice.upper95_per_camera_day);
     assert!(!choice.is_shown());
     assert!((choice.camera_days_needed() - 2.9957).abs() < 1e-3);
     let text = choice.explain();
-    assert!(
-        text.contains("10.0 min") && text.contains("431") && text.contains("3.0 days"),
-        "{text}"
-    );
+    assert!(text.contains("10.0 min") && text.contains("431") && text.contains("3.0 days"), "{text}");
 }
 
 #[test]
@@ -64,11 +46,7 @@ fn a_looser_goal_lowers_the_threshold() {
     // 144 ten-minute pieces a day: two alarms in one piece are 288 a day.
     let choice = choose_threshold(&[ten_minutes()], &spec(), 288.0).unwrap();
     assert_eq!(choice.false_alarms, 2);
-    assert!(
-        (choice.raise_threshold - 0.65).abs() < 1e-6,
-        "{}",
-        choice.raise_threshold
-    );
+    assert!((choice.raise_threshold - 0.65).abs() < 1e-6, "{}", choice.raise_threshold);
     assert!(alarms(&[ten_minutes()], &choice.apply_to(&spec())) == 2);
 }
 
@@ -83,43 +61,15 @@ fn enough_footage_shows_the_goal() {
 
 #[test]
 fn what_cannot_be_chosen_is_an_error() {
-    assert_eq!(
-        choose_threshold(&[], &spec(), 1.0),
-        Err(CalibrateError::NoFootage)
-    );
-    assert_eq!(
-        choose_threshold(&[track("empty", &[])], &spec(), 1.0),
-        Err(CalibrateError::NoFootage)
-    );
-    assert!(matches!(
-        choose_threshold(&[ten_minutes()], &spec(), f64::NAN),
-        Err(CalibrateError::Goal(_))
-    ));
-    assert!(matches!(
-        choose_threshold(&[ten_minutes()], &spec(), -1.0),
-        Err(CalibrateError::Goal(_))
-    ));
+    assert_eq!(choose_threshold(&[], &spec(), 1.0), Err(CalibrateError::NoFootage));
+    assert_eq!(choose_threshold(&[track("empty", &[])], &spec(), 1.0), Err(CalibrateError::NoFootage));
+    assert!(matches!(choose_threshold(&[ten_minutes()], &spec(), f64::NAN), Err(CalibrateError::Goal(_))));
+    assert!(matches!(choose_threshold(&[ten_minutes()], &spec(), -1.0), Err(CalibrateError::Goal(_))));
     let loud = track("loud", &[0.1, 1.0, 0.1]);
     let error = choose_threshold(&[loud], &spec(), 1.0).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            CalibrateError::Unreachable {
-                alarms: 1,
-                allowed: 0,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    let broken = ScoreSpec {
-        clear_threshold: 0.9,
-        ..spec()
-    };
-    assert!(matches!(
-        choose_threshold(&[ten_minutes()], &broken, 1.0),
-        Err(CalibrateError::Spec(_))
-    ));
+    assert!(matches!(error, CalibrateError::Unreachable { alarms: 1, allowed: 0, .. }), "{error}");
+    let broken = ScoreSpec { clear_threshold: 0.9, ..spec() };
+    assert!(matches!(choose_threshold(&[ten_minutes()], &broken, 1.0), Err(CalibrateError::Spec(_))));
 }
 
 #[test]

@@ -32,10 +32,7 @@ pub(crate) struct Actor {
 
 #[derive(Clone, Debug)]
 enum Part {
-    Crossing {
-        traveller: Traveller,
-        travel: Travel,
-    },
+    Crossing { traveller: Traveller, travel: Travel },
     Incident(Incident),
 }
 
@@ -55,11 +52,7 @@ pub(crate) struct Placed {
 }
 
 impl Actor {
-    pub(crate) fn new(
-        spec: &SceneSpec,
-        anomaly: &Anomaly,
-        place: &Place,
-    ) -> Result<Self, SceneError> {
+    pub(crate) fn new(spec: &SceneSpec, anomaly: &Anomaly, place: &Place) -> Result<Self, SceneError> {
         let mut dice = Dice::new(spec.seed, Purpose::Actor);
         let width_px = spec.width_px as f32;
         let frame_rate_hz = spec.frame_rate_hz as f32;
@@ -71,28 +64,14 @@ impl Actor {
             None => {
                 let leaves = anomaly.kind == AnomalyKind::LeftObject;
                 let first = anomaly.first_frame;
-                Some(Part::Incident(Incident::draw(
-                    leaves,
-                    first,
-                    frame_rate_hz,
-                    place,
-                    width_px,
-                    &mut dice,
-                )))
+                Some(Part::Incident(Incident::draw(leaves, first, frame_rate_hz, place, width_px, &mut dice)))
             }
         };
-        let unseen = SceneError::Unseen {
-            kind: anomaly.kind,
-            width_px: spec.width_px,
-            height_px: spec.height_px,
-        };
+        let unseen =
+            SceneError::Unseen { kind: anomaly.kind, width_px: spec.width_px, height_px: spec.height_px };
         let part = part.ok_or_else(|| unseen.clone())?;
         let truth = part.truth(spec, anomaly.first_frame).ok_or(unseen)?;
-        Ok(Self {
-            part,
-            truth,
-            frame_rate_hz,
-        })
+        Ok(Self { part, truth, frame_rate_hz })
     }
 
     pub(crate) fn truth(&self) -> RangeInclusive<u64> {
@@ -120,30 +99,15 @@ impl Actor {
         let (at, half_length_m, clearance_m, notice_m) = match &self.part {
             Part::Crossing { traveller, travel } => {
                 let (half_length_m, clearance_m, notice_m) = traveller.room_m();
-                (
-                    travel.stand(frame)?.0.at,
-                    half_length_m,
-                    clearance_m,
-                    notice_m,
-                )
+                (travel.stand(frame)?.0.at, half_length_m, clearance_m, notice_m)
             }
             Part::Incident(incident) => (incident.spot()?, 0.6, 0.55, 1.5),
         };
         let since_s = (frame - self.truth.start()) as f32 / self.frame_rate_hz;
         let left_s = (self.truth.end() - frame) as f32 / self.frame_rate_hz;
-        let leaving = if matches!(self.part, Part::Crossing { .. }) {
-            left_s
-        } else {
-            NOTICE_S
-        };
+        let leaving = if matches!(self.part, Part::Crossing { .. }) { left_s } else { NOTICE_S };
         let presence = smooth_step(0.0, NOTICE_S, since_s) * smooth_step(0.0, NOTICE_S, leaving);
-        Some(Hazard {
-            at,
-            half_length_m,
-            clearance_m,
-            notice_m,
-            presence,
-        })
+        Some(Hazard { at, half_length_m, clearance_m, notice_m, presence })
     }
 }
 
@@ -153,9 +117,8 @@ impl Part {
         match self {
             Self::Incident(_) => Some(first_frame..=spec.frames - 1),
             Self::Crossing { travel, .. } => {
-                let last = (first_frame..spec.frames)
-                    .take_while(|frame| travel.stand(*frame).is_some())
-                    .last()?;
+                let last =
+                    (first_frame..spec.frames).take_while(|frame| travel.stand(*frame).is_some()).last()?;
                 Some(first_frame..=last)
             }
         }
@@ -165,23 +128,16 @@ impl Part {
 impl Traveller {
     fn draw(kind: AnomalyKind, dice: &mut Dice) -> Option<Self> {
         match kind {
-            AnomalyKind::Cyclist => Some(Self::Cyclist {
-                looks: Looks::athlete(dice, true),
-                frame: palette::bright(dice),
-            }),
+            AnomalyKind::Cyclist => {
+                Some(Self::Cyclist { looks: Looks::athlete(dice, true), frame: palette::bright(dice) })
+            }
             AnomalyKind::Vehicle => Some(Self::Vehicle(Vehicle::draw_one(dice))),
             AnomalyKind::Runner => Some(Self::Runner(Looks::athlete(dice, false))),
             AnomalyKind::Fall | AnomalyKind::LeftObject => None,
         }
     }
 
-    fn travel(
-        &self,
-        spec: &SceneSpec,
-        anomaly: &Anomaly,
-        place: &Place,
-        dice: &mut Dice,
-    ) -> Option<Travel> {
+    fn travel(&self, spec: &SceneSpec, anomaly: &Anomaly, place: &Place, dice: &mut Dice) -> Option<Travel> {
         let (speed_m_s, speed_range_m_s, most_legs) = match self {
             Self::Cyclist { .. } => (4.2, (2.4, 7.5), 5),
             Self::Vehicle(_) => (2.8, (1.4, 9.0), 3),
@@ -195,15 +151,10 @@ impl Traveller {
             first_frame: anomaly.first_frame,
             last_frame: anomaly.last_frame,
         };
-        let judge = Judge {
-            camera: &place.camera,
-            width: spec.width_px as usize,
-            height: spec.height_px as usize,
-        };
+        let judge =
+            Judge { camera: &place.camera, width: spec.width_px as usize, height: spec.height_px as usize };
         let plan = self.plan(place, dice);
-        Travel::lay(&wish, plan, &judge, |stand, way_m| {
-            self.body(stand, way_m, judge.camera)
-        })
+        Travel::lay(&wish, plan, &judge, |stand, way_m| self.body(stand, way_m, judge.camera))
     }
 
     /// The plan for a number of legs.
@@ -221,20 +172,9 @@ impl Traveller {
         move |legs| {
             let turns = legs.saturating_sub(1).max(1) as f32;
             let step = ((far - lane) / turns).clamp(0.8, turn_m);
-            let depth_m = if towards_viewer && legs > 1 {
-                lane + step * turns
-            } else {
-                lane
-            };
+            let depth_m = if towards_viewer && legs > 1 { lane + step * turns } else { lane };
             let leg_step_m = if towards_viewer { -step } else { step };
-            Plan {
-                legs,
-                depth_m,
-                leg_step_m,
-                direction,
-                margin_m,
-                turn_at,
-            }
+            Plan { legs, depth_m, leg_step_m, direction, margin_m, turn_at }
         }
     }
 
@@ -242,9 +182,7 @@ impl Traveller {
         match self {
             Self::Cyclist { looks, frame } => bicycle::body(looks, *frame, way_m, stand, camera),
             Self::Vehicle(vehicle) => vehicle.body(way_m, stand, camera),
-            Self::Runner(looks) => {
-                looks.body(&moving(&Gait::RUN, looks.height_m, way_m), stand, camera)
-            }
+            Self::Runner(looks) => looks.body(&moving(&Gait::RUN, looks.height_m, way_m), stand, camera),
         }
     }
 
@@ -254,11 +192,7 @@ impl Traveller {
             Self::Vehicle(vehicle) => (vehicle.reach_m(), vehicle.half_width_m()),
             Self::Runner(_) => (0.3, 0.24),
         };
-        Placed {
-            body: self.body(&stand, way_m, camera),
-            stand,
-            footprint_m,
-        }
+        Placed { body: self.body(&stand, way_m, camera), stand, footprint_m }
     }
 
     /// Half the length, the distance kept, and the distance from which it is noticed.

@@ -23,12 +23,8 @@ const WALLS: [Colour; 5] = [
     [178.0, 150.0, 122.0],
     [166.0, 172.0, 170.0],
 ];
-const AWNINGS: [Colour; 4] = [
-    [150.0, 58.0, 52.0],
-    [58.0, 98.0, 84.0],
-    [66.0, 84.0, 120.0],
-    [176.0, 146.0, 84.0],
-];
+const AWNINGS: [Colour; 4] =
+    [[150.0, 58.0, 52.0], [58.0, 98.0, 84.0], [66.0, 84.0, 120.0], [176.0, 146.0, 84.0]];
 
 /// The background with a margin, and which of its pixels are ground.
 pub(crate) struct Backdrop {
@@ -54,25 +50,14 @@ impl Backdrop {
         let (x, y) = (MARGIN_PX as f32 - moved_x_px, MARGIN_PX as f32 - moved_y_px);
         let (x0, y0) = (x.max(0.0) as usize, y.max(0.0) as usize);
         let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let weights = [
-            (1.0 - fx) * (1.0 - fy),
-            fx * (1.0 - fy),
-            (1.0 - fx) * fy,
-            fx * fy,
-        ];
+        let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
         let wide = self.picture.width;
         for (row, line) in canvas.pixels.chunks_exact_mut(canvas.width).enumerate() {
             let upper = &self.picture.pixels[(row + y0) * wide + x0..];
             let lower = &self.picture.pixels[(row + y0 + 1) * wide + x0..];
             for (column, pixel) in line.iter_mut().enumerate() {
-                let taps = [
-                    upper[column],
-                    upper[column + 1],
-                    lower[column],
-                    lower[column + 1],
-                ];
-                *pixel =
-                    [0, 1, 2].map(|c| taps.iter().zip(weights).map(|(tap, w)| tap[c] * w).sum());
+                let taps = [upper[column], upper[column + 1], lower[column], lower[column + 1]];
+                *pixel = [0, 1, 2].map(|c| taps.iter().zip(weights).map(|(tap, w)| tap[c] * w).sum());
             }
         }
     }
@@ -94,10 +79,7 @@ fn look(place: &Place, x: f32, y: f32) -> (Colour, bool) {
             *total += channel;
         }
     }
-    (
-        shade(sum, 1.0 / (RAYS * RAYS) as f32),
-        on_ground * 2 > RAYS * RAYS,
-    )
+    (shade(sum, 1.0 / (RAYS * RAYS) as f32), on_ground * 2 > RAYS * RAYS)
 }
 
 fn along(place: &Place, ray: Vec3) -> (Colour, bool) {
@@ -145,11 +127,7 @@ fn slab(place: &Place, x: f32, z: f32) -> Colour {
     let grain = 0.96 + 0.08 * value_noise(place.seed ^ 14, x * 9.0, z * 9.0);
     let band = ((x / place.band_m + 0.5).floor() * place.band_m - x).abs() < 0.22;
     let long_band = (z - 7.3).abs() < 0.2 || (z - place.kerb_m + 1.3).abs() < 0.22;
-    let base = if band || long_band {
-        blend(place.slab, [84.0, 80.0, 78.0], 0.55)
-    } else {
-        place.slab
-    };
+    let base = if band || long_band { blend(place.slab, [84.0, 80.0, 78.0], 0.55) } else { place.slab };
     let joint = smooth_step(0.008, 0.035, joint_x.min(joint_z));
     shade(base, tint * grain * lerp(0.72, 1.0, joint))
 }
@@ -160,10 +138,7 @@ fn facade(place: &Place, x: f32, y: f32) -> Colour {
     let house = (bay as i32).div_euclid(2);
     let pick = |what: i32| cell(place.seed ^ 15, house, what);
     let wall = WALLS[(pick(0) * WALLS.len() as f32) as usize % WALLS.len()];
-    let wall = shade(
-        wall,
-        0.8 + 0.08 * value_noise(place.seed ^ 16, x * 3.0, y * 3.0),
-    );
+    let wall = shade(wall, 0.8 + 0.08 * value_noise(place.seed ^ 16, x * 3.0, y * 3.0));
     let from_edge = inside_m.min(place.bay_m - inside_m);
     match y {
         y if y < 0.45 => shade(STONE, 0.7),
@@ -184,34 +159,17 @@ fn shop(place: &Place, bay: i32, inside_m: f32, from_edge: f32, y: f32, wall: Co
     if from_edge < 0.28 {
         return shade(wall, if from_edge < 0.06 { 0.75 } else { 1.0 });
     }
-    let awning =
-        AWNINGS[(cell(place.seed ^ 17, bay, 0) * AWNINGS.len() as f32) as usize % AWNINGS.len()];
+    let awning = AWNINGS[(cell(place.seed ^ 17, bay, 0) * AWNINGS.len() as f32) as usize % AWNINGS.len()];
     if y > 2.45 {
-        let stripe =
-            (inside_m / 0.36).floor() as i32 % 2 == 0 && cell(place.seed ^ 17, bay, 1) < 0.5;
+        let stripe = (inside_m / 0.36).floor() as i32 % 2 == 0 && cell(place.seed ^ 17, bay, 1) < 0.5;
         let fold = lerp(1.05, 0.8, (y - 2.45) / 0.65);
-        return shade(
-            if stripe {
-                [214.0, 208.0, 196.0]
-            } else {
-                awning
-            },
-            fold,
-        );
+        return shade(if stripe { [214.0, 208.0, 196.0] } else { awning }, fold);
     }
-    let door_at = if cell(place.seed ^ 17, bay, 2) < 0.5 {
-        0.9
-    } else {
-        place.bay_m - 0.9
-    };
+    let door_at = if cell(place.seed ^ 17, bay, 2) < 0.5 { 0.9 } else { place.bay_m - 0.9 };
     let from_door = (inside_m - door_at).abs();
     if from_door < 0.5 {
         let panel = from_door < 0.36 && y > 0.9;
-        return if panel {
-            [70.0, 78.0, 82.0]
-        } else {
-            shade(awning, 0.7)
-        };
+        return if panel { [70.0, 78.0, 82.0] } else { shade(awning, 0.7) };
     }
     if from_edge < 0.36 || y < 0.75 || (inside_m / 0.95).rem_euclid(1.0) < 0.05 {
         return shade(STONE, 0.55);
@@ -226,15 +184,7 @@ fn upper_floor(from_middle_m: f32, y: f32, wall: Colour) -> Colour {
     let window_y = (y - 4.7).abs();
     if window_x < 0.42 && window_y < 0.75 {
         let frame = window_x > 0.36 || window_y > 0.68 || window_x < 0.03;
-        return if frame {
-            [206.0, 202.0, 194.0]
-        } else {
-            [84.0, 98.0, 110.0]
-        };
+        return if frame { [206.0, 202.0, 194.0] } else { [84.0, 98.0, 110.0] };
     }
-    if window_x < 0.52 && (y - 3.88).abs() < 0.07 {
-        shade(STONE, 1.15)
-    } else {
-        wall
-    }
+    if window_x < 0.52 && (y - 3.88).abs() < 0.07 { shade(STONE, 1.15) } else { wall }
 }

@@ -46,30 +46,10 @@ impl Block {
         let middle = stand.point((rear + front) / 2.0, (self.up.0 + self.up.1) / 2.0, 0.0);
         let side = |corners: [Vec3; 4]| Side::outward(corners, middle);
         [
-            side([
-                low(front, -1.0),
-                low(front, 1.0),
-                high(roof_front, 1.0),
-                high(roof_front, -1.0),
-            ]),
-            side([
-                low(rear, 1.0),
-                low(rear, -1.0),
-                high(roof_rear, -1.0),
-                high(roof_rear, 1.0),
-            ]),
-            side([
-                low(front, 1.0),
-                low(rear, 1.0),
-                high(roof_rear, 1.0),
-                high(roof_front, 1.0),
-            ]),
-            side([
-                low(rear, -1.0),
-                low(front, -1.0),
-                high(roof_front, -1.0),
-                high(roof_rear, -1.0),
-            ]),
+            side([low(front, -1.0), low(front, 1.0), high(roof_front, 1.0), high(roof_front, -1.0)]),
+            side([low(rear, 1.0), low(rear, -1.0), high(roof_rear, -1.0), high(roof_rear, 1.0)]),
+            side([low(front, 1.0), low(rear, 1.0), high(roof_rear, 1.0), high(roof_front, 1.0)]),
+            side([low(rear, -1.0), low(front, -1.0), high(roof_front, -1.0), high(roof_rear, -1.0)]),
             side([
                 high(roof_rear, -1.0),
                 high(roof_front, -1.0),
@@ -89,22 +69,10 @@ impl Block {
 
 impl Side {
     fn outward(corners: [Vec3; 4], middle: Vec3) -> Self {
-        let normal = (corners[1] - corners[0])
-            .cross(corners[3] - corners[0])
-            .direction();
-        let centre = corners
-            .iter()
-            .fold(vec3(0.0, 0.0, 0.0), |sum, corner| sum + *corner)
-            * 0.25;
-        let outward = if (centre - middle).dot(normal) >= 0.0 {
-            normal
-        } else {
-            normal * -1.0
-        };
-        Self {
-            corners,
-            normal: outward,
-        }
+        let normal = (corners[1] - corners[0]).cross(corners[3] - corners[0]).direction();
+        let centre = corners.iter().fold(vec3(0.0, 0.0, 0.0), |sum, corner| sum + *corner) * 0.25;
+        let outward = if (centre - middle).dot(normal) >= 0.0 { normal } else { normal * -1.0 };
+        Self { corners, normal: outward }
     }
 
     pub(crate) fn seen_by(&self, camera: &Camera) -> bool {
@@ -120,11 +88,6 @@ impl Side {
     pub(crate) fn pane(&self, across: (f32, f32), up: (f32, f32)) -> Vec<Vec3> {
         let [a, b, c, d] = self.corners;
         let at = |x: f32, y: f32| a.towards(b, x).towards(d.towards(c, x), y);
-        vec![
-            at(across.0, up.0),
-            at(across.1, up.0),
-            at(across.1, up.1),
-            at(across.0, up.1),
-        ]
+        vec![at(across.0, up.0), at(across.1, up.0), at(across.1, up.1), at(across.0, up.1)]
     }
 }

@@ -25,13 +25,7 @@ pub(crate) struct Camera {
 }
 
 impl Camera {
-    pub(crate) fn new(
-        width_px: u32,
-        height_px: u32,
-        height_m: f32,
-        pitch_rad: f32,
-        yaw_rad: f32,
-    ) -> Self {
+    pub(crate) fn new(width_px: u32, height_px: u32, height_m: f32, pitch_rad: f32, yaw_rad: f32) -> Self {
         let (sp, cp, sy, cy) = (sin(pitch_rad), cos(pitch_rad), sin(yaw_rad), cos(yaw_rad));
         let (width, height) = (width_px as f32, height_px as f32);
         Self {
@@ -102,10 +96,7 @@ mod tests {
         let camera = Camera::new(320, 240, 4.2, 0.3, 0.15);
         let point = camera.position + camera.ray(vec2(31.0, 190.0)) * 7.0;
         let seen = camera.see(point).unwrap();
-        assert!(
-            (seen.at.x - 31.0).abs() < 1e-3 && (seen.at.y - 190.0).abs() < 1e-3,
-            "{seen:?}"
-        );
+        assert!((seen.at.x - 31.0).abs() < 1e-3 && (seen.at.y - 190.0).abs() < 1e-3, "{seen:?}");
     }
 
     #[test]
@@ -118,10 +109,6 @@ mod tests {
 
     #[test]
     fn what_is_behind_is_not_seen() {
-        assert!(
-            Camera::new(320, 240, 4.0, 0.3, 0.0)
-                .see(vec3(0.0, 1.0, -3.0))
-                .is_none()
-        );
+        assert!(Camera::new(320, 240, 4.0, 0.3, 0.0).see(vec3(0.0, 1.0, -3.0)).is_none());
     }
 }

@@ -67,24 +67,14 @@ impl Walker {
         // More lanes at the front, where there is more of the picture.
         let lane = |dice: &mut Dice| lerp(NEAR_LANE_M, far, dice.unit() * dice.range(0.5, 1.0));
         let start = lane(dice);
-        let end = if dice.chance(0.25) {
-            lane(dice)
-        } else {
-            start + dice.range(-0.5, 0.5)
-        };
+        let end = if dice.chance(0.25) { lane(dice) } else { start + dice.range(-0.5, 0.5) };
         let end = end.clamp(NEAR_LANE_M, far);
         let (left, right) = place.seen_x_m(start, width_px);
         let (left_end, right_end) = place.seen_x_m(end, width_px);
         let (from, to) = if dice.chance(0.5) {
-            (
-                vec3(left - MARGIN_M, 0.0, start),
-                vec3(right_end + MARGIN_M, 0.0, end),
-            )
+            (vec3(left - MARGIN_M, 0.0, start), vec3(right_end + MARGIN_M, 0.0, end))
         } else {
-            (
-                vec3(right + MARGIN_M, 0.0, start),
-                vec3(left_end - MARGIN_M, 0.0, end),
-            )
+            (vec3(right + MARGIN_M, 0.0, start), vec3(left_end - MARGIN_M, 0.0, end))
         };
         Self {
             looks: Looks::passer_by(dice),
@@ -117,13 +107,7 @@ impl Walker {
         if let Some(hazard) = hazard {
             at = hazard.avoid(at);
         }
-        Some((
-            Stand {
-                at,
-                heading: way.direction(),
-            },
-            distance,
-        ))
+        Some((Stand { at, heading: way.direction() }, distance))
     }
 
     pub(crate) fn body(&self, stand: &Stand, distance_m: f32, camera: &Camera) -> Body {
@@ -155,32 +139,17 @@ mod tests {
         let place = Place::new(5, 320, 240);
         for in_view in [3.0, 9.0] {
             let crowd = draw_crowd(8, &place, 320.0, 200.0, in_view);
-            let seen: usize = (0..200)
-                .map(|t| {
-                    crowd
-                        .iter()
-                        .filter(|w| w.stand(t as f32, None).is_some())
-                        .count()
-                })
-                .sum();
+            let seen: usize =
+                (0..200).map(|t| crowd.iter().filter(|w| w.stand(t as f32, None).is_some()).count()).sum();
             let mean = seen as f32 / 200.0;
-            assert!(
-                (in_view * 0.6..in_view * 1.9).contains(&mean),
-                "{mean} for {in_view}"
-            );
+            assert!((in_view * 0.6..in_view * 1.9).contains(&mean), "{mean} for {in_view}");
         }
     }
 
     #[test]
     fn nobody_stands_in_the_way_of_a_vehicle() {
         let at = vec3(0.0, 0.0, 9.0);
-        let hazard = Hazard {
-            at,
-            half_length_m: 2.0,
-            clearance_m: 1.5,
-            notice_m: 2.0,
-            presence: 1.0,
-        };
+        let hazard = Hazard { at, half_length_m: 2.0, clearance_m: 1.5, notice_m: 2.0, presence: 1.0 };
         for step in 0..40 {
             let moved = hazard.avoid(vec3(0.3, 0.0, 7.0 + step as f32 * 0.1));
             assert!((moved.z - 9.0).abs() >= 1.5 - 1e-4);

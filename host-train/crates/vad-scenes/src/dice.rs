@@ -54,10 +54,7 @@ impl Dice {
 
     /// One of the choices.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T], otherwise: T) -> T {
-        choices
-            .get(self.below(choices.len()))
-            .copied()
-            .unwrap_or(otherwise)
+        choices.get(self.below(choices.len())).copied().unwrap_or(otherwise)
     }
 }
 

@@ -48,19 +48,12 @@ impl Looks {
         };
         let hat = dice.chance(0.15).then(|| palette::top(dice));
         let backpack = dice.chance(0.25).then(|| palette::bottom(dice));
-        Self {
-            hat,
-            backpack,
-            ..looks
-        }
+        Self { hat, backpack, ..looks }
     }
 
     /// Somebody in the street in a coat that stands out.
     pub(crate) fn conspicuous(dice: &mut Dice) -> Self {
-        Self {
-            top: palette::bright(dice),
-            ..Self::passer_by(dice)
-        }
+        Self { top: palette::bright(dice), ..Self::passer_by(dice) }
     }
 
     /// Somebody in sports wear.
@@ -99,11 +92,7 @@ impl Looks {
         let unit = self.height_m * self.build;
         let (hip, knee) = (place(pose.hips[side]), place(pose.knees[side]));
         let (ankle, toe) = (place(pose.ankles[side]), place(pose.toes[side]));
-        let shin = if self.bare_legs {
-            self.skin
-        } else {
-            self.bottom
-        };
+        let shin = if self.bare_legs { self.skin } else { self.bottom };
         body.limb(hip, knee, 0.052 * unit, 0.036 * unit, self.bottom);
         body.limb(knee, ankle, 0.035 * unit, 0.022 * unit, shin);
         body.limb(ankle, toe, 0.024 * unit, 0.019 * unit, self.shoes);
@@ -132,50 +121,23 @@ impl Looks {
             body.limb(pelvis, place(hem), 0.066 * unit, 0.098 * unit, self.bottom);
         }
         if let Some(colour) = self.backpack {
-            let behind = |joint: Vec3, up: f32| {
-                place(Vec3 {
-                    x: joint.x - 0.085 * unit,
-                    y: joint.y + up,
-                    ..joint
-                })
-            };
+            let behind =
+                |joint: Vec3, up: f32| place(Vec3 { x: joint.x - 0.085 * unit, y: joint.y + up, ..joint });
             let low = behind(pose.pelvis, 0.05 * unit);
-            body.limb(
-                low,
-                behind(pose.chest, -0.02 * unit),
-                0.062 * unit,
-                0.055 * unit,
-                colour,
-            );
+            body.limb(low, behind(pose.chest, -0.02 * unit), 0.062 * unit, 0.055 * unit, colour);
         }
     }
 
     fn head(&self, body: &mut Body, pose: &Pose, place: &impl Fn(Vec3) -> Vec3) {
         let unit = self.height_m;
         let along = (pose.head - pose.chest).direction();
-        let ahead = Vec3 {
-            x: along.y,
-            y: -along.x,
-            z: 0.0,
-        };
-        body.limb(
-            place(pose.chest),
-            place(pose.head),
-            0.028 * unit,
-            0.026 * unit,
-            self.skin,
-        );
+        let ahead = Vec3 { x: along.y, y: -along.x, z: 0.0 };
+        body.limb(place(pose.chest), place(pose.head), 0.028 * unit, 0.026 * unit, self.skin);
         let crown = pose.head + along * (0.018 * unit) - ahead * (0.014 * unit);
         body.ball(place(crown), 0.057 * unit, self.hair);
         if self.long_hair {
             let nape = pose.head - along * (0.07 * unit) - ahead * (0.03 * unit);
-            body.limb(
-                place(crown),
-                place(nape),
-                0.05 * unit,
-                0.04 * unit,
-                self.hair,
-            );
+            body.limb(place(crown), place(nape), 0.05 * unit, 0.04 * unit, self.hair);
         }
         let chin = pose.head - along * (0.025 * unit) + ahead * (0.02 * unit);
         body.limb(

@@ -39,32 +39,16 @@ pub(crate) fn furnish(place: &Place, width_px: f32, dice: &mut Dice) -> Vec<Furn
     for index in 0..trees {
         let share = (index as f32 + dice.range(0.15, 0.85)) / trees as f32;
         let at = vec3(left + (right - left) * share, 0.0, strip_m);
-        let kind = Kind::Tree {
-            height_m: dice.range(3.0, 4.0),
-            leaf,
-        };
-        all.push(Furniture {
-            at,
-            kind,
-            seed: dice.bits(),
-        });
+        let kind = Kind::Tree { height_m: dice.range(3.0, 4.0), leaf };
+        all.push(Furniture { at, kind, seed: dice.bits() });
     }
-    let mut stand = |at: Vec3, kind: Kind, dice: &mut Dice| {
-        all.push(Furniture {
-            at,
-            kind,
-            seed: dice.bits(),
-        })
-    };
+    let mut stand =
+        |at: Vec3, kind: Kind, dice: &mut Dice| all.push(Furniture { at, kind, seed: dice.bits() });
     for side in [0.12, 0.86] {
         let share = side + dice.range(-0.06, 0.06);
         let lane = dice.range(11.0, 12.6);
         let (left, right) = place.seen_x_m(lane, width_px);
-        stand(
-            vec3(left + (right - left) * share, 0.0, lane),
-            Kind::Lamp { height_m: 5.2 },
-            dice,
-        );
+        stand(vec3(left + (right - left) * share, 0.0, lane), Kind::Lamp { height_m: 5.2 }, dice);
     }
     let bench_x = left + (right - left) * dice.range(0.3, 0.7);
     stand(vec3(bench_x, 0.0, place.kerb_m - 0.35), Kind::Bench, dice);
@@ -79,10 +63,7 @@ impl Furniture {
     /// The body at a time; leaves move in the wind.
     pub(crate) fn body(&self, time_s: f32, camera: &Camera) -> Body {
         let mut body = Body::default();
-        let stand = Stand {
-            at: self.at,
-            heading: vec3(1.0, 0.0, 0.0),
-        };
+        let stand = Stand { at: self.at, heading: vec3(1.0, 0.0, 0.0) };
         match self.kind {
             Kind::Tree { height_m, leaf } => self.tree(&mut body, height_m, leaf, time_s, camera),
             Kind::Lamp { height_m } => lamp(&mut body, &stand, height_m),
@@ -115,13 +96,7 @@ impl Furniture {
             crown.ball(middle, 0.22 + 0.2 * draw(index, 6), shade(leaf, light));
         }
         crown.sort_by_depth(camera);
-        body.limb(
-            self.at,
-            vec3(self.at.x, crown_m, self.at.z),
-            0.15,
-            0.09,
-            BARK,
-        );
+        body.limb(self.at, vec3(self.at.x, crown_m, self.at.z), 0.15, 0.09, BARK);
         body.append(&mut crown);
     }
 }
@@ -132,19 +107,12 @@ fn lamp(body: &mut Body, stand: &Stand, height_m: f32) {
     body.limb(stand.at, stand.point(0.0, 0.6, 0.0), 0.11, 0.08, dark);
     body.limb(stand.at, top, 0.06, 0.045, dark);
     body.limb(top, stand.point(0.5, height_m + 0.1, 0.0), 0.04, 0.04, dark);
-    body.ball(
-        stand.point(0.55, height_m, 0.0),
-        0.16,
-        [232.0, 226.0, 204.0],
-    );
+    body.ball(stand.point(0.55, height_m, 0.0), 0.16, [232.0, 226.0, 204.0]);
 }
 
 fn bench(body: &mut Body, stand: &Stand, camera: &Camera) {
     for end in [-0.75, 0.75] {
-        let foot = Stand {
-            at: stand.point(end, 0.0, 0.0),
-            ..*stand
-        };
+        let foot = Stand { at: stand.point(end, 0.0, 0.0), ..*stand };
         Block::cuboid(0.08, 0.45, 0.0, 0.42).add(body, &foot, camera, shade(METAL, 0.6));
     }
     Block::cuboid(1.8, 0.5, 0.42, 0.5).add(body, stand, camera, WOOD);

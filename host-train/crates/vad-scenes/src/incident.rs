@@ -50,13 +50,9 @@ impl Incident {
         dice: &mut Dice,
     ) -> Self {
         let event = if leaves {
-            Event::Leave {
-                suitcase: palette::bright(dice),
-            }
+            Event::Leave { suitcase: palette::bright(dice) }
         } else {
-            Event::Fall {
-                forward: dice.chance(0.7),
-            }
+            Event::Fall { forward: dice.chance(0.7) }
         };
         let plan = Plan {
             legs: 1,
@@ -69,20 +65,8 @@ impl Incident {
         let way = Way::lay(&plan, &place.camera, width_px);
         let spot_m = way.length_m() * dice.range(0.36, 0.6);
         let speed_m_s = dice.range(1.0, 1.4);
-        let looks = if leaves {
-            Looks::passer_by(dice)
-        } else {
-            Looks::conspicuous(dice)
-        };
-        Self {
-            looks,
-            way,
-            first_frame,
-            spot_m,
-            speed_m_s,
-            frame_rate_hz,
-            event,
-        }
+        let looks = if leaves { Looks::passer_by(dice) } else { Looks::conspicuous(dice) };
+        Self { looks, way, first_frame, spot_m, speed_m_s, frame_rate_hz, event }
     }
 
     /// Where it happens.
@@ -111,11 +95,8 @@ impl Incident {
         }
         let stand = self.way.stand(way_m);
         let pose = moving(&Gait::WALK, self.looks.height_m, way_m);
-        let mut bodies = vec![Placed {
-            body: self.looks.body(&pose, &stand, camera),
-            stand,
-            footprint_m: (0.28, 0.22),
-        }];
+        let mut bodies =
+            vec![Placed { body: self.looks.body(&pose, &stand, camera), stand, footprint_m: (0.28, 0.22) }];
         if let (Event::Leave { suitcase }, true) = (self.event, with_suitcase) {
             bodies.push(self.suitcase(way_m, suitcase, camera));
         }
@@ -128,38 +109,22 @@ impl Incident {
         let slide_m = self.speed_m_s * FALL_S * 0.5 * (2.0 * share - share * share);
         let way_m = self.spot_m + slide_m;
         let stand = self.way.stand(way_m);
-        let pose = moving(
-            &Gait::WALK,
-            self.looks.height_m,
-            lerp(way_m, self.spot_m, share * 0.5),
-        );
+        let pose = moving(&Gait::WALK, self.looks.height_m, lerp(way_m, self.spot_m, share * 0.5));
         let pose = pose.toppled(share * share * TURN_RAD * 0.245, forward);
         let lying = lerp(0.28, 0.8, share);
-        Placed {
-            body: self.looks.body(&pose, &stand, camera),
-            stand,
-            footprint_m: (lying, 0.25),
-        }
+        Placed { body: self.looks.body(&pose, &stand, camera), stand, footprint_m: (lying, 0.25) }
     }
 
     fn leaving(&self, since_s: f32, suitcase: Colour, camera: &Camera) -> Vec<Placed> {
         let mut bodies = if since_s < HALT_S {
-            let down = smooth_step(0.0, STOOP_S, since_s)
-                * (1.0 - smooth_step(HALT_S - STOOP_S, HALT_S, since_s));
+            let down =
+                smooth_step(0.0, STOOP_S, since_s) * (1.0 - smooth_step(HALT_S - STOOP_S, HALT_S, since_s));
             let stand = self.way.stand(self.spot_m);
             let pose = stooping(self.looks.height_m, 0.8 * down);
-            vec![Placed {
-                body: self.looks.body(&pose, &stand, camera),
-                stand,
-                footprint_m: (0.28, 0.22),
-            }]
+            vec![Placed { body: self.looks.body(&pose, &stand, camera), stand, footprint_m: (0.28, 0.22) }]
         } else {
             // Away with a quicker step.
-            self.walking(
-                self.spot_m + (since_s - HALT_S) * self.speed_m_s * 1.25,
-                false,
-                camera,
-            )
+            self.walking(self.spot_m + (since_s - HALT_S) * self.speed_m_s * 1.25, false, camera)
         };
         bodies.push(self.suitcase(self.spot_m, suitcase, camera));
         bodies
@@ -167,32 +132,13 @@ impl Incident {
 
     fn suitcase(&self, way_m: f32, colour: Colour, camera: &Camera) -> Placed {
         let owner = self.way.stand(way_m);
-        let stand = Stand {
-            at: owner.point(BEHIND_M, 0.0, BESIDE_M),
-            ..owner
-        };
+        let stand = Stand { at: owner.point(BEHIND_M, 0.0, BESIDE_M), ..owner };
         let mut body = Body::default();
         Block::cuboid(0.5, 0.32, 0.06, 0.82).add(&mut body, &stand, camera, colour);
         for side in [-0.1, 0.1] {
-            body.limb(
-                stand.point(0.18, 0.82, side),
-                stand.point(0.2, 1.0, side),
-                0.015,
-                0.015,
-                METAL,
-            );
+            body.limb(stand.point(0.18, 0.82, side), stand.point(0.2, 1.0, side), 0.015, 0.015, METAL);
         }
-        body.limb(
-            stand.point(0.2, 1.0, -0.1),
-            stand.point(0.2, 1.0, 0.1),
-            0.02,
-            0.02,
-            palette::TYRE,
-        );
-        Placed {
-            body,
-            stand,
-            footprint_m: (0.3, 0.2),
-        }
+        body.limb(stand.point(0.2, 1.0, -0.1), stand.point(0.2, 1.0, 0.1), 0.02, 0.02, palette::TYRE);
+        Placed { body, stand, footprint_m: (0.3, 0.2) }
     }
 }

@@ -36,41 +36,18 @@ impl Light {
             picture: vec2(-0.16 * across.signum(), -0.16),
         };
         let exposure = dice.range(0.98, 1.2);
-        let drift = [(); 2].map(|()| {
-            (
-                dice.range(0.01, 0.05),
-                TURN_RAD / dice.range(9.0, 60.0),
-                dice.range(0.0, TURN_RAD),
-            )
-        });
-        let cloud_depth = if sunny {
-            dice.range(0.05, 0.28)
-        } else {
-            dice.range(0.0, 0.08)
-        };
+        let drift = [(); 2]
+            .map(|()| (dice.range(0.01, 0.05), TURN_RAD / dice.range(9.0, 60.0), dice.range(0.0, TURN_RAD)));
+        let cloud_depth = if sunny { dice.range(0.05, 0.28) } else { dice.range(0.0, 0.08) };
         let wind_m_s = (dice.range(0.6, 2.4) * dice.sign(), dice.range(-0.8, 0.8));
         let noise_levels = dice.range(1.2, 2.8);
         let mut dice = Dice::new(seed, Purpose::Shake);
         let reach = dice.range(0.05, 0.45);
         let tremble = [(); 4].map(|()| {
-            (
-                reach * dice.range(0.4, 1.0),
-                TURN_RAD * dice.range(0.3, 3.5),
-                dice.range(0.0, TURN_RAD),
-            )
+            (reach * dice.range(0.4, 1.0), TURN_RAD * dice.range(0.3, 3.5), dice.range(0.0, TURN_RAD))
         });
         let tint = [1.0 + warmth, 1.0, 1.0 - warmth];
-        Self {
-            seed,
-            exposure,
-            tint,
-            drift,
-            cloud_depth,
-            wind_m_s,
-            noise_levels,
-            tremble,
-            sun,
-        }
+        Self { seed, exposure, tint, drift, cloud_depth, wind_m_s, noise_levels, tremble, sun }
     }
 
     /// How far the picture is moved at this time.
@@ -83,32 +60,19 @@ impl Light {
 
     /// Brightness of the whole picture at this time.
     fn gain(&self, time_s: f32) -> f32 {
-        let drift: f32 = self
-            .drift
-            .iter()
-            .map(|(size, speed, phase)| size * sin(speed * time_s + phase))
-            .sum();
+        let drift: f32 =
+            self.drift.iter().map(|(size, speed, phase)| size * sin(speed * time_s + phase)).sum();
         self.exposure * (1.0 + drift)
     }
 
     /// Develops the picture into bytes: daylight, clouds, vignette, sensor noise.
-    pub(crate) fn develop(
-        &self,
-        canvas: &Canvas,
-        place: &Place,
-        frame: u64,
-        time_s: f32,
-        rgb: &mut Vec<u8>,
-    ) {
+    pub(crate) fn develop(&self, canvas: &Canvas, place: &Place, frame: u64, time_s: f32, rgb: &mut Vec<u8>) {
         let shades = Shades::new(self, canvas, place, time_s);
         let gain = self.tint.map(|tint| tint * self.gain(time_s));
         let frame_seed = mix(self.seed ^ frame.wrapping_mul(0x9e6d));
         rgb.resize(canvas.pixels.len() * 3, 0);
         let width = canvas.width.max(1);
-        let lines = canvas
-            .pixels
-            .chunks_exact(width)
-            .zip(rgb.chunks_exact_mut(width * 3));
+        let lines = canvas.pixels.chunks_exact(width).zip(rgb.chunks_exact_mut(width * 3));
         for (row, (line, out)) in lines.enumerate() {
             let pixels = line.iter().zip(out.chunks_exact_mut(3)).enumerate();
             for (column, (pixel, bytes)) in pixels {
@@ -126,17 +90,12 @@ impl Light {
     fn noise(&self, key: u64) -> [f32; 3] {
         let bytes = mix(key).to_le_bytes().map(f32::from);
         // Four uniform bytes add up to nearly a normal distribution with deviation 148.
-        let grey =
-            (bytes[0] + bytes[1] + bytes[2] + bytes[3] - 510.0) * (self.noise_levels / 148.0);
-        [bytes[4], bytes[5], bytes[6]]
-            .map(|byte| grey + (byte - 127.5) * (self.noise_levels / 220.0))
+        let grey = (bytes[0] + bytes[1] + bytes[2] + bytes[3] - 510.0) * (self.noise_levels / 148.0);
+        [bytes[4], bytes[5], bytes[6]].map(|byte| grey + (byte - 127.5) * (self.noise_levels / 220.0))
     }
 
     fn cloud_shade(&self, x_m: f32, z_m: f32, time_s: f32) -> f32 {
-        let (x, z) = (
-            x_m - self.wind_m_s.0 * time_s,
-            z_m - self.wind_m_s.1 * time_s,
-        );
+        let (x, z) = (x_m - self.wind_m_s.0 * time_s, z_m - self.wind_m_s.1 * time_s);
         let cover = smooth_step(0.4, 0.65, cloud_noise(self.seed ^ 21, x * 0.11, z * 0.11));
         1.0 - self.cloud_depth * cover
     }
@@ -150,31 +109,20 @@ struct Shades {
 
 impl Shades {
     fn new(light: &Light, canvas: &Canvas, place: &Place, time_s: f32) -> Self {
-        let (columns, rows) = (
-            canvas.width / SHADE_CELL_PX + 2,
-            canvas.height / SHADE_CELL_PX + 2,
-        );
+        let (columns, rows) = (canvas.width / SHADE_CELL_PX + 2, canvas.height / SHADE_CELL_PX + 2);
         let half = vec2(canvas.width as f32 / 2.0, canvas.height as f32 / 2.0);
         let value = |index: usize| {
-            let cell =
-                vec2((index % columns) as f32, (index / columns) as f32) * SHADE_CELL_PX as f32;
+            let cell = vec2((index % columns) as f32, (index / columns) as f32) * SHADE_CELL_PX as f32;
             let off = cell - half;
             let vignette = 1.0 - 0.16 * off.dot(off) / half.dot(half).max(1.0);
             let ray = place.camera.ray(cell);
             let eye = place.camera.position();
             let to_wall = place.facade_m / ray.z.max(0.1);
-            let reach = if ray.y < 0.0 {
-                (-eye.y / ray.y).min(to_wall)
-            } else {
-                to_wall
-            };
+            let reach = if ray.y < 0.0 { (-eye.y / ray.y).min(to_wall) } else { to_wall };
             let hit = eye + ray * reach;
             vignette * light.cloud_shade(hit.x, hit.z, time_s)
         };
-        Self {
-            columns,
-            values: (0..columns * rows).map(value).collect(),
-        }
+        Self { columns, values: (0..columns * rows).map(value).collect() }
     }
 
     fn at(&self, column: usize, row: usize) -> f32 {
@@ -182,11 +130,7 @@ impl Shades {
         let fx = (column % SHADE_CELL_PX) as f32 / SHADE_CELL_PX as f32;
         let fy = (row % SHADE_CELL_PX) as f32 / SHADE_CELL_PX as f32;
         let upper = lerp(self.values[cell], self.values[cell + 1], fx);
-        let lower = lerp(
-            self.values[cell + self.columns],
-            self.values[cell + self.columns + 1],
-            fx,
-        );
+        let lower = lerp(self.values[cell + self.columns], self.values[cell + self.columns + 1], fx);
         lerp(upper, lower, fy)
     }
 }

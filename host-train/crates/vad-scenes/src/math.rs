@@ -48,11 +48,7 @@ impl Vec3 {
     /// The direction of this vector; the vector itself where it has no length.
     pub(crate) fn direction(self) -> Self {
         let length = self.length();
-        if length > 0.0 {
-            self * (1.0 / length)
-        } else {
-            self
-        }
+        if length > 0.0 { self * (1.0 / length) } else { self }
     }
 
     pub(crate) fn towards(self, other: Self, share: f32) -> Self {

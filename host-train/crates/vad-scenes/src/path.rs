@@ -35,26 +35,13 @@ impl Way {
         let mut direction = plan.direction;
         for leg in 0..plan.legs {
             let depth = plan.depth_m + plan.leg_step_m * leg as f32;
-            let (left, right) = (
-                camera.ground_x_m(depth, 0.0),
-                camera.ground_x_m(depth, width_px),
-            );
+            let (left, right) = (camera.ground_x_m(depth, 0.0), camera.ground_x_m(depth, width_px));
             let (middle, half) = ((left + right) / 2.0, (right - left) / 2.0);
             let outer = half + plan.margin_m;
             // A turn ends where it began; only its depth has changed.
-            let from_x = points
-                .last()
-                .map_or(middle - direction * outer, |point: &Vec3| point.x);
-            let to = if leg + 1 == plan.legs {
-                outer
-            } else {
-                half * plan.turn_at
-            };
-            straight(
-                &mut points,
-                vec3(from_x, 0.0, depth),
-                vec3(middle + direction * to, 0.0, depth),
-            );
+            let from_x = points.last().map_or(middle - direction * outer, |point: &Vec3| point.x);
+            let to = if leg + 1 == plan.legs { outer } else { half * plan.turn_at };
+            straight(&mut points, vec3(from_x, 0.0, depth), vec3(middle + direction * to, 0.0, depth));
             if leg + 1 < plan.legs {
                 half_circle(&mut points, direction, plan.leg_step_m);
                 direction = -direction;
@@ -97,12 +84,7 @@ fn half_circle(points: &mut Vec<Vec3>, direction: f32, diameter_m: f32) {
     let steps = (TURN_RAD / 2.0 * radius / STEP_M).max(1.0) as u32;
     points.extend((1..=steps).map(|step| {
         let angle = TURN_RAD / 2.0 * step as f32 / steps as f32;
-        centre
-            + vec3(
-                direction * radius * sin(angle),
-                0.0,
-                -cos(angle) * diameter_m / 2.0,
-            )
+        centre + vec3(direction * radius * sin(angle), 0.0, -cos(angle) * diameter_m / 2.0)
     }));
 }
 
@@ -113,14 +95,8 @@ mod tests {
     #[test]
     fn a_way_has_no_gaps_and_leaves_where_its_legs_say() {
         let camera = Camera::new(320, 240, 4.2, 0.3, 0.1);
-        let plan = Plan {
-            legs: 3,
-            depth_m: 8.0,
-            leg_step_m: 1.8,
-            direction: 1.0,
-            margin_m: 1.5,
-            turn_at: 0.6,
-        };
+        let plan =
+            Plan { legs: 3, depth_m: 8.0, leg_step_m: 1.8, direction: 1.0, margin_m: 1.5, turn_at: 0.6 };
         let way = Way::lay(&plan, &camera, 320.0);
         for pair in way.points.windows(2) {
             assert!((pair[1] - pair[0]).length() < 2.5 * STEP_M, "{pair:?}");

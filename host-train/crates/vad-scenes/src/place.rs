@@ -10,12 +10,8 @@ use crate::raster::Colour;
 pub(crate) const NEAR_LANE_M: f32 = 6.2;
 
 /// Pavement colours: sandstone, grey slab, warm brick, cool stone.
-const SLABS: [Colour; 4] = [
-    [176.0, 164.0, 142.0],
-    [154.0, 154.0, 152.0],
-    [166.0, 142.0, 122.0],
-    [144.0, 150.0, 156.0],
-];
+const SLABS: [Colour; 4] =
+    [[176.0, 164.0, 142.0], [154.0, 154.0, 152.0], [166.0, 142.0, 122.0], [144.0, 150.0, 156.0]];
 
 /// Everything that stays the same between the videos of one camera.
 #[derive(Clone, Debug)]
@@ -37,11 +33,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(seed: u64, width_px: u32, height_px: u32) -> Self {
         let mut dice = Dice::new(seed, Purpose::Place);
-        let (height_m, pitch, yaw) = (
-            dice.range(4.0, 4.6),
-            dice.range(0.33, 0.38),
-            dice.range(-0.2, 0.2),
-        );
+        let (height_m, pitch, yaw) = (dice.range(4.0, 4.6), dice.range(0.33, 0.38), dice.range(-0.2, 0.2));
         let camera = Camera::new(width_px, height_px, height_m, pitch, yaw);
         let kerb_m = dice.range(13.2, 14.8);
         let mut place = Self {
@@ -66,9 +58,6 @@ impl Place {
 
     /// Left and right end of the ground seen at this depth.
     pub(crate) fn seen_x_m(&self, depth_m: f32, width_px: f32) -> (f32, f32) {
-        (
-            self.camera.ground_x_m(depth_m, 0.0),
-            self.camera.ground_x_m(depth_m, width_px),
-        )
+        (self.camera.ground_x_m(depth_m, 0.0), self.camera.ground_x_m(depth_m, width_px))
     }
 }

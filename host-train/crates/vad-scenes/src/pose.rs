@@ -90,10 +90,7 @@ fn upright(height_m: f32, lean_rad: f32) -> Pose {
     let chest = pelvis + spine * (0.29 * height_m);
     let head = chest + vec3(spine.x * 0.11 + 0.01, spine.y * 0.11 + 0.005, 0.0) * height_m;
     let pair = |at: Vec3, half_m: f32| [at + vec3(0.0, 0.0, -half_m), at + vec3(0.0, 0.0, half_m)];
-    let (shoulders, hips) = (
-        pair(chest, 0.115 * height_m),
-        pair(pelvis, 0.052 * height_m),
-    );
+    let (shoulders, hips) = (pair(chest, 0.115 * height_m), pair(pelvis, 0.052 * height_m));
     Pose {
         pelvis,
         chest,
@@ -128,11 +125,7 @@ impl Pose {
     }
 
     fn stand_on_ground(&mut self, height_m: f32, hop_m: f32) {
-        let lowest = self
-            .ankles
-            .iter()
-            .chain(&self.toes)
-            .fold(f32::MAX, |low, joint| low.min(joint.y));
+        let lowest = self.ankles.iter().chain(&self.toes).fold(f32::MAX, |low, joint| low.min(joint.y));
         let lift = 0.03 * height_m + hop_m - lowest;
         self.map(|joint| joint + vec3(0.0, lift, 0.0));
     }
@@ -175,11 +168,7 @@ pub(crate) fn middle_joint(root: Vec3, tip: Vec3, bone_m: f32, forward: bool) ->
     let half = (span.length() * 0.5).min(bone_m);
     let out = (bone_m * bone_m - half * half).max(0.0).sqrt();
     let across = vec3(-span.y, span.x, 0.0).direction();
-    let towards = if (across.x >= 0.0) == forward {
-        1.0
-    } else {
-        -1.0
-    };
+    let towards = if (across.x >= 0.0) == forward { 1.0 } else { -1.0 };
     root.towards(tip, 0.5) + across * (out * towards)
 }
 
@@ -191,11 +180,7 @@ mod tests {
     fn a_walker_never_floats_or_sinks() {
         for step in 0..60 {
             let pose = moving(&Gait::WALK, 1.75, step as f32 * 0.07);
-            let lowest = pose
-                .ankles
-                .iter()
-                .chain(&pose.toes)
-                .fold(f32::MAX, |low, j| low.min(j.y));
+            let lowest = pose.ankles.iter().chain(&pose.toes).fold(f32::MAX, |low, j| low.min(j.y));
             assert!((lowest - 0.0525).abs() < 1e-4, "{lowest}");
             assert!((1.5..1.8).contains(&pose.head.y), "{:?}", pose.head);
         }

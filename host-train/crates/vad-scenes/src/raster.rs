@@ -9,12 +9,7 @@ pub(crate) type Colour = [f32; 3];
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     /// Everything within a radius (which changes linearly) of a line; a disc where both ends meet.
-    Capsule {
-        a: Vec2,
-        b: Vec2,
-        radius_a_px: f32,
-        radius_b_px: f32,
-    },
+    Capsule { a: Vec2, b: Vec2, radius_a_px: f32, radius_b_px: f32 },
     /// A convex polygon, its corners in either order.
     Convex { corners: Vec<Vec2> },
 }
@@ -35,50 +30,28 @@ struct Touch {
     round: Vec2,
 }
 
-const NO_TOUCH: Touch = Touch {
-    cover: 0.0,
-    round: vec2(0.0, 0.0),
-};
+const NO_TOUCH: Touch = Touch { cover: 0.0, round: vec2(0.0, 0.0) };
 
 impl Shape {
     fn bounds(&self, grow_px: f32) -> (Vec2, Vec2) {
         match self {
-            Self::Capsule {
-                a,
-                b,
-                radius_a_px,
-                radius_b_px,
-            } => {
+            Self::Capsule { a, b, radius_a_px, radius_b_px } => {
                 let r = radius_a_px.max(*radius_b_px) + grow_px;
-                (
-                    vec2(a.x.min(b.x) - r, a.y.min(b.y) - r),
-                    vec2(a.x.max(b.x) + r, a.y.max(b.y) + r),
-                )
+                (vec2(a.x.min(b.x) - r, a.y.min(b.y) - r), vec2(a.x.max(b.x) + r, a.y.max(b.y) + r))
             }
             Self::Convex { corners } => {
                 let start = (vec2(f32::MAX, f32::MAX), vec2(f32::MIN, f32::MIN));
                 let (low, high) = corners.iter().fold(start, |(low, high), p| {
-                    (
-                        vec2(low.x.min(p.x), low.y.min(p.y)),
-                        vec2(high.x.max(p.x), high.y.max(p.y)),
-                    )
+                    (vec2(low.x.min(p.x), low.y.min(p.y)), vec2(high.x.max(p.x), high.y.max(p.y)))
                 });
-                (
-                    vec2(low.x - grow_px, low.y - grow_px),
-                    vec2(high.x + grow_px, high.y + grow_px),
-                )
+                (vec2(low.x - grow_px, low.y - grow_px), vec2(high.x + grow_px, high.y + grow_px))
             }
         }
     }
 
     fn touch(&self, pixel: Vec2, softness_px: f32) -> Touch {
         match self {
-            Self::Capsule {
-                a,
-                b,
-                radius_a_px,
-                radius_b_px,
-            } => {
+            Self::Capsule { a, b, radius_a_px, radius_b_px } => {
                 let axis = *b - *a;
                 let span = axis.dot(axis).max(1e-6);
                 let along = ((pixel - *a).dot(axis) / span).clamp(0.0, 1.0);
@@ -87,15 +60,8 @@ impl Shape {
                 let distance = offset.dot(offset).sqrt();
                 let cover = edge_cover(distance - radius, softness_px);
                 // A line thinner than a pixel covers no more than its width.
-                let thin = if softness_px <= 1.0 {
-                    (2.0 * radius).min(1.0)
-                } else {
-                    1.0
-                };
-                Touch {
-                    cover: cover * thin,
-                    round: offset * (1.0 / radius.max(distance)),
-                }
+                let thin = if softness_px <= 1.0 { (2.0 * radius).min(1.0) } else { 1.0 };
+                Touch { cover: cover * thin, round: offset * (1.0 / radius.max(distance)) }
             }
             Self::Convex { corners } => convex_touch(corners, pixel, softness_px),
         }
@@ -124,10 +90,7 @@ fn convex_touch(corners: &[Vec2], pixel: Vec2, softness_px: f32) -> Touch {
     }
     // One of the two is the largest signed distance for the corners' order.
     let distance = inside.min(-outside);
-    Touch {
-        cover: edge_cover(distance, softness_px),
-        round: vec2(0.0, 0.0),
-    }
+    Touch { cover: edge_cover(distance, softness_px), round: vec2(0.0, 0.0) }
 }
 
 fn area_within(bounds: (Vec2, Vec2), width: usize, height: usize) -> Area {
@@ -159,11 +122,7 @@ pub(crate) struct Paint {
 
 impl Canvas {
     pub(crate) fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![[0.0; 3]; width * height],
-        }
+        Self { width, height, pixels: vec![[0.0; 3]; width * height] }
     }
 
     pub(crate) fn draw(&mut self, shape: &Shape, paint: &Paint) {
@@ -193,11 +152,7 @@ pub(crate) struct Mask {
 
 impl Mask {
     pub(crate) fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            height,
-            cover: vec![0.0; width * height],
-        }
+        Self { width, height, cover: vec![0.0; width * height] }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -233,12 +188,7 @@ mod tests {
     }
 
     fn square(order: bool) -> Shape {
-        let mut corners = vec![
-            vec2(10.3, 10.0),
-            vec2(30.3, 10.0),
-            vec2(30.3, 25.0),
-            vec2(10.3, 25.0),
-        ];
+        let mut corners = vec![vec2(10.3, 10.0), vec2(30.3, 10.0), vec2(30.3, 25.0), vec2(10.3, 25.0)];
         if order {
             corners.reverse();
         }
@@ -247,17 +197,9 @@ mod tests {
 
     #[test]
     fn areas_are_those_of_geometry() {
-        let disc = Shape::Capsule {
-            a: vec2(32.0, 32.0),
-            b: vec2(32.0, 32.0),
-            radius_a_px: 12.0,
-            radius_b_px: 12.0,
-        };
-        assert!(
-            (area_of(&disc) - std::f32::consts::PI * 144.0).abs() < 5.0,
-            "{}",
-            area_of(&disc)
-        );
+        let disc =
+            Shape::Capsule { a: vec2(32.0, 32.0), b: vec2(32.0, 32.0), radius_a_px: 12.0, radius_b_px: 12.0 };
+        assert!((area_of(&disc) - std::f32::consts::PI * 144.0).abs() < 5.0, "{}", area_of(&disc));
         for order in [false, true] {
             let area = area_of(&square(order));
             assert!((area - 300.0).abs() < 3.0, "{area}");
@@ -266,27 +208,17 @@ mod tests {
 
     #[test]
     fn shapes_outside_the_picture_touch_nothing() {
-        let far = Shape::Capsule {
-            a: vec2(-90.0, 5.0),
-            b: vec2(-80.0, 5.0),
-            radius_a_px: 4.0,
-            radius_b_px: 4.0,
-        };
+        let far =
+            Shape::Capsule { a: vec2(-90.0, 5.0), b: vec2(-80.0, 5.0), radius_a_px: 4.0, radius_b_px: 4.0 };
         assert_eq!(area_of(&far), 0.0);
-        let beyond = Shape::Convex {
-            corners: vec![vec2(1e9, 1e9), vec2(2e9, 1e9), vec2(2e9, 2e9)],
-        };
+        let beyond = Shape::Convex { corners: vec![vec2(1e9, 1e9), vec2(2e9, 1e9), vec2(2e9, 2e9)] };
         assert_eq!(area_of(&beyond), 0.0);
     }
 
     #[test]
     fn a_hair_line_is_faint() {
-        let line = Shape::Capsule {
-            a: vec2(4.0, 9.5),
-            b: vec2(60.0, 9.5),
-            radius_a_px: 0.1,
-            radius_b_px: 0.1,
-        };
+        let line =
+            Shape::Capsule { a: vec2(4.0, 9.5), b: vec2(60.0, 9.5), radius_a_px: 0.1, radius_b_px: 0.1 };
         assert!(area_of(&line) < 25.0);
     }
 }

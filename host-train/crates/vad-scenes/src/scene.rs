@@ -39,15 +39,9 @@ impl Scene {
         spec.validate()?;
         let place = Place::new(spec.place_seed, spec.width_px, spec.height_px);
         let (width, height) = (spec.width_px as usize, spec.height_px as usize);
-        let in_view = spec
-            .walkers
-            .unwrap_or_else(|| Dice::new(spec.seed, Purpose::Set).range(3.0, 9.0));
+        let in_view = spec.walkers.unwrap_or_else(|| Dice::new(spec.seed, Purpose::Set).range(3.0, 9.0));
         let duration_s = spec.frames as f32 / spec.frame_rate_hz as f32;
-        let actor = spec
-            .anomaly
-            .as_ref()
-            .map(|anomaly| Actor::new(&spec, anomaly, &place))
-            .transpose()?;
+        let actor = spec.anomaly.as_ref().map(|anomaly| Actor::new(&spec, anomaly, &place)).transpose()?;
         Ok(Self {
             backdrop: Backdrop::new(&place, width, height),
             light: Light::new(spec.seed),
@@ -74,10 +68,7 @@ impl Scene {
     /// which the walker behaves unlike its twin that goes on.
     #[must_use]
     pub fn truth(&self) -> Option<RangeInclusive<u64>> {
-        self.actor
-            .as_ref()
-            .filter(|_| !self.nothing_happens)
-            .map(Actor::truth)
+        self.actor.as_ref().filter(|_| !self.nothing_happens).map(Actor::truth)
     }
 
     /// The same scene in which nothing happens: no cyclist, vehicle or runner comes, and the walker who would
@@ -94,10 +85,7 @@ impl Scene {
     /// [`SceneError::NoSuchFrame`] beyond the last frame.
     pub fn render(&mut self, frame: u64, rgb: &mut Vec<u8>) -> Result<(), SceneError> {
         if frame >= self.spec.frames {
-            return Err(SceneError::NoSuchFrame {
-                frame,
-                frames: self.spec.frames,
-            });
+            return Err(SceneError::NoSuchFrame { frame, frames: self.spec.frames });
         }
         let time_s = (frame as f64 / self.spec.frame_rate_hz) as f32;
         let tremble = self.light.tremble_px(time_s);
@@ -108,42 +96,28 @@ impl Scene {
         for item in &placed {
             item.body.draw(&camera, &self.light.sun, &mut self.canvas);
         }
-        self.light
-            .develop(&self.canvas, &self.place, frame, time_s, rgb);
+        self.light.develop(&self.canvas, &self.place, frame, time_s, rgb);
         Ok(())
     }
 
     /// Every body in the frame, the farthest first.
     fn placed(&self, frame: u64, time_s: f32, camera: &Camera) -> Vec<Placed> {
         let actor = self.actor.as_ref();
-        let hazard = actor
-            .filter(|_| !self.nothing_happens)
-            .and_then(|actor| actor.hazard(frame));
+        let hazard = actor.filter(|_| !self.nothing_happens).and_then(|actor| actor.hazard(frame));
         let furniture = self.place.furniture.iter().map(|item| Placed {
             body: item.body(time_s, camera),
-            stand: Stand {
-                at: item.at,
-                heading: vec3(1.0, 0.0, 0.0),
-            },
+            stand: Stand { at: item.at, heading: vec3(1.0, 0.0, 0.0) },
             footprint_m: (0.2, 0.2),
         });
         let walkers = self.crowd.iter().filter_map(|walker| {
             let (stand, way_m) = walker.stand(time_s, hazard.as_ref())?;
-            Some(Placed {
-                body: walker.body(&stand, way_m, camera),
-                stand,
-                footprint_m: (0.28, 0.22),
-            })
+            Some(Placed { body: walker.body(&stand, way_m, camera), stand, footprint_m: (0.28, 0.22) })
         });
         let mut placed: Vec<Placed> = furniture.chain(walkers).collect();
         if let Some(actor) = actor {
             placed.extend(actor.bodies(frame, self.nothing_happens, camera));
         }
-        placed.sort_by(|a, b| {
-            camera
-                .depth_m(b.stand.at)
-                .total_cmp(&camera.depth_m(a.stand.at))
-        });
+        placed.sort_by(|a, b| camera.depth_m(b.stand.at).total_cmp(&camera.depth_m(a.stand.at)));
         placed
     }
 
@@ -154,13 +128,7 @@ impl Scene {
             footprint(item).cast(camera, &CONTACT_SUN, &mut self.shadow);
         }
         let width = self.shadow.width;
-        for (index, (cover, pixel)) in self
-            .shadow
-            .cover
-            .iter()
-            .zip(&mut self.canvas.pixels)
-            .enumerate()
-        {
+        for (index, (cover, pixel)) in self.shadow.cover.iter().zip(&mut self.canvas.pixels).enumerate() {
             if *cover > 0.0 && self.backdrop.is_ground(index % width, index / width) {
                 // Shade is bluish: the sky still lights it.
                 for (channel, share) in pixel.iter_mut().zip([1.0, 0.97, 0.9]) {
@@ -171,19 +139,15 @@ impl Scene {
     }
 }
 
-const CONTACT_SUN: crate::solid::Sun = crate::solid::Sun {
-    throw: (0.0, 0.0),
-    shadow: CONTACT,
-    picture: crate::math::vec2(0.0, 0.0),
-};
+const CONTACT_SUN: crate::solid::Sun =
+    crate::solid::Sun { throw: (0.0, 0.0), shadow: CONTACT, picture: crate::math::vec2(0.0, 0.0) };
 
 /// An ellipse on the ground under a body.
 fn footprint(item: &Placed) -> Body {
     let (half_length, half_width) = item.footprint_m;
     let corner = |index: u32| -> Vec3 {
         let angle = crate::math::TURN_RAD * index as f32 / 12.0;
-        item.stand
-            .point(half_length * cos(angle), 0.0, half_width * sin(angle))
+        item.stand.point(half_length * cos(angle), 0.0, half_width * sin(angle))
     };
     let mut body = Body::default();
     body.face((0..12).map(corner).collect(), [0.0; 3]);

@@ -77,13 +77,8 @@ impl SetSpec {
         let mut plans = Vec::with_capacity(is_abnormal.len());
         for (index, abnormal) in is_abnormal.into_iter().enumerate() {
             let seed = dice.bits();
-            let anomaly = abnormal
-                .then(|| self.anomaly(&mut dealt, &mut dice))
-                .flatten();
-            let place_seed = places
-                .get(index % places.len().max(1))
-                .copied()
-                .unwrap_or(self.seed);
+            let anomaly = abnormal.then(|| self.anomaly(&mut dealt, &mut dice)).flatten();
+            let place_seed = places.get(index % places.len().max(1)).copied().unwrap_or(self.seed);
             let scene = SceneSpec {
                 seed,
                 place_seed,
@@ -95,50 +90,33 @@ impl SetSpec {
                 anomaly,
             };
             scene.validate()?;
-            plans.push(Plan {
-                name: format!("scene-{index:03}"),
-                scene,
-            });
+            plans.push(Plan { name: format!("scene-{index:03}"), scene });
         }
         Ok(plans)
     }
 
     fn validate(&self) -> Result<(), SetError> {
         if self.videos == 0 || self.videos > MAX_VIDEOS {
-            return Err(SetError::Videos {
-                videos: self.videos,
-            });
+            return Err(SetError::Videos { videos: self.videos });
         }
         if self.abnormal > self.videos {
-            return Err(SetError::Abnormal {
-                abnormal: self.abnormal,
-                videos: self.videos,
-            });
+            return Err(SetError::Abnormal { abnormal: self.abnormal, videos: self.videos });
         }
         if self.abnormal > 0 && self.kinds.is_empty() {
-            return Err(SetError::NoKinds {
-                abnormal: self.abnormal,
-            });
+            return Err(SetError::NoKinds { abnormal: self.abnormal });
         }
         if self.places == 0 || self.places > self.videos {
-            return Err(SetError::Places {
-                places: self.places,
-                videos: self.videos,
-            });
+            return Err(SetError::Places { places: self.places, videos: self.videos });
         }
         if self.abnormal > 0 && self.frames < MIN_FRAMES {
-            return Err(SetError::Short {
-                frames: self.frames,
-            });
+            return Err(SetError::Short { frames: self.frames });
         }
         Ok(())
     }
 
     /// Which videos are abnormal, in random order.
     fn shuffled_labels(&self, dice: &mut Dice) -> Vec<bool> {
-        let mut labels: Vec<bool> = (0..self.videos)
-            .map(|index| index < self.abnormal)
-            .collect();
+        let mut labels: Vec<bool> = (0..self.videos).map(|index| index < self.abnormal).collect();
         for last in (1..labels.len()).rev() {
             labels.swap(last, dice.below(last + 1));
         }
@@ -154,11 +132,7 @@ impl SetSpec {
         let earliest = (frames * QUIET_SHARE) as u64;
         let drawn = dice.range(earliest as f32, latest as f32) as u64;
         let first_frame = if kind.stays() { latest } else { drawn };
-        Some(Anomaly {
-            kind,
-            first_frame,
-            last_frame: first_frame + span - 1,
-        })
+        Some(Anomaly { kind, first_frame, last_frame: first_frame + span - 1 })
     }
 }
 
@@ -249,42 +223,27 @@ mod tests {
 
     #[test]
     fn a_plan_has_the_videos_asked_for() {
-        let spec = SetSpec {
-            videos: 30,
-            abnormal: 15,
-            ..SetSpec::default()
-        };
+        let spec = SetSpec { videos: 30, abnormal: 15, ..SetSpec::default() };
         let plans = spec.plan().unwrap();
         assert_eq!(plans, spec.plan().unwrap());
         let anomalies: Vec<Anomaly> = plans.iter().filter_map(|plan| plan.scene.anomaly).collect();
         assert_eq!((plans.len(), anomalies.len()), (30, 15));
         for kind in AnomalyKind::ALL {
-            assert_eq!(
-                anomalies.iter().filter(|a| a.kind == kind).count(),
-                3,
-                "{kind}"
-            );
+            assert_eq!(anomalies.iter().filter(|a| a.kind == kind).count(), 3, "{kind}");
         }
         for anomaly in &anomalies {
             let share = (anomaly.last_frame - anomaly.first_frame + 1) as f32 / 160.0;
             assert!((0.35..0.6).contains(&share), "{anomaly:?}");
-            assert!(
-                anomaly.first_frame >= 35 && anomaly.last_frame < 160,
-                "{anomaly:?}"
-            );
+            assert!(anomaly.first_frame >= 35 && anomaly.last_frame < 160, "{anomaly:?}");
         }
-        let first: std::collections::BTreeSet<u64> =
-            anomalies.iter().map(|a| a.first_frame).collect();
+        let first: std::collections::BTreeSet<u64> = anomalies.iter().map(|a| a.first_frame).collect();
         assert!(first.len() > 8, "starts vary: {first:?}");
     }
 
     #[test]
     fn labels_do_not_follow_the_order_of_names() {
         let plans = SetSpec::default().plan().unwrap();
-        let labels: Vec<bool> = plans
-            .iter()
-            .map(|plan| plan.scene.anomaly.is_some())
-            .collect();
+        let labels: Vec<bool> = plans.iter().map(|plan| plan.scene.anomaly.is_some()).collect();
         let changes = labels.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!(changes >= 4, "{labels:?}");
     }
@@ -292,17 +251,8 @@ mod tests {
     #[test]
     fn one_camera_is_the_default() {
         let cameras = |places: u32| {
-            let plans = SetSpec {
-                places,
-                ..SetSpec::default()
-            }
-            .plan()
-            .unwrap();
-            plans
-                .iter()
-                .map(|plan| plan.scene.place_seed)
-                .collect::<std::collections::BTreeSet<_>>()
-                .len()
+            let plans = SetSpec { places, ..SetSpec::default() }.plan().unwrap();
+            plans.iter().map(|plan| plan.scene.place_seed).collect::<std::collections::BTreeSet<_>>().len()
         };
         assert_eq!((cameras(1), cameras(3)), (1, 3));
     }
@@ -311,56 +261,13 @@ mod tests {
     fn bad_sets_are_refused_with_the_value() {
         let base = SetSpec::default;
         let cases = [
-            (
-                SetSpec {
-                    videos: 0,
-                    abnormal: 0,
-                    ..base()
-                },
-                "videos = 0",
-            ),
-            (
-                SetSpec {
-                    abnormal: 21,
-                    ..base()
-                },
-                "abnormal = 21 of 20",
-            ),
-            (
-                SetSpec {
-                    kinds: Vec::new(),
-                    ..base()
-                },
-                "no kind of anomaly",
-            ),
-            (
-                SetSpec {
-                    places: 0,
-                    ..base()
-                },
-                "places = 0",
-            ),
-            (
-                SetSpec {
-                    frames: 20,
-                    ..base()
-                },
-                "frames = 20",
-            ),
-            (
-                SetSpec {
-                    width_px: 321,
-                    ..base()
-                },
-                "width_px = 321",
-            ),
-            (
-                SetSpec {
-                    frame_rate_hz: f64::NAN,
-                    ..base()
-                },
-                "frame_rate_hz = NaN",
-            ),
+            (SetSpec { videos: 0, abnormal: 0, ..base() }, "videos = 0"),
+            (SetSpec { abnormal: 21, ..base() }, "abnormal = 21 of 20"),
+            (SetSpec { kinds: Vec::new(), ..base() }, "no kind of anomaly"),
+            (SetSpec { places: 0, ..base() }, "places = 0"),
+            (SetSpec { frames: 20, ..base() }, "frames = 20"),
+            (SetSpec { width_px: 321, ..base() }, "width_px = 321"),
+            (SetSpec { frame_rate_hz: f64::NAN, ..base() }, "frame_rate_hz = NaN"),
         ];
         for (spec, says) in cases {
             let error = spec.plan().unwrap_err().to_string();

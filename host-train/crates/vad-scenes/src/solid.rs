@@ -7,17 +7,8 @@ use crate::raster::{Canvas, Colour, Mask, Paint, Shape};
 /// One part of a body, in the world.
 #[derive(Clone, Debug)]
 pub(crate) enum Solid {
-    Capsule {
-        a: Vec3,
-        b: Vec3,
-        radius_a_m: f32,
-        radius_b_m: f32,
-        colour: Colour,
-    },
-    Face {
-        corners: Vec<Vec3>,
-        colour: Colour,
-    },
+    Capsule { a: Vec3, b: Vec3, radius_a_m: f32, radius_b_m: f32, colour: Colour },
+    Face { corners: Vec<Vec3>, colour: Colour },
 }
 
 /// A body: its parts from the first to be drawn to the last.
@@ -38,21 +29,8 @@ pub(crate) struct Sun {
 }
 
 impl Body {
-    pub(crate) fn limb(
-        &mut self,
-        a: Vec3,
-        b: Vec3,
-        radius_a_m: f32,
-        radius_b_m: f32,
-        colour: Colour,
-    ) {
-        self.parts.push(Solid::Capsule {
-            a,
-            b,
-            radius_a_m,
-            radius_b_m,
-            colour,
-        });
+    pub(crate) fn limb(&mut self, a: Vec3, b: Vec3, radius_a_m: f32, radius_b_m: f32, colour: Colour) {
+        self.parts.push(Solid::Capsule { a, b, radius_a_m, radius_b_m, colour });
     }
 
     pub(crate) fn ball(&mut self, at: Vec3, radius_m: f32, colour: Colour) {
@@ -69,21 +47,13 @@ impl Body {
 
     /// Puts the farthest part first.
     pub(crate) fn sort_by_depth(&mut self, camera: &Camera) {
-        self.parts.sort_by(|a, b| {
-            camera
-                .depth_m(b.middle())
-                .total_cmp(&camera.depth_m(a.middle()))
-        });
+        self.parts.sort_by(|a, b| camera.depth_m(b.middle()).total_cmp(&camera.depth_m(a.middle())));
     }
 
     pub(crate) fn draw(&self, camera: &Camera, sun: &Sun, canvas: &mut Canvas) {
         for part in &self.parts {
             if let Some(shape) = part.shape(camera) {
-                let paint = Paint {
-                    colour: part.colour(),
-                    opacity: 1.0,
-                    light: sun.picture,
-                };
+                let paint = Paint { colour: part.colour(), opacity: 1.0, light: sun.picture };
                 canvas.draw(&shape, &paint);
             }
         }
@@ -114,9 +84,7 @@ impl Solid {
         match self {
             Self::Capsule { a, b, .. } => a.towards(*b, 0.5),
             Self::Face { corners, .. } => {
-                let sum = corners
-                    .iter()
-                    .fold(vec3(0.0, 0.0, 0.0), |sum, corner| sum + *corner);
+                let sum = corners.iter().fold(vec3(0.0, 0.0, 0.0), |sum, corner| sum + *corner);
                 sum * (1.0 / corners.len().max(1) as f32)
             }
         }
@@ -130,13 +98,7 @@ impl Solid {
 
     fn shape(&self, camera: &Camera) -> Option<Shape> {
         match self {
-            Self::Capsule {
-                a,
-                b,
-                radius_a_m,
-                radius_b_m,
-                ..
-            } => {
+            Self::Capsule { a, b, radius_a_m, radius_b_m, .. } => {
                 let (seen_a, seen_b) = (camera.see(*a)?, camera.see(*b)?);
                 Some(Shape::Capsule {
                     a: seen_a.at,
@@ -146,10 +108,7 @@ impl Solid {
                 })
             }
             Self::Face { corners, .. } => {
-                let seen: Option<Vec<Vec2>> = corners
-                    .iter()
-                    .map(|c| camera.see(*c).map(|s| s.at))
-                    .collect();
+                let seen: Option<Vec<Vec2>> = corners.iter().map(|c| camera.see(*c).map(|s| s.at)).collect();
                 seen.map(|corners| Shape::Convex { corners })
             }
         }
@@ -162,23 +121,16 @@ impl Solid {
             vec3(p.x + up * sun.throw.0, 0.0, p.z + up * sun.throw.1)
         };
         match self {
-            Self::Capsule {
-                a,
-                b,
-                radius_a_m,
-                radius_b_m,
-                colour,
-            } => Self::Capsule {
+            Self::Capsule { a, b, radius_a_m, radius_b_m, colour } => Self::Capsule {
                 a: drop(*a),
                 b: drop(*b),
                 radius_a_m: radius_a_m * 0.8,
                 radius_b_m: radius_b_m * 0.8,
                 colour: *colour,
             },
-            Self::Face { corners, colour } => Self::Face {
-                corners: corners.iter().map(|c| drop(*c)).collect(),
-                colour: *colour,
-            },
+            Self::Face { corners, colour } => {
+                Self::Face { corners: corners.iter().map(|c| drop(*c)).collect(), colour: *colour }
+            }
         }
     }
 }

@@ -28,13 +28,7 @@ pub enum AnomalyKind {
 
 impl AnomalyKind {
     /// Every kind, in a fixed order.
-    pub const ALL: [Self; 5] = [
-        Self::Cyclist,
-        Self::Vehicle,
-        Self::Runner,
-        Self::Fall,
-        Self::LeftObject,
-    ];
+    pub const ALL: [Self; 5] = [Self::Cyclist, Self::Vehicle, Self::Runner, Self::Fall, Self::LeftObject];
 
     /// The name used on command lines, for example `left-object`.
     #[must_use]
@@ -66,9 +60,7 @@ impl FromStr for AnomalyKind {
 
     fn from_str(name: &str) -> Result<Self, SceneError> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| SceneError::UnknownKind {
-            name: name.to_owned(),
-        })
+        found.ok_or_else(|| SceneError::UnknownKind { name: name.to_owned() })
     }
 }
 
@@ -133,29 +125,19 @@ impl SceneSpec {
             }
         }
         if !FRAME_RATE_HZ.contains(&self.frame_rate_hz) {
-            return Err(SceneError::FrameRate {
-                frame_rate_hz: self.frame_rate_hz,
-            });
+            return Err(SceneError::FrameRate { frame_rate_hz: self.frame_rate_hz });
         }
         if self.frames == 0 || self.frames > MAX_FRAMES {
-            return Err(SceneError::Frames {
-                frames: self.frames,
-            });
+            return Err(SceneError::Frames { frames: self.frames });
         }
         if let Some(walkers) = self.walkers.filter(|count| !WALKERS.contains(count)) {
             return Err(SceneError::Walkers { walkers });
         }
         match self.anomaly {
-            Some(Anomaly {
-                first_frame,
-                last_frame,
-                ..
-            }) if first_frame > last_frame || last_frame >= self.frames => {
-                Err(SceneError::AnomalyFrames {
-                    first_frame,
-                    last_frame,
-                    frames: self.frames,
-                })
+            Some(Anomaly { first_frame, last_frame, .. })
+                if first_frame > last_frame || last_frame >= self.frames =>
+            {
+                Err(SceneError::AnomalyFrames { first_frame, last_frame, frames: self.frames })
             }
             _ => Ok(()),
         }
@@ -218,9 +200,7 @@ pub enum SceneError {
         frames: u64,
     },
     /// The anomaly never gets into the picture.
-    #[error(
-        "the {kind} never comes into the picture of {width_px} x {height_px}: use a larger picture"
-    )]
+    #[error("the {kind} never comes into the picture of {width_px} x {height_px}: use a larger picture")]
     Unseen {
         /// The kind of anomaly.
         kind: AnomalyKind,

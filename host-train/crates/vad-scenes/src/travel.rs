@@ -66,13 +66,7 @@ impl Travel {
             let unlikely = (needed / wish.speed_m_s).max(wish.speed_m_s / needed.max(0.01));
             let speed = needed.clamp(wish.speed_range_m_s.0, wish.speed_range_m_s.1);
             let metres_per_frame = speed / wish.frame_rate_hz;
-            let travel = Self {
-                way,
-                enters_m,
-                leaves_m,
-                first_frame: wish.first_frame,
-                metres_per_frame,
-            };
+            let travel = Self { way, enters_m, leaves_m, first_frame: wish.first_frame, metres_per_frame };
             if best.as_ref().is_none_or(|(least, _)| unlikely < *least) {
                 best = Some((unlikely, travel));
             }

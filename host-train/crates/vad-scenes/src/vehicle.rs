@@ -20,61 +20,25 @@ pub(crate) struct Vehicle {
 }
 
 const CAR: (Block, Block, f32) = (
-    Block {
-        floor: (-2.05, 2.1),
-        roof: (-2.0, 2.0),
-        up: (0.25, 0.88),
-        half_width: (0.88, 0.84),
-    },
-    Block {
-        floor: (-1.75, 1.05),
-        roof: (-1.2, 0.3),
-        up: (0.88, 1.45),
-        half_width: (0.8, 0.64),
-    },
+    Block { floor: (-2.05, 2.1), roof: (-2.0, 2.0), up: (0.25, 0.88), half_width: (0.88, 0.84) },
+    Block { floor: (-1.75, 1.05), roof: (-1.2, 0.3), up: (0.88, 1.45), half_width: (0.8, 0.64) },
     0.33,
 );
 const VAN: (Block, Block, f32) = (
-    Block {
-        floor: (-2.3, 2.35),
-        roof: (-2.3, 2.25),
-        up: (0.3, 1.1),
-        half_width: (0.95, 0.94),
-    },
-    Block {
-        floor: (-2.3, 1.75),
-        roof: (-2.28, 1.1),
-        up: (1.1, 2.1),
-        half_width: (0.93, 0.86),
-    },
+    Block { floor: (-2.3, 2.35), roof: (-2.3, 2.25), up: (0.3, 1.1), half_width: (0.95, 0.94) },
+    Block { floor: (-2.3, 1.75), roof: (-2.28, 1.1), up: (1.1, 2.1), half_width: (0.93, 0.86) },
     0.36,
 );
 const CART: (Block, Block, f32) = (
-    Block {
-        floor: (-1.5, 1.5),
-        roof: (-1.5, 1.35),
-        up: (0.28, 0.85),
-        half_width: (0.7, 0.68),
-    },
-    Block {
-        floor: (-0.7, 0.95),
-        roof: (-0.6, 0.65),
-        up: (0.85, 1.8),
-        half_width: (0.66, 0.6),
-    },
+    Block { floor: (-1.5, 1.5), roof: (-1.5, 1.35), up: (0.28, 0.85), half_width: (0.7, 0.68) },
+    Block { floor: (-0.7, 0.95), roof: (-0.6, 0.65), up: (0.85, 1.8), half_width: (0.66, 0.6) },
     0.3,
 );
 
 impl Vehicle {
     pub(crate) fn draw_one(dice: &mut Dice) -> Self {
         let (lower, cabin, wheel_radius_m) = dice.pick(&[CAR, CAR, VAN, CART], CAR);
-        Self {
-            lower,
-            cabin,
-            wheel_radius_m,
-            colour: palette::bodywork(dice),
-            window: (0.16, 0.86),
-        }
+        Self { lower, cabin, wheel_radius_m, colour: palette::bodywork(dice), window: (0.16, 0.86) }
     }
 
     /// Half the length in metres.
@@ -107,12 +71,7 @@ impl Vehicle {
         let (rear, front) = self.lower.floor;
         let half = self.lower.half_width.0 * 0.92;
         let corner = |f: f32, s: f32| stand.point(f, 0.12, s * half);
-        let corners = [
-            corner(rear, -1.0),
-            corner(front, -1.0),
-            corner(front, 1.0),
-            corner(rear, 1.0),
-        ];
+        let corners = [corner(rear, -1.0), corner(front, -1.0), corner(front, 1.0), corner(rear, 1.0)];
         body.face(corners.to_vec(), [22.0, 22.0, 24.0]);
     }
 
@@ -129,11 +88,7 @@ impl Vehicle {
 
     fn upper(&self, body: &mut Body, stand: &Stand, camera: &Camera) {
         let sides = self.cabin.sides(stand);
-        for (index, side) in sides
-            .iter()
-            .enumerate()
-            .filter(|(_, side)| side.seen_by(camera))
-        {
+        for (index, side) in sides.iter().enumerate().filter(|(_, side)| side.seen_by(camera)) {
             body.face(side.corners.to_vec(), shade(self.colour, side.brightness()));
             let glass = shade(GLASS, 0.6 + 0.55 * side.brightness());
             match index {
@@ -171,11 +126,7 @@ fn wheel_disc(stand: &Stand, forward_m: f32, up_m: f32, radius_m: f32, across_m:
     (0..14)
         .map(|corner| {
             let angle = TURN_RAD * corner as f32 / 14.0;
-            stand.point(
-                forward_m + sin(angle) * radius_m,
-                up_m + cos(angle) * radius_m,
-                across_m,
-            )
+            stand.point(forward_m + sin(angle) * radius_m, up_m + cos(angle) * radius_m, across_m)
         })
         .collect()
 }

@@ -72,8 +72,7 @@ pub fn write_set(
         if !replace {
             return Err(SetError::Exists { path: labels });
         }
-        fs::remove_file(&labels)
-            .map_err(io_error(&labels, "cannot remove the older label file"))?;
+        fs::remove_file(&labels).map_err(io_error(&labels, "cannot remove the older label file"))?;
     }
     let written = Crew::new(dir, &plans, progress).work()?;
     write_labels(&labels, &written)?;
@@ -110,23 +109,17 @@ impl<'a> Crew<'a> {
 
     /// The first error in the order of names, or everything that was written in that order.
     fn work(self) -> Result<Vec<Written>, SetError> {
-        let threads = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MAX_WORKERS);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
         std::thread::scope(|scope| {
             for _ in 0..threads.min(self.plans.len()) {
                 scope.spawn(|| self.run_one_worker());
             }
         });
-        let mut results = self
-            .results
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut results = self.results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         results.sort_by_key(|(index, _)| *index);
         // A real failure tells more than the stop that it caused elsewhere.
-        let failure = results
-            .iter()
-            .position(|(_, r)| matches!(r, Err(e) if !matches!(e, SetError::Stopped { .. })));
+        let failure =
+            results.iter().position(|(_, r)| matches!(r, Err(e) if !matches!(e, SetError::Stopped { .. })));
         if let Some((_, Err(error))) = failure.map(|at| results.swap_remove(at)) {
             return Err(error);
         }
@@ -144,16 +137,12 @@ impl<'a> Crew<'a> {
                 Ok(_) => self.done.fetch_add(1, Ordering::Relaxed),
                 Err(_) => u32::from(self.stopped.swap(true, Ordering::Relaxed)),
             };
-            self.results
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push((index, result));
+            self.results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
         }
     }
 
     fn write_video(&self, plan: &Plan) -> Result<Written, SetError> {
-        let (width_px, height_px, frames) =
-            (plan.scene.width_px, plan.scene.height_px, plan.scene.frames);
+        let (width_px, height_px, frames) = (plan.scene.width_px, plan.scene.height_px, plan.scene.frames);
         let mut scene = Scene::new(plan.scene.clone())?;
         let path = self.dir.join(format!("{}.mp4", plan.name));
         let mut writer = VideoWriter::create(&path, width_px, height_px, plan.scene.frame_rate_hz)?;
@@ -162,40 +151,22 @@ impl<'a> Crew<'a> {
             self.report(plan, frame)?;
             scene.render(frame, &mut rgb)?;
             let picture = RgbFrame::new(width_px, height_px, &rgb);
-            let picture = picture.map_err(|source| SetError::Frame {
-                name: plan.name.clone(),
-                frame,
-                source,
-            })?;
+            let picture =
+                picture.map_err(|source| SetError::Frame { name: plan.name.clone(), frame, source })?;
             writer.push(picture)?;
         }
         writer.finish()?;
         self.report(plan, frames)?;
         let kind = plan.scene.anomaly.map(|anomaly| anomaly.kind);
-        Ok(Written {
-            name: plan.name.clone(),
-            path,
-            kind,
-            abnormal: scene.truth(),
-            frames,
-        })
+        Ok(Written { name: plan.name.clone(), path, kind, abnormal: scene.truth(), frames })
     }
 
     fn report(&self, plan: &Plan, frames_done: u64) -> Result<(), SetError> {
         let (videos_done, videos) = (self.done.load(Ordering::Relaxed), self.plans.len() as u32);
-        let progress = SetProgress {
-            videos_done,
-            videos,
-            name: &plan.name,
-            frames_done,
-            frames: plan.scene.frames,
-        };
+        let progress =
+            SetProgress { videos_done, videos, name: &plan.name, frames_done, frames: plan.scene.frames };
         if self.stopped.load(Ordering::Relaxed) || (self.progress)(progress).is_break() {
-            return Err(SetError::Stopped {
-                dir: self.dir.to_owned(),
-                done: videos_done,
-                videos,
-            });
+            return Err(SetError::Stopped { dir: self.dir.to_owned(), done: videos_done, videos });
         }
         Ok(())
     }
@@ -206,34 +177,20 @@ fn write_labels(path: &Path, written: &[Written]) -> Result<(), SetError> {
     for video in written {
         let row = match &video.abnormal {
             Some(range) => {
-                format!(
-                    "{},abnormal,{},{},{}\n",
-                    video.name,
-                    video.frames,
-                    range.start(),
-                    range.end()
-                )
+                format!("{},abnormal,{},{},{}\n", video.name, video.frames, range.start(), range.end())
             }
             None => format!("{},normal,{},,\n", video.name, video.frames),
         };
         text.push_str(&row);
     }
     let partial = path.with_extension("csv.partial");
-    let mut file =
-        fs::File::create(&partial).map_err(io_error(&partial, "cannot create the label file"))?;
+    let mut file = fs::File::create(&partial).map_err(io_error(&partial, "cannot create the label file"))?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(io_error(&partial, "cannot write the label file"))?;
     fs::rename(&partial, path).map_err(io_error(path, "cannot rename the finished label file"))
 }
 
-fn io_error<'a>(
-    path: &'a Path,
-    action: &'static str,
-) -> impl FnOnce(std::io::Error) -> SetError + use<'a> {
-    move |source| SetError::Io {
-        path: path.to_owned(),
-        action,
-        source,
-    }
+fn io_error<'a>(path: &'a Path, action: &'static str) -> impl FnOnce(std::io::Error) -> SetError + use<'a> {
+    move |source| SetError::Io { path: path.to_owned(), action, source }
 }

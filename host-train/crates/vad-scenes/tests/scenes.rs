@@ -1,31 +1,15 @@
 //! What every scene promises: it repeats, and its truth is where the pictures differ.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may panic")]
 
 use vad_scenes::{Anomaly, AnomalyKind, Scene, SceneError, SceneSpec};
 
 fn small(seed: u64) -> SceneSpec {
-    SceneSpec {
-        width_px: 160,
-        height_px: 120,
-        frames: 60,
-        ..SceneSpec::normal(seed)
-    }
+    SceneSpec { width_px: 160, height_px: 120, frames: 60, ..SceneSpec::normal(seed) }
 }
 
 fn with(kind: AnomalyKind, seed: u64) -> SceneSpec {
-    let anomaly = Some(Anomaly {
-        kind,
-        first_frame: 20,
-        last_frame: 49,
-    });
-    SceneSpec {
-        anomaly,
-        ..small(seed)
-    }
+    let anomaly = Some(Anomaly { kind, first_frame: 20, last_frame: 49 });
+    SceneSpec { anomaly, ..small(seed) }
 }
 
 fn frame(scene: &mut Scene, index: u64) -> Vec<u8> {
@@ -37,10 +21,7 @@ fn frame(scene: &mut Scene, index: u64) -> Vec<u8> {
 #[test]
 fn equal_specs_give_equal_bytes_in_any_order_of_frames() {
     for kind in AnomalyKind::ALL {
-        let (mut one, mut other) = (
-            Scene::new(with(kind, 3)).unwrap(),
-            Scene::new(with(kind, 3)).unwrap(),
-        );
+        let (mut one, mut other) = (Scene::new(with(kind, 3)).unwrap(), Scene::new(with(kind, 3)).unwrap());
         let indices = [0, 13, 21, 34, 59];
         let forward = indices.map(|index| frame(&mut one, index));
         let mut backward = [59, 34, 21, 13, 0].map(|index| frame(&mut other, index));
@@ -56,13 +37,8 @@ fn the_pictures_of_a_seed_are_those_of_yesterday() {
     let checksum = (0..60)
         .step_by(15)
         .flat_map(|index| frame(&mut scene, index))
-        .fold(0_u32, |sum, byte| {
-            sum.rotate_left(5) ^ u32::from(byte).wrapping_mul(0x9e37_79b1)
-        });
-    assert_eq!(
-        checksum, PICTURES_OF_SEED_11,
-        "the rasteriser or a random stream changed"
-    );
+        .fold(0_u32, |sum, byte| sum.rotate_left(5) ^ u32::from(byte).wrapping_mul(0x9e37_79b1));
+    assert_eq!(checksum, PICTURES_OF_SEED_11, "the rasteriser or a random stream changed");
 }
 
 const PICTURES_OF_SEED_11: u32 = 115_349_378;
@@ -103,39 +79,17 @@ fn the_truth_is_where_the_picture_differs_from_an_uneventful_one() {
 
 #[test]
 fn a_crossing_is_done_when_asked_for_if_its_speed_allows() {
-    for kind in [
-        AnomalyKind::Cyclist,
-        AnomalyKind::Vehicle,
-        AnomalyKind::Runner,
-    ] {
-        let anomaly = Some(Anomaly {
-            kind,
-            first_frame: 50,
-            last_frame: 129,
-        });
-        let scene = Scene::new(SceneSpec {
-            anomaly,
-            ..SceneSpec::normal(9)
-        })
-        .unwrap();
+    for kind in [AnomalyKind::Cyclist, AnomalyKind::Vehicle, AnomalyKind::Runner] {
+        let anomaly = Some(Anomaly { kind, first_frame: 50, last_frame: 129 });
+        let scene = Scene::new(SceneSpec { anomaly, ..SceneSpec::normal(9) }).unwrap();
         assert_eq!(scene.truth(), Some(50..=129), "{kind}");
     }
 }
 
 #[test]
 fn a_crossing_too_short_for_any_speed_takes_the_time_it_needs() {
-    let anomaly = Some(Anomaly {
-        kind: AnomalyKind::Vehicle,
-        first_frame: 50,
-        last_frame: 52,
-    });
-    let truth = Scene::new(SceneSpec {
-        anomaly,
-        ..SceneSpec::normal(9)
-    })
-    .unwrap()
-    .truth()
-    .unwrap();
+    let anomaly = Some(Anomaly { kind: AnomalyKind::Vehicle, first_frame: 50, last_frame: 52 });
+    let truth = Scene::new(SceneSpec { anomaly, ..SceneSpec::normal(9) }).unwrap().truth().unwrap();
     assert!(*truth.start() == 50 && *truth.end() > 58, "{truth:?}");
 }
 
@@ -148,122 +102,46 @@ fn what_stays_is_true_up_to_the_end() {
 
 #[test]
 fn an_anomaly_changes_much_of_the_picture() {
-    for (kind, least_px) in [
-        (AnomalyKind::Cyclist, 500),
-        (AnomalyKind::Vehicle, 2500),
-        (AnomalyKind::Runner, 350),
-    ] {
-        let anomaly = Some(Anomaly {
-            kind,
-            first_frame: 50,
-            last_frame: 129,
-        });
-        let spec = SceneSpec {
-            anomaly,
-            ..SceneSpec::normal(21)
-        };
+    for (kind, least_px) in
+        [(AnomalyKind::Cyclist, 500), (AnomalyKind::Vehicle, 2500), (AnomalyKind::Runner, 350)]
+    {
+        let anomaly = Some(Anomaly { kind, first_frame: 50, last_frame: 129 });
+        let spec = SceneSpec { anomaly, ..SceneSpec::normal(21) };
         let mut scene = Scene::new(spec.clone()).unwrap();
         let mut quiet = Scene::new(spec).unwrap().uneventful();
         let (with, without) = (frame(&mut scene, 90), frame(&mut quiet, 90));
         let pairs = with.chunks_exact(3).zip(without.chunks_exact(3));
-        let changed = pairs
-            .filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 20))
-            .count();
+        let changed = pairs.filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 20)).count();
         assert!(changed >= least_px, "{kind}: {changed} pixels");
     }
 }
 
 #[test]
 fn an_empty_street_is_no_error() {
-    let mut scene = Scene::new(SceneSpec {
-        walkers: Some(0.0),
-        ..small(2)
-    })
-    .unwrap();
+    let mut scene = Scene::new(SceneSpec { walkers: Some(0.0), ..small(2) }).unwrap();
     assert_eq!(frame(&mut scene, 59).len(), 160 * 120 * 3);
 }
 
 #[test]
 fn bad_specs_are_refused_with_the_value_and_the_range() {
     let base = small(1);
-    let anomaly = |first_frame, last_frame| {
-        Some(Anomaly {
-            kind: AnomalyKind::Runner,
-            first_frame,
-            last_frame,
-        })
-    };
+    let anomaly =
+        |first_frame, last_frame| Some(Anomaly { kind: AnomalyKind::Runner, first_frame, last_frame });
     let cases = [
-        (
-            SceneSpec {
-                width_px: 63,
-                ..base.clone()
-            },
-            "width_px = 63: give an even number from 64 to 2048",
-        ),
-        (
-            SceneSpec {
-                height_px: 4096,
-                ..base.clone()
-            },
-            "height_px = 4096",
-        ),
-        (
-            SceneSpec {
-                frame_rate_hz: 0.0,
-                ..base.clone()
-            },
-            "frame_rate_hz = 0: give 1 to 60",
-        ),
-        (
-            SceneSpec {
-                frames: 0,
-                ..base.clone()
-            },
-            "frames = 0",
-        ),
-        (
-            SceneSpec {
-                walkers: Some(f32::NAN),
-                ..base.clone()
-            },
-            "walkers = NaN",
-        ),
-        (
-            SceneSpec {
-                anomaly: anomaly(30, 20),
-                ..base.clone()
-            },
-            "from frame 30 to 20",
-        ),
-        (
-            SceneSpec {
-                anomaly: anomaly(30, 60),
-                ..base.clone()
-            },
-            "0..60",
-        ),
+        (SceneSpec { width_px: 63, ..base.clone() }, "width_px = 63: give an even number from 64 to 2048"),
+        (SceneSpec { height_px: 4096, ..base.clone() }, "height_px = 4096"),
+        (SceneSpec { frame_rate_hz: 0.0, ..base.clone() }, "frame_rate_hz = 0: give 1 to 60"),
+        (SceneSpec { frames: 0, ..base.clone() }, "frames = 0"),
+        (SceneSpec { walkers: Some(f32::NAN), ..base.clone() }, "walkers = NaN"),
+        (SceneSpec { anomaly: anomaly(30, 20), ..base.clone() }, "from frame 30 to 20"),
+        (SceneSpec { anomaly: anomaly(30, 60), ..base.clone() }, "0..60"),
     ];
     for (spec, says) in cases {
-        let Err(error) = Scene::new(spec) else {
-            panic!("accepted: {says}")
-        };
+        let Err(error) = Scene::new(spec) else { panic!("accepted: {says}") };
         assert!(error.to_string().contains(says), "{error}");
     }
     let mut rgb = Vec::new();
     let error = Scene::new(base).unwrap().render(60, &mut rgb).unwrap_err();
-    assert_eq!(
-        error,
-        SceneError::NoSuchFrame {
-            frame: 60,
-            frames: 60
-        }
-    );
-    assert!(
-        "bike"
-            .parse::<AnomalyKind>()
-            .unwrap_err()
-            .to_string()
-            .contains("left-object")
-    );
+    assert_eq!(error, SceneError::NoSuchFrame { frame: 60, frames: 60 });
+    assert!("bike".parse::<AnomalyKind>().unwrap_err().to_string().contains("left-object"));
 }

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vad_core::ModelSpec;
 use vad_data::{
-    ClipEncoder, ExtractSpec, FeatureCache, Features, Label, Manifest, Quota, SplitPlan, Splits, VideoEntry, extract,
-    file_hash, hex,
+    ClipEncoder, ExtractSpec, FeatureCache, Features, Label, Manifest, Quota, SplitPlan, Splits, VideoEntry,
+    extract, file_hash, hex,
 };
 use vad_eval::roc_auc;
 
@@ -86,7 +86,11 @@ struct Results {
 pub fn run(args: &Args) -> Result<()> {
     let data = args.data.clone().unwrap_or_else(default_data);
     let labels = data.join("labels.csv");
-    ensure!(labels.is_file(), "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data", labels.display());
+    ensure!(
+        labels.is_file(),
+        "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data",
+        labels.display()
+    );
     let manifest = Manifest::load(&labels, &data)?;
     let mut config = args.config.as_deref().map_or_else(|| Ok(MistConfig::small()), read_config)?;
     config.selection = SelectionRule::Last;
@@ -123,8 +127,11 @@ fn extract_all(
     encoder: &dyn ClipEncoder,
     model: &ModelSpec,
 ) -> Result<BTreeMap<String, Features>> {
-    let spec =
-        ExtractSpec { preprocess: model.preprocess.clone(), clip: model.clip, threads: args.encoder.threads() };
+    let spec = ExtractSpec {
+        preprocess: model.preprocess.clone(),
+        clip: model.clip,
+        threads: args.encoder.threads(),
+    };
     let cache = FeatureCache::open(&args.work.join("features"))?;
     let bars = ExtractBars::new(manifest.entries().len());
     let outcome = extract(manifest.entries(), encoder, spec, &cache, false, &bars);
@@ -138,11 +145,8 @@ fn one_seed(
     features: &BTreeMap<String, Features>,
     config: &MistConfig,
 ) -> Result<SeedResult> {
-    let plan = SplitPlan {
-        train: Quota::Videos { normal: 4, abnormal: 6 },
-        val: Quota::NONE,
-        test: Quota::Rest,
-    };
+    let plan =
+        SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest };
     let splits = Splits::draw(manifest, &plan, config.seed)?;
     let data = TrainingSet::new(&splits.train, &splits.val, features)?;
     let device = args.encoder.device.open()?;
@@ -202,7 +206,9 @@ fn data_hash(manifest: &Manifest) -> Result<String> {
 }
 
 fn default_data() -> PathBuf {
-    std::env::var_os("WATCHPOST_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from).join("data/ped2")
+    std::env::var_os("WATCHPOST_SHARED")
+        .map_or_else(|| PathBuf::from("../shared"), PathBuf::from)
+        .join("data/ped2")
 }
 
 fn write_file(path: &Path, text: &str) -> Result<()> {

@@ -79,7 +79,11 @@ fn quoted(path: &Path) -> Result<String> {
 
 fn stored(store: &Path) -> Result<Vec<StoredAlarm>> {
     let reader = hub::store::StoreReader::open(store)?;
-    let query = hub::store::AlarmQuery { kind: Some("raised".into()), limit: MOST_ALARMS, ..hub::store::AlarmQuery::default() };
+    let query = hub::store::AlarmQuery {
+        kind: Some("raised".into()),
+        limit: MOST_ALARMS,
+        ..hub::store::AlarmQuery::default()
+    };
     let alarms = reader.alarms(&query)?;
     Ok(alarms
         .into_iter()

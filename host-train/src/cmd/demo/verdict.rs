@@ -34,8 +34,9 @@ pub fn choose(assessment: &Assessment) -> Result<Pair> {
     let abnormal = first(assessment, |video| video.to_alarms().truth != Truth::Normal && is_right(video));
     let normal = first(assessment, |video| video.to_alarms().truth == Truth::Normal && is_right(video));
     Ok(Pair {
-        abnormal: abnormal
-            .context("the detector found no event in the test videos, so there is no alarm to show; see the report")?,
+        abnormal: abnormal.context(
+            "the detector found no event in the test videos, so there is no alarm to show; see the report",
+        )?,
         normal: normal.context("the detector raised an alarm on every normal test video; see the report")?,
     })
 }
@@ -66,7 +67,9 @@ pub fn judge(pair: &Pair, alarms: &[StoredAlarm]) -> Result<()> {
     match &pair.abnormal.truth {
         Truth::Ranges(ranges) => {
             let hit = expected.iter().find_map(|alarm| {
-                let range = ranges.iter().find(|range| alarm.onset_ms < range.end_ms && alarm.raised_ms >= range.start_ms)?;
+                let range = ranges
+                    .iter()
+                    .find(|range| alarm.onset_ms < range.end_ms && alarm.raised_ms >= range.start_ms)?;
                 Some((alarm, range))
             });
             let Some((alarm, range)) = hit else {

@@ -36,13 +36,7 @@ impl Bundle {
             read_artefact(dir, artefact)
         });
         let (encoder, head) = (encoder?, head?);
-        Ok(Self {
-            dir: dir.to_owned(),
-            id: sha256(&manifest_bytes),
-            manifest,
-            encoder,
-            head,
-        })
+        Ok(Self { dir: dir.to_owned(), id: sha256(&manifest_bytes), manifest, encoder, head })
     }
 
     /// Folder it was read from.
@@ -92,11 +86,7 @@ fn read_artefact(dir: &Path, artefact: &Artefact) -> Result<Vec<u8>, BundleError
     let bytes = read_bounded(&path, artefact.role.max_bytes())?;
     let found = bytes.len() as u64;
     if found != artefact.bytes {
-        return Err(BundleError::Length {
-            path,
-            expected: artefact.bytes,
-            found,
-        });
+        return Err(BundleError::Length { path, expected: artefact.bytes, found });
     }
     if sha256_hex(&bytes) != artefact.sha256 {
         return Err(BundleError::Hash { path });

@@ -17,11 +17,7 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, BundleErr
     if !meta.is_file() || !same_file(&before, &meta) {
         return Err(stray(path, "it was exchanged while being read"));
     }
-    let too_large = |found| BundleError::TooLarge {
-        path: path.to_owned(),
-        limit,
-        found,
-    };
+    let too_large = |found| BundleError::TooLarge { path: path.to_owned(), limit, found };
     if meta.len() > limit {
         return Err(too_large(meta.len()));
     }
@@ -49,10 +45,7 @@ pub(crate) fn check_listing(dir: &Path, allowed: &[&str]) -> Result<(), BundleEr
 }
 
 fn stray(path: &Path, reason: &'static str) -> BundleError {
-    BundleError::Stray {
-        path: path.to_owned(),
-        reason,
-    }
+    BundleError::Stray { path: path.to_owned(), reason }
 }
 
 #[cfg(unix)]

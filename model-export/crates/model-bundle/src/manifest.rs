@@ -100,34 +100,20 @@ impl Manifest {
     /// Parses and checks the bytes of `<dir>/manifest.json`.
     pub(crate) fn parse(bytes: &[u8], dir: &Path) -> Result<Self, BundleError> {
         let path = dir.join(MANIFEST_FILE);
-        let manifest: Self = serde_json::from_slice(bytes).map_err(|source| BundleError::Json {
-            path: path.clone(),
-            source,
-        })?;
-        let refuse = |(field, reason)| BundleError::Manifest {
-            path: path.clone(),
-            field,
-            reason,
-        };
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|source| BundleError::Json { path: path.clone(), source })?;
+        let refuse = |(field, reason)| BundleError::Manifest { path: path.clone(), field, reason };
         manifest.check().map_err(refuse)?;
-        let canonical = manifest.canonical().map_err(|source| BundleError::Json {
-            path: path.clone(),
-            source,
-        })?;
+        let canonical =
+            manifest.canonical().map_err(|source| BundleError::Json { path: path.clone(), source })?;
         if canonical != bytes {
             return Err(refuse(("(file)", "not in canonical form".to_owned())));
         }
         let expected = manifest
             .expected_checksum()
-            .map_err(|source| BundleError::Json {
-                path: path.clone(),
-                source,
-            })?;
+            .map_err(|source| BundleError::Json { path: path.clone(), source })?;
         if manifest.checksum != expected {
-            return Err(refuse((
-                "checksum",
-                "does not match the manifest".to_owned(),
-            )));
+            return Err(refuse(("checksum", "does not match the manifest".to_owned())));
         }
         Ok(manifest)
     }
@@ -141,20 +127,14 @@ impl Manifest {
 
     /// What `checksum` must be.
     pub(crate) fn expected_checksum(&self) -> Result<String, serde_json::Error> {
-        let blank = Self {
-            checksum: String::new(),
-            ..self.clone()
-        };
+        let blank = Self { checksum: String::new(), ..self.clone() };
         Ok(sha256_hex(&blank.canonical()?))
     }
 
     /// Rules that the types do not express: the field at fault and why.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.format_version != FORMAT_VERSION {
-            let reason = format!(
-                "{}, this reader knows {FORMAT_VERSION}",
-                self.format_version
-            );
+            let reason = format!("{}, this reader knows {FORMAT_VERSION}", self.format_version);
             return Err(("format_version", reason));
         }
         if !is_model_name(&self.name) {
@@ -167,19 +147,11 @@ impl Manifest {
             return Err(("rollback_index", "larger than `version`".to_owned()));
         }
         check_boards(&self.boards)?;
-        self.model
-            .validate()
-            .map_err(|e| ("model", e.to_string()))?;
+        self.model.validate().map_err(|e| ("model", e.to_string()))?;
         check_artefacts(&self.artefacts)?;
-        let total = self
-            .artefacts
-            .iter()
-            .try_fold(0u64, |sum, a| sum.checked_add(a.bytes));
+        let total = self.artefacts.iter().try_fold(0u64, |sum, a| sum.checked_add(a.bytes));
         if total != Some(self.total_bytes) {
-            return Err((
-                "total_bytes",
-                "not the sum of the artefacts' bytes".to_owned(),
-            ));
+            return Err(("total_bytes", "not the sum of the artefacts' bytes".to_owned()));
         }
         Ok(())
     }
@@ -187,10 +159,7 @@ impl Manifest {
 
 fn check_boards(boards: &[String]) -> Result<(), (&'static str, String)> {
     if boards.len() > MAX_BOARDS {
-        return Err((
-            "boards",
-            format!("{} names, at most {MAX_BOARDS}", boards.len()),
-        ));
+        return Err(("boards", format!("{} names, at most {MAX_BOARDS}", boards.len())));
     }
     if let Some(bad) = boards.iter().find(|b| !is_board_name(b)) {
         return Err(("boards", format!("{bad:?}, expected [a-z0-9_-]{{1,32}}")));
@@ -203,39 +172,22 @@ fn check_boards(boards: &[String]) -> Result<(), (&'static str, String)> {
 
 fn check_artefacts(artefacts: &[Artefact]) -> Result<(), (&'static str, String)> {
     if !artefacts.iter().map(|a| a.role).eq(ArtefactRole::ALL) {
-        return Err((
-            "artefacts",
-            "expected one encoder, then one head".to_owned(),
-        ));
+        return Err(("artefacts", "expected one encoder, then one head".to_owned()));
     }
     for artefact in artefacts {
-        let Artefact {
-            role,
-            path,
-            bytes,
-            sha256,
-        } = artefact;
+        let Artefact { role, path, bytes, sha256 } = artefact;
         if !is_file_name(path) {
             return Err(("path", format!("{path:?} is not a plain file name")));
         }
         if *bytes == 0 || *bytes > role.max_bytes() {
-            return Err((
-                "bytes",
-                format!("{bytes}, allowed are 1 to {}", role.max_bytes()),
-            ));
+            return Err(("bytes", format!("{bytes}, allowed are 1 to {}", role.max_bytes())));
         }
         let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if sha256.len() != 64 || !sha256.bytes().all(is_hex) {
-            return Err((
-                "sha256",
-                format!("{sha256:?} is not 64 lower-case hex digits"),
-            ));
+            return Err(("sha256", format!("{sha256:?} is not 64 lower-case hex digits")));
         }
     }
-    if artefacts
-        .windows(2)
-        .any(|pair| pair[0].path == pair[1].path)
-    {
+    if artefacts.windows(2).any(|pair| pair[0].path == pair[1].path) {
         return Err(("path", "two artefacts share a file".to_owned()));
     }
     Ok(())

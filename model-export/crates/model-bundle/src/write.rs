@@ -45,19 +45,14 @@ pub struct BundleDraft {
 pub fn write(dir: &Path, draft: BundleDraft) -> Result<Bundle, BundleError> {
     let exists = fs::symlink_metadata(dir).is_ok();
     if exists && !draft.overwrite {
-        return Err(BundleError::Exists {
-            path: dir.to_owned(),
-        });
+        return Err(BundleError::Exists { path: dir.to_owned() });
     }
     if exists {
         // Only a bundle may be replaced, never a folder that was named by mistake.
         Bundle::open(dir)?;
     }
     let (manifest, encoder, head) = finish(draft, dir)?;
-    let json = |source| BundleError::Json {
-        path: dir.join(MANIFEST_FILE),
-        source,
-    };
+    let json = |source| BundleError::Json { path: dir.join(MANIFEST_FILE), source };
     let manifest_bytes = manifest.canonical().map_err(json)?;
     let staging = Staging::create(sibling(dir, "new")?)?;
     for artefact in &manifest.artefacts {
@@ -101,16 +96,12 @@ fn finish(draft: BundleDraft, dir: &Path) -> Result<(Manifest, Vec<u8>, Vec<u8>)
         checksum: String::new(),
     };
     let path = dir.join(MANIFEST_FILE);
-    manifest
-        .check()
-        .map_err(|(field, reason)| BundleError::Manifest {
-            path: path.clone(),
-            field,
-            reason,
-        })?;
-    manifest.checksum = manifest
-        .expected_checksum()
-        .map_err(|source| BundleError::Json { path, source })?;
+    manifest.check().map_err(|(field, reason)| BundleError::Manifest {
+        path: path.clone(),
+        field,
+        reason,
+    })?;
+    manifest.checksum = manifest.expected_checksum().map_err(|source| BundleError::Json { path, source })?;
     Ok((manifest, draft.encoder, draft.head))
 }
 
@@ -173,9 +164,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), BundleError> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(|e| BundleError::io(dir, e))
+    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| BundleError::io(dir, e))
 }
 
 fn sync_parent(dir: &Path) -> Result<(), BundleError> {

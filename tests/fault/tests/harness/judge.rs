@@ -53,13 +53,23 @@ pub fn judge(ledger: &[Key], held: &Held, kills: &BTreeMap<String, usize>) -> Re
     Ok(Judgement { raised: raised.len(), held: stored.len(), unprinted: unprinted.len() })
 }
 
-fn check_unprinted(unprinted: &[&Key], raised: &BTreeSet<&Key>, kills: &BTreeMap<String, usize>) -> Result<(), String> {
+fn check_unprinted(
+    unprinted: &[&Key],
+    raised: &BTreeSet<&Key>,
+    kills: &BTreeMap<String, usize>,
+) -> Result<(), String> {
     let mut of_boot: BTreeMap<(&str, (u32, u32)), usize> = BTreeMap::new();
     let mut of_board: BTreeMap<&str, usize> = BTreeMap::new();
     for key in unprinted {
-        let last = raised.iter().filter(|other| other.board == key.board && other.boot == key.boot).map(|other| other.seq).max();
+        let last = raised
+            .iter()
+            .filter(|other| other.board == key.board && other.boot == key.boot)
+            .map(|other| other.seq)
+            .max();
         if last.is_some_and(|last| key.seq < last) {
-            return Err(format!("{key:?} is stored and was never printed, though later ones of its boot were"));
+            return Err(format!(
+                "{key:?} is stored and was never printed, though later ones of its boot were"
+            ));
         }
         let in_boot = of_boot.entry((&key.board, key.boot)).or_default();
         *in_boot += 1;
@@ -71,7 +81,9 @@ fn check_unprinted(unprinted: &[&Key], raised: &BTreeSet<&Key>, kills: &BTreeMap
     for (board, hidden) in of_board {
         let killed = kills.get(board).copied().unwrap_or(0);
         if hidden > killed {
-            return Err(format!("{board}: {hidden} stored alarms are not in the ledger, after {killed} kills"));
+            return Err(format!(
+                "{board}: {hidden} stored alarms are not in the ledger, after {killed} kills"
+            ));
         }
     }
     Ok(())
@@ -85,11 +97,18 @@ fn repeated(keys: &[Key]) -> Vec<Key> {
 /// Reads the hub's store from outside, beside a running or a dead hub.
 pub fn read_store(path: &Path) -> rusqlite::Result<Held> {
     let connection = open(path)?;
-    let mut statement = connection.prepare("SELECT board, boot_counter, boot_random, seq FROM alarms ORDER BY id")?;
+    let mut statement =
+        connection.prepare("SELECT board, boot_counter, boot_random, seq FROM alarms ORDER BY id")?;
     let rows = statement.query_map([], |row| {
-        Ok(Key { board: row.get(0)?, boot: (row.get(1)?, row.get(2)?), seq: row.get::<_, i64>(3)?.unsigned_abs() })
+        Ok(Key {
+            board: row.get(0)?,
+            boot: (row.get(1)?, row.get(2)?),
+            seq: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
     })?;
-    let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+    let count = |table: &str| {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+    };
     Ok(Held {
         alarms: rows.collect::<rusqlite::Result<_>>()?,
         gaps: count("gaps")?.unsigned_abs(),
@@ -104,7 +123,8 @@ pub fn count_stored(path: &Path) -> usize {
 }
 
 fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
-    let connection = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection =
+        rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     Ok(connection)
 }

@@ -28,7 +28,8 @@ pub enum Mood {
 }
 
 impl Mood {
-    pub const ALL: [Self; 7] = [Self::Honest, Self::Slow, Self::DeafUp, Self::DeafDown, Self::Crumbs, Self::Reset, Self::Double];
+    pub const ALL: [Self; 7] =
+        [Self::Honest, Self::Slow, Self::DeafUp, Self::DeafDown, Self::Crumbs, Self::Reset, Self::Double];
 
     fn of(byte: u8) -> Self {
         Self::ALL[usize::from(byte)]

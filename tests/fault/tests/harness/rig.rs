@@ -70,7 +70,8 @@ impl Rig {
     pub fn new(broker: Broker, boards: usize, board_port: Option<u16>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let boards = (0..boards).map(|index| Board::new(folder.path(), index, board_port.unwrap_or(port))).collect();
+        let boards =
+            (0..boards).map(|index| Board::new(folder.path(), index, board_port.unwrap_or(port))).collect();
         Self { folder, port, broker, boards, hub: None, hub_lines: Lines::default(), tally: Tally::default() }
     }
 
@@ -120,9 +121,16 @@ impl Rig {
         command.arg("run").arg("--store").arg(self.store());
         match &self.broker {
             Broker::Embedded => command.arg("--listen").arg(format!("127.0.0.1:{}", self.port)),
-            Broker::Mosquitto { .. } => command.arg("--broker").arg(format!("mqtt://127.0.0.1:{}", self.port)),
+            Broker::Mosquitto { .. } => {
+                command.arg("--broker").arg(format!("mqtt://127.0.0.1:{}", self.port))
+            }
         };
-        self.hub = Some(Process::spawn("watchpost-hub", &mut command, &self.hub_lines, &self.folder.path().join("hub.stderr")));
+        self.hub = Some(Process::spawn(
+            "watchpost-hub",
+            &mut command,
+            &self.hub_lines,
+            &self.folder.path().join("hub.stderr"),
+        ));
     }
 
     pub fn start_board(&mut self, index: usize, count: u64) {
@@ -198,7 +206,12 @@ impl Rig {
         }
         for board in &mut self.boards {
             let status = board.process.take().expect("a draining board").wait(PATIENCE);
-            assert!(status.success(), "{} could not deliver everything: {status}\n{}", board.name, tail(self.folder.path(), &board.name));
+            assert!(
+                status.success(),
+                "{} could not deliver everything: {status}\n{}",
+                board.name,
+                tail(self.folder.path(), &board.name)
+            );
         }
     }
 
@@ -213,8 +226,10 @@ impl Rig {
                 ledger.push(parse(line).unwrap_or_else(|| panic!("{} printed {line:?}", board.name)));
             }
         }
-        let held = judge::read_store(&self.store()).map_err(|error| format!("the store cannot be read: {error}"))?;
-        let kills: BTreeMap<_, _> = self.boards.iter().map(|board| (board.name.clone(), board.kills)).collect();
+        let held =
+            judge::read_store(&self.store()).map_err(|error| format!("the store cannot be read: {error}"))?;
+        let kills: BTreeMap<_, _> =
+            self.boards.iter().map(|board| (board.name.clone(), board.kills)).collect();
         judge::judge(&ledger, &held, &kills)
     }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use alarm_proto::{
-    Ack, Alarm, BoardId, BootId, CameraId, EventKind, Gap, Heartbeat, MAX_FRAME_LEN, Message,
-    RecordId, Severity, encode,
+    Ack, Alarm, BoardId, BootId, CameraId, EventKind, Gap, Heartbeat, MAX_FRAME_LEN, Message, RecordId,
+    Severity, encode,
 };
 use crc::{CRC_32_ISO_HDLC, Crc};
 use proptest::prelude::*;
@@ -27,11 +27,7 @@ pub fn payload_of(frame: &[u8]) -> &[u8] {
 
 /// Numbers of every encoded length, the borders often.
 fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        Just(0),
-        Just(u64::MAX),
-        (0u32..64, any::<u64>()).prop_map(|(shift, bits)| bits >> shift)
-    ]
+    prop_oneof![Just(0), Just(u64::MAX), (0u32..64, any::<u64>()).prop_map(|(shift, bits)| bits >> shift)]
 }
 
 fn small_number() -> impl Strategy<Value = u32> {
@@ -40,8 +36,7 @@ fn small_number() -> impl Strategy<Value = u32> {
 
 fn name() -> impl Strategy<Value = String> {
     let character = prop::sample::select(b"abcdefghijklmnopqrstuvwxyz0123456789_-".to_vec());
-    prop::collection::vec(character, 1..=32)
-        .prop_map(|bytes| bytes.into_iter().map(char::from).collect())
+    prop::collection::vec(character, 1..=32).prop_map(|bytes| bytes.into_iter().map(char::from).collect())
 }
 
 fn board() -> impl Strategy<Value = BoardId> {
@@ -53,18 +48,11 @@ fn boot() -> impl Strategy<Value = BootId> {
 }
 
 fn record() -> impl Strategy<Value = RecordId> {
-    (board(), boot(), number()).prop_map(|(board, boot, seq)| RecordId {
-        board,
-        boot,
-        seq: seq.max(1),
-    })
+    (board(), boot(), number()).prop_map(|(board, boot, seq)| RecordId { board, boot, seq: seq.max(1) })
 }
 
 fn finite() -> impl Strategy<Value = f32> {
-    prop_oneof![
-        0.0_f32..=1.0,
-        any::<f32>().prop_filter("finite", |value| value.is_finite())
-    ]
+    prop_oneof![0.0_f32..=1.0, any::<f32>().prop_filter("finite", |value| value.is_finite())]
 }
 
 prop_compose! {
@@ -129,10 +117,7 @@ pub fn message() -> impl Strategy<Value = Message> {
 fn longest_record() -> RecordId {
     RecordId {
         board: BoardId::try_from("b".repeat(32).as_str()).unwrap(),
-        boot: BootId {
-            counter: u32::MAX,
-            random: u32::MAX,
-        },
+        boot: BootId { counter: u32::MAX, random: u32::MAX },
         seq: u64::MAX,
     }
 }
@@ -166,16 +151,6 @@ pub fn longest() -> [Message; 4] {
         model: [255; 8],
     };
     // Both ends of the range in ten bytes each: the count then has at most nine.
-    let gap = Gap {
-        id: id.clone(),
-        first_seq: 1 << 63,
-        last_seq: u64::MAX,
-        dropped: 1 << 62,
-    };
-    [
-        Message::Alarm(alarm),
-        Message::Heartbeat(heartbeat),
-        Message::Ack(Ack::of(&id)),
-        Message::Gap(gap),
-    ]
+    let gap = Gap { id: id.clone(), first_seq: 1 << 63, last_seq: u64::MAX, dropped: 1 << 62 };
+    [Message::Alarm(alarm), Message::Heartbeat(heartbeat), Message::Ack(Ack::of(&id)), Message::Gap(gap)]
 }

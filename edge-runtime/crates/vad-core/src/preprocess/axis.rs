@@ -24,11 +24,7 @@ impl Axis {
     pub fn new(in_px: u32, out_px: u16) -> Self {
         let (in_px, out_px) = (u64::from(in_px), u64::from(out_px));
         let span_of = |i| {
-            if in_px >= out_px {
-                area_span(i, in_px, out_px)
-            } else {
-                bilinear_span(i, in_px, out_px)
-            }
+            if in_px >= out_px { area_span(i, in_px, out_px) } else { bilinear_span(i, in_px, out_px) }
         };
         let taps = (0..out_px)
             .map(|i| {
@@ -77,9 +73,7 @@ fn area_cumulated(i: u64, j: u64, in_px: u64, out_px: u64) -> u64 {
 
 /// Numerator of the sampling position over `2 * out_px`, clamped to the first and last pixel.
 fn bilinear_position(i: u64, in_px: u64, out_px: u64) -> u64 {
-    ((2 * i + 1) * in_px)
-        .saturating_sub(out_px)
-        .min((in_px - 1) * 2 * out_px)
+    ((2 * i + 1) * in_px).saturating_sub(out_px).min((in_px - 1) * 2 * out_px)
 }
 
 fn bilinear_span(i: u64, in_px: u64, out_px: u64) -> (u64, u64) {
@@ -88,10 +82,7 @@ fn bilinear_span(i: u64, in_px: u64, out_px: u64) -> (u64, u64) {
 }
 
 fn bilinear_fraction(i: u64, in_px: u64, out_px: u64) -> u64 {
-    round_div(
-        bilinear_position(i, in_px, out_px) % (2 * out_px) * ONE,
-        2 * out_px,
-    )
+    round_div(bilinear_position(i, in_px, out_px) % (2 * out_px) * ONE, 2 * out_px)
 }
 
 /// Quotient rounded half up.
@@ -105,10 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(axis: &Axis, i: usize) -> (usize, &[u16]) {
-        (
-            axis.first[i],
-            &axis.weights[i * axis.taps..(i + 1) * axis.taps],
-        )
+        (axis.first[i], &axis.weights[i * axis.taps..(i + 1) * axis.taps])
     }
 
     #[test]
@@ -130,12 +118,8 @@ mod tests {
     fn enlarging_by_two_is_bilinear_between_pixel_centres() {
         let axis = Axis::new(2, 4);
         let weights: Vec<_> = (0..4).map(|i| run(&axis, i)).collect();
-        let expected: [(usize, &[u16]); 4] = [
-            (0, &[32768, 0]),
-            (0, &[24576, 8192]),
-            (0, &[8192, 24576]),
-            (0, &[0, 32768]),
-        ];
+        let expected: [(usize, &[u16]); 4] =
+            [(0, &[32768, 0]), (0, &[24576, 8192]), (0, &[8192, 24576]), (0, &[0, 32768])];
         assert_eq!(weights, expected);
     }
 

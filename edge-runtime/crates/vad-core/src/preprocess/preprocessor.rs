@@ -31,11 +31,7 @@ impl Preprocessor {
                 *value = (pixel as f32 - mean) / std;
             }
         }
-        Ok(Self {
-            spec,
-            tables,
-            resizer: None,
-        })
+        Ok(Self { spec, tables, resizer: None })
     }
 
     /// The spec in force.

@@ -51,19 +51,11 @@ impl Resizer {
 
     /// `frame` has the size this was built for, `out` is `[H, W, 3]`.
     pub fn run(&mut self, frame: &RgbFrame<'_>, out: &mut [u8]) {
-        let runs = self
-            .rows
-            .first
-            .iter()
-            .zip(self.rows.weights.chunks_exact(self.rows.taps));
+        let runs = self.rows.first.iter().zip(self.rows.weights.chunks_exact(self.rows.taps));
         let out_rows = out.chunks_exact_mut(self.columns.first.len() * 3);
         for ((&first, weights), out_row) in runs.zip(out_rows) {
             self.sums.fill(1 << (ROW_SHIFT - 1));
-            for (k, &weight) in weights
-                .iter()
-                .enumerate()
-                .filter(|(_, weight)| **weight != 0)
-            {
+            for (k, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
                 add_row(row_of(frame, &self.crop, first + k), weight, &mut self.sums);
             }
             for (value, &sum) in self.row.iter_mut().zip(&self.sums) {
@@ -76,31 +68,18 @@ impl Resizer {
 
 /// The largest centred window of the output's aspect ratio, or everything.
 fn crop(spec: &PreprocessSpec, (width_px, height_px): (u32, u32)) -> Crop {
-    let whole = Crop {
-        x_px: 0,
-        y_px: 0,
-        width_px,
-        height_px,
-    };
+    let whole = Crop { x_px: 0, y_px: 0, width_px, height_px };
     let (out_w, out_h) = (u64::from(spec.width_px), u64::from(spec.height_px));
     let (in_w, in_h) = (u64::from(width_px), u64::from(height_px));
     match spec.fit {
         Fit::Squeeze => whole,
         Fit::CoverCentreCrop if in_w * out_h > in_h * out_w => {
             let width = side(in_h * out_w, out_h, width_px);
-            Crop {
-                x_px: (width_px - width) / 2,
-                width_px: width,
-                ..whole
-            }
+            Crop { x_px: (width_px - width) / 2, width_px: width, ..whole }
         }
         Fit::CoverCentreCrop => {
             let height = side(in_w * out_h, out_w, height_px);
-            Crop {
-                y_px: (height_px - height) / 2,
-                height_px: height,
-                ..whole
-            }
+            Crop { y_px: (height_px - height) / 2, height_px: height, ..whole }
         }
     }
 }
@@ -170,30 +149,15 @@ mod tests {
     use super::*;
 
     fn spec(width_px: u16, height_px: u16, fit: Fit) -> PreprocessSpec {
-        PreprocessSpec {
-            width_px,
-            height_px,
-            fit,
-            ..PreprocessSpec::i3d()
-        }
+        PreprocessSpec { width_px, height_px, fit, ..PreprocessSpec::i3d() }
     }
 
     #[test]
     fn cover_keeps_the_centre_of_the_longer_side() {
         let square = spec(224, 224, Fit::CoverCentreCrop);
-        let wide = Crop {
-            x_px: 60,
-            y_px: 0,
-            width_px: 240,
-            height_px: 240,
-        };
+        let wide = Crop { x_px: 60, y_px: 0, width_px: 240, height_px: 240 };
         assert_eq!(crop(&square, (360, 240)), wide);
-        let tall = Crop {
-            x_px: 0,
-            y_px: 60,
-            width_px: 240,
-            height_px: 240,
-        };
+        let tall = Crop { x_px: 0, y_px: 60, width_px: 240, height_px: 240 };
         assert_eq!(crop(&square, (240, 360)), tall);
     }
 
@@ -207,14 +171,6 @@ mod tests {
     #[test]
     fn squeeze_takes_everything() {
         let crop = crop(&spec(224, 224, Fit::Squeeze), (360, 240));
-        assert_eq!(
-            crop,
-            Crop {
-                x_px: 0,
-                y_px: 0,
-                width_px: 360,
-                height_px: 240
-            }
-        );
+        assert_eq!(crop, Crop { x_px: 0, y_px: 0, width_px: 360, height_px: 240 });
     }
 }

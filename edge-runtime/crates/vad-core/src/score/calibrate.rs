@@ -45,10 +45,7 @@ mod tests {
 
     #[test]
     fn logistic_matches_hand_computed_values() {
-        let platt = Calibration::Logistic {
-            slope: 2.0,
-            intercept: -1.0,
-        };
+        let platt = Calibration::Logistic { slope: 2.0, intercept: -1.0 };
         // logit(0.5) = 0, sigmoid(-1) = 0.268941...; logit(0.9) = ln 9, sigmoid(2 ln 9 - 1) = 81/(81+e).
         assert!((platt.apply(0.5).unwrap() - 0.268_941_43).abs() < NEAR);
         assert!((platt.apply(0.9).unwrap() - 81.0 / (81.0 + core::f32::consts::E)).abs() < NEAR);
@@ -58,21 +55,9 @@ mod tests {
     fn results_are_the_same_bits_everywhere() {
         // Golden bits, each within 2 ulp of the 40-digit value (checked by hand when they were
         // written): a change of `libm` that moves them would part board and host.
-        let platt = Calibration::Logistic {
-            slope: 1.7,
-            intercept: -0.3,
-        };
+        let platt = Calibration::Logistic { slope: 1.7, intercept: -0.3 };
         let bits = [0.01, 0.25, 0.5, 0.75, 0.99].map(|raw| platt.apply(raw).unwrap().to_bits());
-        assert_eq!(
-            bits,
-            [
-                0x399d_3e37,
-                0x3dd2_5159,
-                0x3ed9_e2ab,
-                0x3f53_d392,
-                0x3f7f_dc31
-            ]
-        );
+        assert_eq!(bits, [0x399d_3e37, 0x3dd2_5159, 0x3ed9_e2ab, 0x3f53_d392, 0x3f7f_dc31]);
     }
 
     #[test]

@@ -23,14 +23,8 @@ impl Smoother {
     pub fn new(smoothing: Smoothing) -> Self {
         match smoothing {
             Smoothing::None => Self::None,
-            Smoothing::Exponential { alpha } => Self::Exponential {
-                alpha,
-                smoothed: None,
-            },
-            Smoothing::Mean { clips } => Self::Mean {
-                ring: vec![0.0; clips.into()],
-                pushed: 0,
-            },
+            Smoothing::Exponential { alpha } => Self::Exponential { alpha, smoothed: None },
+            Smoothing::Mean { clips } => Self::Mean { ring: vec![0.0; clips.into()], pushed: 0 },
         }
     }
 
@@ -70,10 +64,6 @@ impl Smoother {
 fn mean(ring: &[f32], pushed: usize) -> f32 {
     let held = pushed.min(ring.len());
     let (newer, older) = ring[..held].split_at(pushed % ring.len() % held);
-    let sum: f64 = older
-        .iter()
-        .chain(newer)
-        .map(|&score| f64::from(score))
-        .sum();
+    let sum: f64 = older.iter().chain(newer).map(|&score| f64::from(score)).sum();
     ((sum / held as f64) as f32).clamp(0.0, 1.0)
 }

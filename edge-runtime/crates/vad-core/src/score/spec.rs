@@ -91,11 +91,7 @@ impl ScoreSpec {
         self.validate_maps()?;
         let raise = f64::from(self.raise_threshold);
         check_range("score.raise_threshold", raise, 0.0..=1.0)?;
-        check_range(
-            "score.clear_threshold",
-            self.clear_threshold.into(),
-            0.0..=raise,
-        )?;
+        check_range("score.clear_threshold", self.clear_threshold.into(), 0.0..=raise)?;
         let durations = [
             ("score.min_duration_ms", self.min_duration_ms),
             ("score.cool_down_ms", self.cool_down_ms),

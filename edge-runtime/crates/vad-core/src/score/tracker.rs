@@ -71,15 +71,8 @@ pub struct AlarmEdge {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     Quiet,
-    Candidate {
-        onset: MediaTimeMs,
-        peak: f32,
-    },
-    Active {
-        onset: MediaTimeMs,
-        peak: f32,
-        reported_at: MediaTimeMs,
-    },
+    Candidate { onset: MediaTimeMs, peak: f32 },
+    Active { onset: MediaTimeMs, peak: f32, reported_at: MediaTimeMs },
 }
 
 /// Follows the scores of one stream and says when events begin, go on and end.
@@ -138,20 +131,12 @@ impl ScoreTracker {
     /// counts as the `end`. A missing raw score changes nothing; see the module's text.
     pub fn push(&mut self, sample: ScoreSample) -> ScoreStep {
         let Some(calibrated) = self.spec.calibration.apply(sample.raw) else {
-            return ScoreStep {
-                calibrated: f32::NAN,
-                smoothed: self.smoothed,
-                edge: None,
-            };
+            return ScoreStep { calibrated: f32::NAN, smoothed: self.smoothed, edge: None };
         };
         self.now = self.now.max(sample.end);
         self.smoothed = self.smoother.push(calibrated);
         let edge = self.decide(sample.start.min(self.now));
-        ScoreStep {
-            calibrated,
-            smoothed: self.smoothed,
-            edge,
-        }
+        ScoreStep { calibrated, smoothed: self.smoothed, edge }
     }
 
     /// Ends the stream: an active event is cleared at the end of the latest sample, a candidate is
@@ -183,11 +168,9 @@ impl ScoreTracker {
                 self.decide_inactive(onset, 0.0)
             }
             Phase::Candidate { onset, peak } => self.decide_inactive(onset, peak),
-            Phase::Active {
-                onset,
-                peak,
-                reported_at,
-            } => self.decide_active(onset, peak.max(self.smoothed), reported_at),
+            Phase::Active { onset, peak, reported_at } => {
+                self.decide_active(onset, peak.max(self.smoothed), reported_at)
+            }
         }
     }
 
@@ -203,11 +186,7 @@ impl ScoreTracker {
             return None;
         }
         self.events = self.events.wrapping_add(1);
-        self.phase = Phase::Active {
-            onset,
-            peak,
-            reported_at: self.now,
-        };
+        self.phase = Phase::Active { onset, peak, reported_at: self.now };
         Some(self.edge(EdgeKind::Raised, onset, peak))
     }
 
@@ -226,22 +205,11 @@ impl ScoreTracker {
         let interval_ms = u64::from(self.spec.update_interval_ms);
         let due = interval_ms > 0 && self.now.ms_since(reported_at) >= interval_ms;
         let reported_at = if due { self.now } else { reported_at };
-        self.phase = Phase::Active {
-            onset,
-            peak,
-            reported_at,
-        };
+        self.phase = Phase::Active { onset, peak, reported_at };
         due.then(|| self.edge(EdgeKind::Updated, onset, peak))
     }
 
     fn edge(&self, kind: EdgeKind, onset: MediaTimeMs, peak: f32) -> AlarmEdge {
-        AlarmEdge {
-            kind,
-            event: self.events,
-            onset,
-            at: self.now,
-            score: self.smoothed,
-            peak,
-        }
+        AlarmEdge { kind, event: self.events, onset, at: self.now, score: self.smoothed, peak }
     }
 }

@@ -1,9 +1,7 @@
 //! Strategies and the batch reference of the score semantics.
 
 use proptest::prelude::*;
-use vad_core::{
-    AlarmEdge, Calibration, EdgeKind, MediaTimeMs, ScoreSample, ScoreSpec, ScoreStep, Smoothing,
-};
+use vad_core::{AlarmEdge, Calibration, EdgeKind, MediaTimeMs, ScoreSample, ScoreSpec, ScoreStep, Smoothing};
 
 pub fn specs() -> impl Strategy<Value = ScoreSpec> {
     let calibration = prop_oneof![
@@ -18,21 +16,16 @@ pub fn specs() -> impl Strategy<Value = ScoreSpec> {
     ];
     // Zero often: it is the default of some and the border of all.
     let duration_ms = || prop_oneof![Just(0u32), 0u32..4_000];
-    (
-        (calibration, smoothing, 0.0_f32..=1.0, 0.0_f32..=1.0),
-        (duration_ms(), duration_ms(), duration_ms()),
-    )
-        .prop_map(
-            |((calibration, smoothing, a, b), (min_ms, cool_ms, update_ms))| ScoreSpec {
-                calibration,
-                smoothing,
-                raise_threshold: a.max(b),
-                clear_threshold: a.min(b),
-                min_duration_ms: min_ms,
-                cool_down_ms: cool_ms,
-                update_interval_ms: update_ms,
-            },
-        )
+    ((calibration, smoothing, 0.0_f32..=1.0, 0.0_f32..=1.0), (duration_ms(), duration_ms(), duration_ms()))
+        .prop_map(|((calibration, smoothing, a, b), (min_ms, cool_ms, update_ms))| ScoreSpec {
+            calibration,
+            smoothing,
+            raise_threshold: a.max(b),
+            clear_threshold: a.min(b),
+            min_duration_ms: min_ms,
+            cool_down_ms: cool_ms,
+            update_interval_ms: update_ms,
+        })
 }
 
 /// Clips of any length and overlap, scores that dwell and jump, some of them missing, and now and
@@ -55,11 +48,7 @@ pub fn samples() -> impl Strategy<Value = Vec<ScoreSample>> {
         let sample = |(raw, advance_ms, length_ms): (f32, i64, i64)| {
             end = (end + advance_ms).max(0);
             let start = (end - length_ms).max(0) as u64;
-            ScoreSample {
-                start: MediaTimeMs(start),
-                end: MediaTimeMs(end as u64),
-                raw,
-            }
+            ScoreSample { start: MediaTimeMs(start), end: MediaTimeMs(end as u64), raw }
         };
         steps.into_iter().map(sample).collect()
     })
@@ -67,30 +56,13 @@ pub fn samples() -> impl Strategy<Value = Vec<ScoreSample>> {
 
 /// Steps and closing edge, from whole arrays: runs are searched, no state is carried.
 pub fn reference(spec: &ScoreSpec, samples: &[ScoreSample]) -> (Vec<ScoreStep>, Option<AlarmEdge>) {
-    let present: Vec<usize> = (0..samples.len())
-        .filter(|&i| samples[i].raw.is_finite())
-        .collect();
-    let calibrated: Vec<f32> = present
-        .iter()
-        .map(|&i| calibrate(spec.calibration, samples[i].raw))
-        .collect();
-    let scores: Vec<f32> = (0..present.len())
-        .map(|i| smooth(spec.smoothing, &calibrated[..=i]))
-        .collect();
+    let present: Vec<usize> = (0..samples.len()).filter(|&i| samples[i].raw.is_finite()).collect();
+    let calibrated: Vec<f32> = present.iter().map(|&i| calibrate(spec.calibration, samples[i].raw)).collect();
+    let scores: Vec<f32> = (0..present.len()).map(|i| smooth(spec.smoothing, &calibrated[..=i])).collect();
     let ends: Vec<u64> = (0..present.len())
-        .map(|i| {
-            present[..=i]
-                .iter()
-                .map(|&j| samples[j].end.0)
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|i| present[..=i].iter().map(|&j| samples[j].end.0).max().unwrap_or(0))
         .collect();
-    let starts: Vec<u64> = present
-        .iter()
-        .zip(&ends)
-        .map(|(&i, &end)| samples[i].start.0.min(end))
-        .collect();
+    let starts: Vec<u64> = present.iter().zip(&ends).map(|(&i, &end)| samples[i].start.0.min(end)).collect();
     let (edges, last) = find_edges(spec, &starts, &ends, &scores);
 
     let steps = (0..samples.len()).map(|i| match present.binary_search(&i) {
@@ -99,11 +71,9 @@ pub fn reference(spec: &ScoreSpec, samples: &[ScoreSample]) -> (Vec<ScoreStep>, 
             smoothed: scores[k],
             edge: edges.iter().find(|(at, _)| *at == k).map(|(_, edge)| *edge),
         },
-        Err(k) => ScoreStep {
-            calibrated: f32::NAN,
-            smoothed: if k == 0 { 0.0 } else { scores[k - 1] },
-            edge: None,
-        },
+        Err(k) => {
+            ScoreStep { calibrated: f32::NAN, smoothed: if k == 0 { 0.0 } else { scores[k - 1] }, edge: None }
+        }
     });
     (steps.collect(), last)
 }
@@ -116,11 +86,7 @@ fn calibrate(calibration: Calibration, raw: f32) -> f32 {
             let q = p.clamp(1e-6, 1.0 - 1e-6);
             let z = slope * libm::logf(q / (1.0 - q)) + intercept;
             let e = libm::expf(-z.abs());
-            if z >= 0.0 {
-                1.0 / (1.0 + e)
-            } else {
-                e * (1.0 / (1.0 + e))
-            }
+            if z >= 0.0 { 1.0 / (1.0 + e) } else { e * (1.0 / (1.0 + e)) }
         }
     }
 }
@@ -149,13 +115,11 @@ fn find_edges(spec: &ScoreSpec, starts: &[u64], ends: &[u64], scores: &[f32]) ->
     let mut number = 0;
     let mut cleared_at = None;
     while let Some(begin) = (from..scores.len()).find(|&i| scores[i] >= spec.raise_threshold) {
-        let run_end = (begin..scores.len())
-            .find(|&i| scores[i] < spec.raise_threshold)
-            .unwrap_or(scores.len());
+        let run_end =
+            (begin..scores.len()).find(|&i| scores[i] < spec.raise_threshold).unwrap_or(scores.len());
         let onset = starts[begin].max(cleared_at.unwrap_or(0));
         let long = |&i: &usize| ends[i] - onset.min(ends[i]) >= u64::from(spec.min_duration_ms);
-        let cool =
-            |&i: &usize| cleared_at.is_none_or(|at| ends[i] >= at + u64::from(spec.cool_down_ms));
+        let cool = |&i: &usize| cleared_at.is_none_or(|at| ends[i] >= at + u64::from(spec.cool_down_ms));
         let Some(raised) = (begin..run_end).filter(long).find(cool) else {
             from = run_end;
             continue;

@@ -33,11 +33,7 @@ pub(super) fn check(mut rest: &[u8]) -> Result<(), String> {
         }
         skip(&mut rest, wire).ok_or_else(truncated)?;
     }
-    if seen[7] {
-        Ok(())
-    } else {
-        Err("it holds no graph".to_owned())
-    }
+    if seen[7] { Ok(()) } else { Err("it holds no graph".to_owned()) }
 }
 
 fn skip(rest: &mut &[u8], wire: u64) -> Option<()> {

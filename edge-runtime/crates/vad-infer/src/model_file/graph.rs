@@ -37,25 +37,14 @@ const MAX_ATTRIBUTE: u64 = 4096;
 
 /// Checks a model whose envelope and header are sound.
 pub(super) fn check(model: &ModelProto, name: &str) -> Result<(), InferError> {
-    let malformed = |reason: String| InferError::Malformed {
-        graph: name.to_owned(),
-        reason,
-    };
-    let graph = model
-        .graph
-        .as_ref()
-        .ok_or_else(|| malformed("it holds no graph".to_owned()))?;
+    let malformed = |reason: String| InferError::Malformed { graph: name.to_owned(), reason };
+    let graph = model.graph.as_ref().ok_or_else(|| malformed("it holds no graph".to_owned()))?;
     if graph.input.len() != 1 || graph.output.len() != 1 {
         let (inputs, outputs) = (graph.input.len(), graph.output.len());
-        return Err(malformed(format!(
-            "{inputs} inputs and {outputs} outputs, expected 1 and 1"
-        )));
+        return Err(malformed(format!("{inputs} inputs and {outputs} outputs, expected 1 and 1")));
     }
     if !graph.sparse_initializer.is_empty() || graph.node.len() > MAX_NODES {
-        return Err(malformed(format!(
-            "{} nodes or sparse tensors",
-            graph.node.len()
-        )));
+        return Err(malformed(format!("{} nodes or sparse tensors", graph.node.len())));
     }
     for node in &graph.node {
         check_operator(node, name)?;
@@ -72,11 +61,7 @@ fn check_operator(node: &NodeProto, graph: &str) -> Result<(), InferError> {
     if ours && OPERATORS.contains(&node.op_type.as_str()) {
         return Ok(());
     }
-    let prefix = if ours {
-        String::new()
-    } else {
-        format!("{}::", node.domain)
-    };
+    let prefix = if ours { String::new() } else { format!("{}::", node.domain) };
     Err(InferError::UnsupportedOperator {
         graph: graph.to_owned(),
         node: node.name.clone(),
@@ -119,48 +104,27 @@ fn check_names(graph: &GraphProto) -> Result<(), String> {
     let mut known = HashSet::new();
     let mut define = |name: &str| {
         let fresh = !name.is_empty() && known.insert(name.to_owned());
-        if fresh {
-            Ok(())
-        } else {
-            Err(format!("the name `{name}` is empty or defined twice"))
-        }
+        if fresh { Ok(()) } else { Err(format!("the name `{name}` is empty or defined twice")) }
     };
     graph.initializer.iter().try_for_each(|t| define(&t.name))?;
     graph.input.iter().try_for_each(|i| define(&i.name))?;
     let mut node_names = HashSet::new();
     for node in &graph.node {
         if !node_names.insert(node.name.as_str()) || node.name.is_empty() {
-            return Err(format!(
-                "the node name `{}` is empty or used twice",
-                node.name
-            ));
+            return Err(format!("the node name `{}` is empty or used twice", node.name));
         }
         let [output] = node.output.as_slice() else {
-            return Err(format!(
-                "node `{}` has {} outputs",
-                node.name,
-                node.output.len()
-            ));
+            return Err(format!("node `{}` has {} outputs", node.name, node.output.len()));
         };
         if let Some(missing) = node.input.iter().find(|i| !known.contains(*i)) {
-            return Err(format!(
-                "node `{}` reads `{missing}`, which nothing made",
-                node.name
-            ));
+            return Err(format!("node `{}` reads `{missing}`, which nothing made", node.name));
         }
         if node.input.is_empty() || output.is_empty() || !known.insert(output.clone()) {
-            return Err(format!(
-                "node `{}` has no input or remakes `{output}`",
-                node.name
-            ));
+            return Err(format!("node `{}` has no input or remakes `{output}`", node.name));
         }
     }
     let produced = graph.node.iter().flat_map(|n| &n.output);
-    match graph
-        .output
-        .iter()
-        .find(|o| !produced.clone().any(|p| *p == o.name))
-    {
+    match graph.output.iter().find(|o| !produced.clone().any(|p| *p == o.name)) {
         Some(lost) => Err(format!("no node makes the output `{}`", lost.name)),
         None => Ok(()),
     }

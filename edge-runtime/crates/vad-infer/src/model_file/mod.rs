@@ -22,21 +22,14 @@ const OPSETS: std::ops::RangeInclusive<i64> = 9..=18;
 
 /// Parses and checks a whole model file.
 pub(crate) fn parse(bytes: &[u8], name: &str) -> Result<ModelProto, InferError> {
-    let malformed = |reason: String| InferError::Malformed {
-        graph: name.to_owned(),
-        reason,
-    };
+    let malformed = |reason: String| InferError::Malformed { graph: name.to_owned(), reason };
     if bytes.len() > MAX_MODEL_BYTES {
-        return Err(malformed(format!(
-            "{} bytes, at most {MAX_MODEL_BYTES}",
-            bytes.len()
-        )));
+        return Err(malformed(format!("{} bytes, at most {MAX_MODEL_BYTES}", bytes.len())));
     }
     envelope::check(bytes).map_err(malformed)?;
     let mut reader = bytes;
-    let model = tract_onnx::onnx()
-        .proto_model_for_read(&mut reader)
-        .map_err(|e| malformed(format!("{e:#}")))?;
+    let model =
+        tract_onnx::onnx().proto_model_for_read(&mut reader).map_err(|e| malformed(format!("{e:#}")))?;
     check_header(&model).map_err(malformed)?;
     graph::check(&model, name)?;
     Ok(model)
@@ -48,10 +41,7 @@ fn check_header(model: &ModelProto) -> Result<(), String> {
     }
     match model.opset_import.as_slice() {
         [only] if is_default_domain(&only.domain) && OPSETS.contains(&only.version) => Ok(()),
-        [only] => Err(format!(
-            "operator set {:?} {}, expected {OPSETS:?}",
-            only.domain, only.version
-        )),
+        [only] => Err(format!("operator set {:?} {}, expected {OPSETS:?}", only.domain, only.version)),
         other => Err(format!("{} operator sets, expected one", other.len())),
     }
 }

@@ -26,16 +26,11 @@ pub(super) fn check(tensor: &TensorProto, graph: &str) -> Result<(), InferError>
         (0, typed) => typed,
         (raw, 0) if raw % width == 0 => raw / width,
         _ => {
-            return Err(malformed(
-                "has data in two places or half a value".to_owned(),
-            ));
+            return Err(malformed("has data in two places or half a value".to_owned()));
         }
     };
     if found != elements || found == 0 {
-        return Err(malformed(format!(
-            "has {found} values for the shape {:?}",
-            tensor.dims
-        )));
+        return Err(malformed(format!("has {found} values for the shape {:?}", tensor.dims)));
     }
     check_finite(tensor, graph)
 }
@@ -58,13 +53,8 @@ fn layout(tensor: &TensorProto) -> Result<(usize, usize), String> {
     match DataType::try_from(tensor.data_type) {
         Ok(DataType::Float) if tensor.int64_data.is_empty() => Ok((4, tensor.float_data.len())),
         Ok(DataType::Int64) if tensor.float_data.is_empty() => Ok((8, tensor.int64_data.len())),
-        Ok(DataType::Float | DataType::Int64) => {
-            Err("has data that does not belong to its type".to_owned())
-        }
-        _ => Err(format!(
-            "has the element type {}, expected f32 or i64",
-            tensor.data_type
-        )),
+        Ok(DataType::Float | DataType::Int64) => Err("has data that does not belong to its type".to_owned()),
+        _ => Err(format!("has the element type {}, expected f32 or i64", tensor.data_type)),
     }
 }
 

@@ -55,10 +55,7 @@ pub fn int(name: &str, i: i64) -> pb::AttributeProto {
 }
 
 pub fn value(name: &str, dims: &[i64]) -> pb::ValueInfoProto {
-    let dim = |&d: &i64| Dimension {
-        value: Some(dimension::Value::DimValue(d)),
-        ..Default::default()
-    };
+    let dim = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)), ..Default::default() };
     let tensor = pb::type_proto::Tensor {
         elem_type: DataType::Float as i32,
         shape: Some(pb::TensorShapeProto { dim: dims.iter().map(dim).collect() }),
@@ -93,11 +90,7 @@ pub fn encoder() -> pb::ModelProto {
     let mut gemm = node("Gemm", "feature", &["flat", "w"]);
     gemm.attribute.push(int("transB", 1));
     model(pb::GraphProto {
-        node: vec![
-            node("GlobalAveragePool", "mean", &["clip"]),
-            node("Flatten", "flat", &["mean"]),
-            gemm,
-        ],
+        node: vec![node("GlobalAveragePool", "mean", &["clip"]), node("Flatten", "flat", &["mean"]), gemm],
         initializer: vec![float("w", &[1024, 3], &weights)],
         input: vec![value("clip", &[1, 3, 3, 2, 4])],
         output: vec![value("feature", &[1, 1024])],

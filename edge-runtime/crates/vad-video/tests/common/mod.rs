@@ -21,8 +21,7 @@ pub fn picture(index: u32) -> Vec<u8> {
     for y in 0..HEIGHT_PX {
         for x in 0..WIDTH_PX {
             pixels.extend(
-                [40 + 2 * index + x, 60 + index + y, 120 + (x + y) / 2]
-                    .map(|value| value.min(255) as u8),
+                [40 + 2 * index + x, 60 + index + y, 120 + (x + y) / 2].map(|value| value.min(255) as u8),
             );
         }
     }
@@ -39,11 +38,8 @@ pub fn write_video(path: &Path, frames: u32, frame_rate_hz: f64) -> Result<(), V
 
 /// Runs `ffmpeg` for what the writer cannot make.
 pub fn ffmpeg(arguments: &[&str]) {
-    let status = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-y"])
-        .args(arguments)
-        .status()
-        .unwrap();
+    let status =
+        Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).status().unwrap();
     assert!(status.success(), "ffmpeg {arguments:?}");
 }
 

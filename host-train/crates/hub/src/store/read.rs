@@ -135,7 +135,8 @@ impl StoreReader {
                    AND (?3 IS NULL OR a.received_unix_ms >= ?3)
                  ORDER BY a.id DESC LIMIT ?4",
             )?;
-            let rows = statement.query_map(params![query.board, query.kind, query.since_unix_ms, query.limit], alarm_row)?;
+            let rows = statement
+                .query_map(params![query.board, query.kind, query.since_unix_ms, query.limit], alarm_row)?;
             let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             rows.reverse();
             Ok(rows)
@@ -154,16 +155,17 @@ impl StoreReader {
                  WHERE (?1 IS NULL OR board = ?1) AND (?2 IS NULL OR received_unix_ms >= ?2)
                  ORDER BY id DESC LIMIT ?3",
             )?;
-            let rows = statement.query_map(params![query.board, query.since_unix_ms, query.limit], |row| {
-                Ok(GapRow {
-                    received_unix_ms: row.get(0)?,
-                    site: row.get(1)?,
-                    board: row.get(2)?,
-                    first_seq: row.get(3)?,
-                    last_seq: row.get(4)?,
-                    dropped: row.get(5)?,
-                })
-            })?;
+            let rows =
+                statement.query_map(params![query.board, query.since_unix_ms, query.limit], |row| {
+                    Ok(GapRow {
+                        received_unix_ms: row.get(0)?,
+                        site: row.get(1)?,
+                        board: row.get(2)?,
+                        first_seq: row.get(3)?,
+                        last_seq: row.get(4)?,
+                        dropped: row.get(5)?,
+                    })
+                })?;
             let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             rows.reverse();
             Ok(rows)

@@ -77,7 +77,8 @@ CREATE TABLE boards (
 
 /// Opens the file for the hub, creating an empty store where there is none.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = open(path, flags)?;
     let format = check(&connection, path)?;
     configure(&connection).map_err(|error| opening(path, &error))?;
@@ -121,7 +122,9 @@ fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let foreign = || StoreError::Foreign { path: path.to_owned() };
     let (application, format) = match (pragma("application_id"), pragma("user_version")) {
         (Ok(application), Ok(format)) => (application, format),
-        (Err(error), _) | (_, Err(error)) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+        (Err(error), _) | (_, Err(error))
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
+        {
             return Err(foreign());
         }
         (Err(error), _) | (_, Err(error)) => return Err(opening(path, &error)),
@@ -131,7 +134,9 @@ fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
         .map_err(|error| opening(path, &error))?;
     match (application, format, tables) {
         (0, 0, 0) => Ok(0),
-        (APPLICATION_ID, found, _) if found > FORMAT => Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
+        (APPLICATION_ID, found, _) if found > FORMAT => {
+            Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT })
+        }
         (APPLICATION_ID, found, _) if found > 0 => Ok(found),
         _ => Err(foreign()),
     }
@@ -147,7 +152,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"))?;
+    transaction.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
+    ))?;
     transaction.commit()
 }
 

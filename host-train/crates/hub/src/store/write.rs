@@ -80,7 +80,8 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 fn commit(connection: &mut Connection, batch: &[Received]) -> rusqlite::Result<Vec<Outcome>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let outcomes = batch.iter().map(|received| insert(&transaction, received)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let outcomes =
+        batch.iter().map(|received| insert(&transaction, received)).collect::<rusqlite::Result<Vec<_>>>()?;
     transaction.commit()?;
     Ok(outcomes)
 }
@@ -97,9 +98,10 @@ fn insert(transaction: &Transaction<'_>, received: &Received) -> rusqlite::Resul
     let select = format!(
         "SELECT frame = ?5 FROM {table} WHERE board = ?1 AND boot_counter = ?2 AND boot_random = ?3 AND seq = ?4"
     );
-    let same: bool = transaction
-        .prepare_cached(&select)?
-        .query_row(params![id.board.as_str(), id.boot.counter, id.boot.random, seq(id), received.frame], |row| row.get(0))?;
+    let same: bool = transaction.prepare_cached(&select)?.query_row(
+        params![id.board.as_str(), id.boot.counter, id.boot.random, seq(id), received.frame],
+        |row| row.get(0),
+    )?;
     if same {
         return Ok(Outcome::Duplicate);
     }

@@ -27,7 +27,10 @@ impl TestBoard {
         options.set_keep_alive(Duration::from_secs(5)).set_clean_start(true);
         let (client, connection) = Client::new(options, 10_000);
         let mut board = Self { client, connection, name: name.to_owned(), acked: BTreeSet::new(), acks: 0 };
-        board.client.subscribe(format!("{}/{}/{name}/ack/bin", super::PREFIX, super::SITE), QoS::AtLeastOnce).unwrap();
+        board
+            .client
+            .subscribe(format!("{}/{}/{name}/ack/bin", super::PREFIX, super::SITE), QoS::AtLeastOnce)
+            .unwrap();
         board.poll_until("the subscription", |packet| matches!(packet, Packet::SubAck(_)));
         board
     }

@@ -70,11 +70,19 @@ pub fn received(record: Record) -> Received {
         Record::Alarm(alarm) => Message::Alarm(alarm.clone()),
         Record::Gap(gap) => Message::Gap(gap.clone()),
     };
-    Received { site: SITE.try_into().unwrap(), frame: frame(&message), record, received_unix_ms: 1_780_000_000_123 }
+    Received {
+        site: SITE.try_into().unwrap(),
+        frame: frame(&message),
+        record,
+        received_unix_ms: 1_780_000_000_123,
+    }
 }
 
 pub fn alarm_message(alarm: &Alarm) -> RawMessage {
-    raw(&format!("{PREFIX}/{SITE}/{}/alarm/bin", alarm.id.board.as_str()), frame(&Message::Alarm(alarm.clone())))
+    raw(
+        &format!("{PREFIX}/{SITE}/{}/alarm/bin", alarm.id.board.as_str()),
+        frame(&Message::Alarm(alarm.clone())),
+    )
 }
 
 pub fn heartbeat_message(heartbeat: &Heartbeat) -> RawMessage {
@@ -139,7 +147,11 @@ pub struct FailingStore {
 impl AlarmStore for FailingStore {
     fn commit(&mut self, batch: &[Received]) -> Result<Vec<Outcome>, StoreError> {
         match self.fails.load(Ordering::SeqCst) {
-            true => Err(StoreError::Failed { path: "test".into(), what: "storing alarms", reason: "EIO".to_owned() }),
+            true => Err(StoreError::Failed {
+                path: "test".into(),
+                what: "storing alarms",
+                reason: "EIO".to_owned(),
+            }),
             false => self.store.commit(batch),
         }
     }

@@ -45,34 +45,19 @@ impl<'a> Collector<'a> {
 
     pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Started { video, clips_hint } => self
-                .shared
-                .progress
-                .video_started(self.id(video), clips_hint),
+            Event::Started { video, clips_hint } => {
+                self.shared.progress.video_started(self.id(video), clips_hint)
+            }
             Event::Notice { text } => self.shared.progress.notice(&text),
             Event::Cached { video, features } => {
                 let clips = features.clips() as u64;
                 self.done(video, features, &VideoOutcome::Cached { clips });
             }
-            Event::Clip {
-                video,
-                span,
-                feature,
-            } => self.take_clip(video, span, feature),
-            Event::Decoded {
-                video,
-                key,
-                clips,
-                frames,
-                frame_rate_hz,
-            } => {
+            Event::Clip { video, span, feature } => self.take_clip(video, span, feature),
+            Event::Decoded { video, key, clips, frames, frame_rate_hz } => {
                 if !self.failures.contains_key(&video) {
-                    self.partials.entry(video).or_default().end = Some(End {
-                        key,
-                        clips,
-                        frames,
-                        frame_rate_hz,
-                    });
+                    self.partials.entry(video).or_default().end =
+                        Some(End { key, clips, frames, frame_rate_hz });
                     self.complete(video);
                 }
             }
@@ -117,19 +102,12 @@ impl<'a> Collector<'a> {
     /// Stores the video if its last clip has come.
     fn complete(&mut self, video: usize) {
         let is_whole = |partial: &Partial| {
-            partial
-                .end
-                .as_ref()
-                .is_some_and(|end| end.clips == partial.clips.len() as u64)
+            partial.end.as_ref().is_some_and(|end| end.clips == partial.clips.len() as u64)
         };
         if !self.partials.get(&video).is_some_and(is_whole) {
             return;
         }
-        let Some(Partial {
-            clips,
-            end: Some(end),
-        }) = self.partials.remove(&video)
-        else {
+        let Some(Partial { clips, end: Some(end) }) = self.partials.remove(&video) else {
             return;
         };
         let (spans, values): (Vec<_>, Vec<_>) = clips.into_values().unzip();
@@ -145,11 +123,7 @@ impl<'a> Collector<'a> {
             self.fatal.get_or_insert(error);
             return;
         }
-        self.done(
-            video,
-            features,
-            &VideoOutcome::Extracted { clips: end.clips },
-        );
+        self.done(video, features, &VideoOutcome::Extracted { clips: end.clips });
     }
 
     fn done(&mut self, video: usize, features: Features, outcome: &VideoOutcome) {
@@ -165,12 +139,9 @@ impl<'a> Collector<'a> {
             self.shared.stop();
         }
         if !self.failures.contains_key(&video) {
-            self.shared.progress.video_finished(
-                self.id(video),
-                &VideoOutcome::Failed {
-                    reason: error.to_string(),
-                },
-            );
+            self.shared
+                .progress
+                .video_finished(self.id(video), &VideoOutcome::Failed { reason: error.to_string() });
             self.failures.insert(video, error);
         }
     }

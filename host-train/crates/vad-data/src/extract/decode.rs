@@ -12,16 +12,8 @@ use crate::{CacheKey, DataError, Lookup, VideoEntry, file_hash};
 /// Runs until no video is left. A queue that has closed means that nobody is interested any more.
 pub(super) fn work(shared: &Shared<'_>, clips: &SyncSender<ClipJob>, events: &SyncSender<Event>) {
     while let Some(video) = shared.next_video() {
-        let task = Task {
-            shared,
-            video,
-            entry: &shared.entries[video],
-            clips,
-            events,
-        };
-        let ended = task
-            .run()
-            .unwrap_or_else(|error| Some(Event::Failed { video, error }));
+        let task = Task { shared, video, entry: &shared.entries[video], clips, events };
+        let ended = task.run().unwrap_or_else(|error| Some(Event::Failed { video, error }));
         if ended.is_some_and(|event| events.send(event).is_err()) {
             return;
         }
@@ -50,15 +42,10 @@ impl Task<'_> {
         match self.shared.cache.get(&key)? {
             Lookup::Found(features) if features.dim == self.shared.encoder.feature_dim() => {
                 check_labels(self.entry, features.frames)?;
-                return Ok(Some(Event::Cached {
-                    video: self.video,
-                    features,
-                }));
+                return Ok(Some(Event::Cached { video: self.video, features }));
             }
             Lookup::Found(_) => self.notice("the cached features have another length".to_owned()),
-            Lookup::Damaged(reason) => {
-                self.notice(format!("the cached features are damaged: {reason}"))
-            }
+            Lookup::Damaged(reason) => self.notice(format!("the cached features are damaged: {reason}")),
             Lookup::Absent => {}
         }
         self.decode(key)
@@ -66,26 +53,17 @@ impl Task<'_> {
 
     fn notice(&self, problem: String) {
         // If the queue is closed the next event will tell.
-        let _ = self.events.send(Event::Notice {
-            text: format!("video `{}`: {problem}; extracting again", self.entry.id),
-        });
+        let _ = self
+            .events
+            .send(Event::Notice { text: format!("video `{}`: {problem}; extracting again", self.entry.id) });
     }
 
     fn decode(&self, key: CacheKey) -> Result<Option<Event>, DataError> {
-        let video_error = |source| DataError::Video {
-            id: self.entry.id.clone(),
-            source,
-        };
+        let video_error = |source| DataError::Video { id: self.entry.id.clone(), source };
         let spec = self.shared.spec;
         let mut source = FrameSource::open(&self.entry.path).map_err(video_error)?;
-        let clips_hint = source
-            .info()
-            .frames_hint
-            .map(|frames| spec.clip.spans(frames).count() as u64);
-        let _ = self.events.send(Event::Started {
-            video: self.video,
-            clips_hint,
-        });
+        let clips_hint = source.info().frames_hint.map(|frames| spec.clip.spans(frames).count() as u64);
+        let _ = self.events.send(Event::Started { video: self.video, clips_hint });
         let mut preprocessor = Preprocessor::new(spec.preprocess.clone())?;
         let mut window = ClipWindow::new(spec.clip, spec.preprocess.resized_len())?;
         let mut buf = FrameBuf::new();
@@ -126,32 +104,17 @@ impl Task<'_> {
     /// False if nobody takes clips any more.
     fn send(&self, span: ClipSpan, window: &ClipWindow) -> bool {
         let frames = window.frames().collect::<Vec<_>>().concat();
-        self.clips
-            .send(ClipJob {
-                video: self.video,
-                span,
-                frames,
-            })
-            .is_ok()
+        self.clips.send(ClipJob { video: self.video, span, frames }).is_ok()
     }
 }
 
 /// Does the label file speak of the same video?
 fn check_labels(entry: &VideoEntry, decoded: u64) -> Result<(), DataError> {
-    let last_abnormal = entry
-        .abnormal
-        .as_ref()
-        .and_then(|ranges| ranges.last())
-        .map(RangeInclusive::end);
+    let last_abnormal = entry.abnormal.as_ref().and_then(|ranges| ranges.last()).map(RangeInclusive::end);
     let labelled = match (entry.frames_claimed, last_abnormal) {
         (Some(claimed), _) if claimed != decoded => format!("it has {claimed} frames"),
         (_, Some(&last)) if last >= decoded => format!("frame {last} is abnormal"),
         _ => return Ok(()),
     };
-    Err(DataError::FrameCount {
-        id: entry.id.clone(),
-        path: entry.path.clone(),
-        labelled,
-        decoded,
-    })
+    Err(DataError::FrameCount { id: entry.id.clone(), path: entry.path.clone(), labelled, decoded })
 }

@@ -10,11 +10,7 @@ use super::{ClipJob, Event, Shared};
 use crate::DataError;
 
 /// Runs until the last decode thread has gone.
-pub(super) fn work(
-    shared: &Shared<'_>,
-    clips: &Mutex<Receiver<ClipJob>>,
-    events: &SyncSender<Event>,
-) {
+pub(super) fn work(shared: &Shared<'_>, clips: &Mutex<Receiver<ClipJob>>, events: &SyncSender<Event>) {
     let preprocess = &shared.spec.preprocess;
     // Checked before the threads were started.
     let Ok(preprocessor) = Preprocessor::new(preprocess.clone()) else {
@@ -27,11 +23,7 @@ pub(super) fn work(
             continue;
         }
         let event = match encode(shared, &preprocessor, &job, &mut clip) {
-            Ok(feature) => Event::Clip {
-                video: job.video,
-                span: job.span,
-                feature,
-            },
+            Ok(feature) => Event::Clip { video: job.video, span: job.span, feature },
             Err(reason) => failed(shared, &job, reason),
         };
         if events.send(event).is_err() {
@@ -42,11 +34,7 @@ pub(super) fn work(
 
 fn next(clips: &Mutex<Receiver<ClipJob>>) -> Option<ClipJob> {
     // Nobody can panic while holding this lock.
-    clips
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .recv()
-        .ok()
+    clips.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn encode(
@@ -55,12 +43,8 @@ fn encode(
     job: &ClipJob,
     clip: &mut [f32],
 ) -> Result<Vec<f32>, String> {
-    let frames = job
-        .frames
-        .chunks_exact(shared.spec.preprocess.resized_len());
-    preprocessor
-        .normalise_into(frames, clip)
-        .map_err(|error| error.to_string())?;
+    let frames = job.frames.chunks_exact(shared.spec.preprocess.resized_len());
+    preprocessor.normalise_into(frames, clip).map_err(|error| error.to_string())?;
     // A worker that died would leave the others waiting for its clip.
     let encoded = catch_unwind(AssertUnwindSafe(|| shared.encoder.encode(clip)));
     let feature = encoded
@@ -71,24 +55,14 @@ fn encode(
         return Err(format!("it gave {} values instead of {dim}", feature.len()));
     }
     match feature.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(format!(
-            "value {at} of the feature is {}, not a finite number",
-            feature[at]
-        )),
+        Some(at) => Err(format!("value {at} of the feature is {}, not a finite number", feature[at])),
         None => Ok(feature),
     }
 }
 
 fn failed(shared: &Shared<'_>, job: &ClipJob, reason: String) -> Event {
     let entry = &shared.entries[job.video];
-    let error = DataError::Encode {
-        id: entry.id.clone(),
-        path: entry.path.clone(),
-        clip: job.span.index,
-        reason,
-    };
-    Event::Failed {
-        video: job.video,
-        error,
-    }
+    let error =
+        DataError::Encode { id: entry.id.clone(), path: entry.path.clone(), clip: job.span.index, reason };
+    Event::Failed { video: job.video, error }
 }

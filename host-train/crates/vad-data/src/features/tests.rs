@@ -3,21 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn facts() -> Vec<(String, String)> {
-    vec![
-        ("encoder".to_owned(), "ab\"sha256\":\"cd".to_owned()),
-        ("file".to_owned(), "ef".to_owned()),
-    ]
+    vec![("encoder".to_owned(), "ab\"sha256\":\"cd".to_owned()), ("file".to_owned(), "ef".to_owned())]
 }
 
 fn sample(clips: u64, dim: usize) -> Features {
-    let span = |index| ClipSpan {
-        index,
-        first_frame: FrameIndex(index * 16),
-        frames: 16,
-    };
-    let values = (0..clips as usize * dim)
-        .map(|index| index as f32 * 0.37 - 1.0)
-        .collect();
+    let span = |index| ClipSpan { index, first_frame: FrameIndex(index * 16), frames: 16 };
+    let values = (0..clips as usize * dim).map(|index| index as f32 * 0.37 - 1.0).collect();
     Features {
         dim,
         spans: (0..clips).map(span).collect(),
@@ -30,18 +21,12 @@ fn sample(clips: u64, dim: usize) -> Features {
 #[test]
 fn every_flipped_byte_is_noticed() {
     let bytes = sample(3, 5).to_bytes(&facts()).unwrap();
-    assert_eq!(
-        Features::from_bytes(bytes.clone(), &facts()).unwrap(),
-        sample(3, 5)
-    );
+    assert_eq!(Features::from_bytes(bytes.clone(), &facts()).unwrap(), sample(3, 5));
     for at in 0..bytes.len() {
         for flip in [0x01, 0x20, 0x80, 0xFF, 0x29] {
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
-            assert!(
-                Features::from_bytes(damaged, &facts()).is_err(),
-                "byte {at} ^ {flip:#x}"
-            );
+            assert!(Features::from_bytes(damaged, &facts()).is_err(), "byte {at} ^ {flip:#x}");
         }
     }
 }
@@ -50,10 +35,7 @@ fn every_flipped_byte_is_noticed() {
 fn every_truncation_and_any_longer_file_is_noticed() {
     let bytes = sample(3, 5).to_bytes(&facts()).unwrap();
     for length in 0..bytes.len() {
-        assert!(
-            Features::from_bytes(bytes[..length].to_vec(), &facts()).is_err(),
-            "cut to {length}"
-        );
+        assert!(Features::from_bytes(bytes[..length].to_vec(), &facts()).is_err(), "cut to {length}");
     }
     assert!(Features::from_bytes([bytes, vec![0]].concat(), &facts()).is_err());
 }
@@ -63,11 +45,7 @@ fn other_facts_are_refused() {
     let bytes = sample(1, 2).to_bytes(&facts()).unwrap();
     let mut other = facts();
     other[1].1.push('0');
-    assert!(
-        Features::from_bytes(bytes, &other)
-            .unwrap_err()
-            .contains("`file`")
-    );
+    assert!(Features::from_bytes(bytes, &other).unwrap_err().contains("`file`"));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::DataError;
 use crate::suggest::did_you_mean;
 
 const VIDEO_EXTENSIONS: [&str; 24] = [
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "flv", "wmv",
-    "asf", "ogv", "3gp", "mjpeg", "mjpg", "h264", "264", "h265", "hevc", "y4m", "gif",
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "flv", "wmv", "asf",
+    "ogv", "3gp", "mjpeg", "mjpg", "h264", "264", "h265", "hevc", "y4m", "gif",
 ];
 const MAX_DEPTH: usize = 8;
 
@@ -35,11 +35,7 @@ impl Listing {
         };
         listing.walk(folder, "", 0)?;
         for name in listing.videos.keys() {
-            listing
-                .names
-                .entry(id_of(name).to_owned())
-                .or_default()
-                .push(name.clone());
+            listing.names.entry(id_of(name).to_owned()).or_default().push(name.clone());
         }
         Ok(listing)
     }
@@ -49,10 +45,8 @@ impl Listing {
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             // A name that is not UTF-8 cannot stand in a label file.
-            let Some(name) = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .filter(|name| !name.starts_with('.'))
+            let Some(name) =
+                path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.'))
             else {
                 continue;
             };
@@ -73,11 +67,7 @@ impl Listing {
     /// Finds the video that a label file names, and its id. The reason for a refusal says what to do.
     pub(super) fn claim(&mut self, name: &str) -> Result<(String, PathBuf), String> {
         let name = self.full_name(name)?;
-        let path = self
-            .videos
-            .get(&name)
-            .cloned()
-            .unwrap_or_else(|| self.folder.join(&name));
+        let path = self.videos.get(&name).cloned().unwrap_or_else(|| self.folder.join(&name));
         let id = id_of(&name).to_owned();
         self.claimed.insert(name);
         Ok((id, path))
@@ -97,10 +87,7 @@ impl Listing {
             }
             None => {}
         }
-        if !Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-        {
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(format!(
                 "`{name}` leads out of the folder of videos; write names relative to {}",
                 self.folder.display()
@@ -110,11 +97,7 @@ impl Listing {
         if self.folder.join(name).is_file() {
             return Ok(name.to_owned());
         }
-        let known = self
-            .names
-            .keys()
-            .chain(self.videos.keys())
-            .map(String::as_str);
+        let known = self.names.keys().chain(self.videos.keys()).map(String::as_str);
         let hint = did_you_mean(name, known);
         Err(format!(
             "no video `{name}` in {}{hint} (correct the name, add the file, or remove the line)",
@@ -124,10 +107,7 @@ impl Listing {
 
     /// Names that were not claimed, sorted.
     pub(super) fn into_unclaimed(self) -> Vec<String> {
-        self.videos
-            .into_keys()
-            .filter(|name| !self.claimed.contains(name))
-            .collect()
+        self.videos.into_keys().filter(|name| !self.claimed.contains(name)).collect()
     }
 }
 
@@ -144,9 +124,7 @@ fn holds_images(folder: &Path) -> bool {
 
 fn is_video_name(name: &str) -> bool {
     let extension = Path::new(name).extension().unwrap_or_default();
-    VIDEO_EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
+    VIDEO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The name without the extension of a video file.

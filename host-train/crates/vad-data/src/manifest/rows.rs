@@ -8,14 +8,8 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use crate::suggest::did_you_mean;
 use crate::{DataError, Label, VideoEntry, ranges};
 
-const COLUMNS: [&str; 6] = [
-    "video",
-    "label",
-    "n_frames",
-    "first_abnormal",
-    "last_abnormal",
-    "abnormal_frames",
-];
+const COLUMNS: [&str; 6] =
+    ["video", "label", "n_frames", "first_abnormal", "last_abnormal", "abnormal_frames"];
 const REQUIRED: [&str; 2] = ["video", "label"];
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -41,61 +35,35 @@ impl RowFault {
     pub(super) fn at(self, path: &Path) -> DataError {
         let path = path.to_owned();
         if self.column.is_empty() {
-            return DataError::LabelFile {
-                path,
-                problem: self.problem,
-            };
+            return DataError::LabelFile { path, problem: self.problem };
         }
-        DataError::Label {
-            path,
-            line: self.line,
-            column: self.column,
-            problem: self.problem,
-        }
+        DataError::Label { path, line: self.line, column: self.column, problem: self.problem }
     }
 
     fn header(problem: String) -> Self {
-        Self {
-            line: 1,
-            column: String::new(),
-            problem,
-        }
+        Self { line: 1, column: String::new(), problem }
     }
 }
 
 /// Reads every line, or says what is wrong with the first faulty one.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Row>, RowFault> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let mut reader = ReaderBuilder::new()
-        .flexible(true)
-        .trim(Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(bytes);
-    let header = reader
-        .headers()
-        .map_err(|error| RowFault::header(describe(&error)))?
-        .clone();
+    let mut reader =
+        ReaderBuilder::new().flexible(true).trim(Trim::All).comment(Some(b'#')).from_reader(bytes);
+    let header = reader.headers().map_err(|error| RowFault::header(describe(&error)))?.clone();
     check_header(&header)?;
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| RowFault {
-            line: error
-                .position()
-                .map_or(1, |position| line_of(bytes, position)),
+            line: error.position().map_or(1, |position| line_of(bytes, position)),
             column: "video".to_owned(),
             problem: describe(&error),
         })?;
         if record.len() == 1 && record.get(0).is_some_and(str::is_empty) {
             continue;
         }
-        let line = record
-            .position()
-            .map_or(1, |position| line_of(bytes, position));
-        let fields = Fields {
-            line,
-            header: &header,
-            record: &record,
-        };
+        let line = record.position().map_or(1, |position| line_of(bytes, position));
+        let fields = Fields { line, header: &header, record: &record };
         rows.push(fields.row()?);
     }
     Ok(rows)
@@ -107,10 +75,7 @@ fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
     let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
     let rest = bytes.get(from..).unwrap_or_default();
     let is_skipped = |line: &&[u8]| line.starts_with(b"#") || line.trim_ascii().is_empty();
-    let skipped = rest
-        .split(|&byte| byte == b'\n')
-        .take_while(is_skipped)
-        .count();
+    let skipped = rest.split(|&byte| byte == b'\n').take_while(is_skipped).count();
     position.line() + skipped as u64
 }
 
@@ -131,9 +96,7 @@ fn check_header(header: &StringRecord) -> Result<(), RowFault> {
             )));
         }
         if header.iter().take(at).any(|before| before == name) {
-            return Err(RowFault::header(format!(
-                "the column `{name}` stands twice; keep one"
-            )));
+            return Err(RowFault::header(format!("the column `{name}` stands twice; keep one")));
         }
     }
     for name in REQUIRED {
@@ -164,42 +127,26 @@ impl Fields<'_> {
             return Err(self.fault("video", problem));
         }
         let video = self.get("video").ok_or_else(|| {
-            self.fault(
-                "video",
-                "the name is missing; write the video's file name".to_owned(),
-            )
+            self.fault("video", "the name is missing; write the video's file name".to_owned())
         })?;
         let label = self.label()?;
         let frames = self.number("n_frames")?;
         if frames == Some(0) {
-            return Err(self.fault(
-                "n_frames",
-                "a video without frames cannot be used; remove the line".to_owned(),
-            ));
+            return Err(
+                self.fault("n_frames", "a video without frames cannot be used; remove the line".to_owned())
+            );
         }
         let abnormal = self.abnormal(label, frames)?;
-        Ok(Row {
-            line: self.line,
-            video: video.to_owned(),
-            label,
-            frames,
-            abnormal,
-        })
+        Ok(Row { line: self.line, video: video.to_owned(), label, frames, abnormal })
     }
 
     fn label(&self) -> Result<Label, RowFault> {
         let word = self.get("label").ok_or_else(|| {
-            self.fault(
-                "label",
-                "the label is missing; write `normal` or `abnormal`".to_owned(),
-            )
+            self.fault("label", "the label is missing; write `normal` or `abnormal`".to_owned())
         })?;
         Label::from_word(word).ok_or_else(|| {
             let hint = did_you_mean(word, Label::ALL.map(Label::as_str));
-            self.fault(
-                "label",
-                format!("`{word}` is not a label{hint} (labels are `normal` and `abnormal`)"),
-            )
+            self.fault("label", format!("`{word}` is not a label{hint} (labels are `normal` and `abnormal`)"))
         })
     }
 
@@ -224,37 +171,32 @@ impl Fields<'_> {
         if label == Label::Normal {
             return Err(self.fault(
                 column,
-                "a normal video has no abnormal frames; correct the label or clear the range"
-                    .to_owned(),
+                "a normal video has no abnormal frames; correct the label or clear the range".to_owned(),
             ));
         }
         let last = ranges.last().map_or(0, |range| *range.end());
         if let Some(frames) = frames.filter(|&frames| last >= frames) {
-            let problem = format!(
-                "frame {last} is past the end: frames count from 0 and `n_frames` is {frames}"
-            );
+            let problem =
+                format!("frame {last} is past the end: frames count from 0 and `n_frames` is {frames}");
             return Err(self.fault(column, problem));
         }
         Ok(Some(ranges))
     }
 
     fn single_range(&self) -> Result<Option<RangeInclusive<u64>>, RowFault> {
-        match (
-            self.number("first_abnormal")?,
-            self.number("last_abnormal")?,
-        ) {
+        match (self.number("first_abnormal")?, self.number("last_abnormal")?) {
             (Some(first), Some(last)) => ranges::ordered(first, last)
                 .map(Some)
                 .map_err(|problem| self.fault("first_abnormal", problem)),
             (None, None) => Ok(None),
-            (Some(_), None) => Err(self.fault(
-                "last_abnormal",
-                "missing beside `first_abnormal`; give both or none".to_owned(),
-            )),
-            (None, Some(_)) => Err(self.fault(
-                "first_abnormal",
-                "missing beside `last_abnormal`; give both or none".to_owned(),
-            )),
+            (Some(_), None) => {
+                Err(self
+                    .fault("last_abnormal", "missing beside `first_abnormal`; give both or none".to_owned()))
+            }
+            (None, Some(_)) => {
+                Err(self
+                    .fault("first_abnormal", "missing beside `last_abnormal`; give both or none".to_owned()))
+            }
         }
     }
 
@@ -262,19 +204,14 @@ impl Fields<'_> {
         let Some(text) = self.get("abnormal_frames") else {
             return Ok(None);
         };
-        let ranges =
-            ranges::parse(text).map_err(|problem| self.fault("abnormal_frames", problem))?;
+        let ranges = ranges::parse(text).map_err(|problem| self.fault("abnormal_frames", problem))?;
         Ok(Some(ranges).filter(|ranges| !ranges.is_empty()))
     }
 
     fn number(&self, column: &str) -> Result<Option<u64>, RowFault> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| {
-                self.fault(
-                    column,
-                    format!("`{text}` is not a whole number of 0 or more"),
-                )
-            })
+            text.parse()
+                .map_err(|_| self.fault(column, format!("`{text}` is not a whole number of 0 or more")))
         };
         self.get(column).map(parse).transpose()
     }
@@ -286,11 +223,7 @@ impl Fields<'_> {
     }
 
     fn fault(&self, column: &str, problem: String) -> RowFault {
-        RowFault {
-            line: self.line,
-            column: column.to_owned(),
-            problem,
-        }
+        RowFault { line: self.line, column: column.to_owned(), problem }
     }
 }
 
@@ -299,15 +232,9 @@ impl Fields<'_> {
 pub fn render_labels(entries: &[VideoEntry]) -> String {
     let mut text = "video,label,n_frames,abnormal_frames\n".to_owned();
     for entry in entries {
-        let frames = entry
-            .frames_claimed
-            .map_or_else(String::new, |count| count.to_string());
+        let frames = entry.frames_claimed.map_or_else(String::new, |count| count.to_string());
         let ranges = ranges::render(entry.abnormal.as_deref().unwrap_or_default());
-        text.push_str(&format!(
-            "{},{},{frames},{ranges}\n",
-            quote(&entry.id),
-            entry.label
-        ));
+        text.push_str(&format!("{},{},{frames},{ranges}\n", quote(&entry.id), entry.label));
     }
     text
 }

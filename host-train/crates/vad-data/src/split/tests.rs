@@ -3,47 +3,26 @@ use proptest::prelude::*;
 use super::*;
 
 fn entries(normal: usize, abnormal: usize) -> Vec<VideoEntry> {
-    let normal =
-        (0..normal).map(|index| VideoEntry::new(format!("n{index:03}"), "", Label::Normal));
+    let normal = (0..normal).map(|index| VideoEntry::new(format!("n{index:03}"), "", Label::Normal));
     normal
-        .chain(
-            (0..abnormal).map(|index| VideoEntry::new(format!("a{index:03}"), "", Label::Abnormal)),
-        )
+        .chain((0..abnormal).map(|index| VideoEntry::new(format!("a{index:03}"), "", Label::Abnormal)))
         .collect()
 }
 
-const PED2_PLAN: SplitPlan = SplitPlan {
-    train: Quota::Videos {
-        normal: 4,
-        abnormal: 6,
-    },
-    val: Quota::NONE,
-    test: Quota::Rest,
-};
+const PED2_PLAN: SplitPlan =
+    SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest };
 
 #[test]
 fn counts_are_kept_per_label() {
     let splits = Splits::draw_from(&entries(16, 12), &PED2_PLAN, 7).unwrap();
-    assert_eq!(
-        (
-            splits.train.of(Label::Normal).count(),
-            splits.train.of(Label::Abnormal).count()
-        ),
-        (4, 6)
-    );
-    assert_eq!(
-        (splits.val.len(), splits.test.len(), splits.unused.len()),
-        (0, 18, 0)
-    );
+    assert_eq!((splits.train.of(Label::Normal).count(), splits.train.of(Label::Abnormal).count()), (4, 6));
+    assert_eq!((splits.val.len(), splits.test.len(), splits.unused.len()), (0, 18, 0));
 }
 
 #[test]
 fn a_seed_draws_the_same_for_ever() {
     let splits = Splits::draw_from(&entries(16, 12), &PED2_PLAN, 0).unwrap();
-    assert_eq!(
-        splits.train.ids().collect::<Vec<_>>().join(" "),
-        GOLDEN_SEED_0
-    );
+    assert_eq!(splits.train.ids().collect::<Vec<_>>().join(" "), GOLDEN_SEED_0);
 }
 
 /// Drawn by this implementation when it was written: a change would silently change every published figure.
@@ -53,64 +32,30 @@ const GOLDEN_SEED_0: &str = "a000 a001 a002 a004 a006 a007 n002 n004 n007 n012";
 fn impossible_plans_are_refused_with_figures() {
     let plan = |train, val, test| SplitPlan { train, val, test };
     let cases = [
-        (
-            plan(
-                Quota::Videos {
-                    normal: 99,
-                    abnormal: 1,
-                },
-                Quota::NONE,
-                Quota::Rest,
-            ),
-            "99 more normal videos",
-        ),
+        (plan(Quota::Videos { normal: 99, abnormal: 1 }, Quota::NONE, Quota::Rest), "99 more normal videos"),
         (plan(Quota::Rest, Quota::Rest, Quota::NONE), "two splits"),
-        (
-            plan(Quota::Share(0.8), Quota::Share(0.3), Quota::NONE),
-            "more than 1",
-        ),
-        (
-            plan(Quota::Share(f64::NAN), Quota::NONE, Quota::Rest),
-            "0 to 1",
-        ),
+        (plan(Quota::Share(0.8), Quota::Share(0.3), Quota::NONE), "more than 1"),
+        (plan(Quota::Share(f64::NAN), Quota::NONE, Quota::Rest), "0 to 1"),
         (plan(Quota::Share(-0.1), Quota::NONE, Quota::Rest), "0 to 1"),
         (
-            plan(
-                Quota::Videos {
-                    normal: 4,
-                    abnormal: 0,
-                },
-                Quota::NONE,
-                Quota::Rest,
-            ),
+            plan(Quota::Videos { normal: 4, abnormal: 0 }, Quota::NONE, Quota::Rest),
             "no abnormal video for training",
         ),
     ];
     for (plan, part) in cases {
-        let error = Splits::draw_from(&entries(16, 12), &plan, 0)
-            .unwrap_err()
-            .to_string();
+        let error = Splits::draw_from(&entries(16, 12), &plan, 0).unwrap_err().to_string();
         assert!(error.contains(part), "{plan:?}: {error}");
     }
 }
 
 #[test]
 fn plans_survive_json() {
-    let text =
-        r#"{"train":{"videos":{"normal":4,"abnormal":6}},"val":{"share":0.2},"test":"rest"}"#;
+    let text = r#"{"train":{"videos":{"normal":4,"abnormal":6}},"val":{"share":0.2},"test":"rest"}"#;
     let plan: SplitPlan = serde_json::from_str(text).unwrap();
-    assert_eq!(
-        plan,
-        SplitPlan {
-            val: Quota::Share(0.2),
-            ..PED2_PLAN
-        }
-    );
+    assert_eq!(plan, SplitPlan { val: Quota::Share(0.2), ..PED2_PLAN });
     assert!(
-        serde_json::from_str::<SplitPlan>(
-            r#"{"train":"rest","val":"rest","test":"rest","extra":1}"#
-        )
-        .is_err()
+        serde_json::from_str::<SplitPlan>(r#"{"train":"rest","val":"rest","test":"rest","extra":1}"#)
+            .is_err()
     );
 }
 

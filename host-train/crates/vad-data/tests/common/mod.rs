@@ -27,11 +27,7 @@ impl PixelStats {
     }
 
     pub fn failing_from(fails_from: usize) -> Self {
-        Self {
-            calls: AtomicUsize::new(0),
-            fails_from,
-            version: 1,
-        }
+        Self { calls: AtomicUsize::new(0), fails_from, version: 1 }
     }
 
     pub fn calls(&self) -> usize {
@@ -78,10 +74,7 @@ impl Progress for Record {
     }
 
     fn video_finished(&self, id: &str, outcome: &VideoOutcome) {
-        self.finished
-            .lock()
-            .unwrap()
-            .push((id.to_owned(), outcome.clone()));
+        self.finished.lock().unwrap().push((id.to_owned(), outcome.clone()));
     }
 
     fn notice(&self, text: &str) {
@@ -89,25 +82,13 @@ impl Progress for Record {
     }
 
     fn cancelled(&self) -> bool {
-        self.stop_after
-            .is_some_and(|videos| self.finished.lock().unwrap().len() >= videos)
+        self.stop_after.is_some_and(|videos| self.finished.lock().unwrap().len() >= videos)
     }
 }
 
 pub fn spec(threads: usize) -> ExtractSpec {
-    let preprocess = PreprocessSpec {
-        width_px: 20,
-        height_px: 16,
-        ..PreprocessSpec::i3d()
-    };
-    ExtractSpec {
-        preprocess,
-        clip: ClipSpec {
-            frames: 8,
-            stride: 8,
-        },
-        threads,
-    }
+    let preprocess = PreprocessSpec { width_px: 20, height_px: 16, ..PreprocessSpec::i3d() };
+    ExtractSpec { preprocess, clip: ClipSpec { frames: 8, stride: 8 }, threads }
 }
 
 /// Writes a video whose brightness is its own.
@@ -115,12 +96,9 @@ pub fn write_video(path: &Path, frames: u32, seed: u32) {
     let mut writer = VideoWriter::create(path, 32, 24, 10.0).unwrap();
     for index in 0..frames {
         let shade = |at: u32| ((at * 3 + index * 2 + seed * 31) % 200) as u8;
-        let pixels: Vec<u8> = (0..32 * 24)
-            .flat_map(|at| [shade(at % 32), shade(at / 32), seed as u8])
-            .collect();
-        writer
-            .push(RgbFrame::new(32, 24, &pixels).unwrap())
-            .unwrap();
+        let pixels: Vec<u8> =
+            (0..32 * 24).flat_map(|at| [shade(at % 32), shade(at / 32), seed as u8]).collect();
+        writer.push(RgbFrame::new(32, 24, &pixels).unwrap()).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -131,15 +109,7 @@ pub fn videos(folder: &Path, count: u32) -> Vec<VideoEntry> {
         let id = format!("v{index}");
         let path = folder.join(&id).with_extension("mp4");
         write_video(&path, 20 + 5 * index, index);
-        VideoEntry::new(
-            id,
-            path,
-            if index.is_multiple_of(2) {
-                Label::Normal
-            } else {
-                Label::Abnormal
-            },
-        )
+        VideoEntry::new(id, path, if index.is_multiple_of(2) { Label::Normal } else { Label::Abnormal })
     };
     (0..count).map(make).collect()
 }

@@ -24,8 +24,7 @@ pub(super) fn section(evaluation: &Evaluation) -> String {
     let frame = &evaluation.frame;
     let why = why_undefined(frame.abnormal_frames, frame.normal_frames());
     let share = frame.abnormal_frames as f64 / frame.frames.max(1) as f64;
-    let value =
-        |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |v| format!("{v:.4}"));
+    let value = |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |v| format!("{v:.4}"));
     let roc = Plot {
         name: "ROC curve",
         points: &evaluation.roc,
@@ -57,10 +56,7 @@ pub(super) fn section(evaluation: &Evaluation) -> String {
 impl Plot<'_> {
     fn html(&self, why_undefined: &str) -> String {
         let body = if self.points.is_empty() {
-            format!(
-                "<div class=\"square none\">undefined ({})</div>",
-                Text(why_undefined)
-            )
+            format!("<div class=\"square none\">undefined ({})</div>", Text(why_undefined))
         } else {
             self.square()
         };
@@ -72,18 +68,11 @@ impl Plot<'_> {
     }
 
     fn square(&self) -> String {
-        let line = polyline(
-            self.points
-                .iter()
-                .map(|point| (SIDE * point.x, SIDE * (1.0 - point.y))),
-        );
+        let line = polyline(self.points.iter().map(|point| (SIDE * point.x, SIDE * (1.0 - point.y))));
         let last_x = self.points.last().map_or(0.0, |point| SIDE * point.x);
         let first_x = self.points.first().map_or(0.0, |point| SIDE * point.x);
         let fill = area(&line, first_x, last_x, SIDE);
-        let grid: String = [25, 50, 75]
-            .iter()
-            .map(|at| format!("M{at} 0V100M0 {at}H100"))
-            .collect();
+        let grid: String = [25, 50, 75].iter().map(|at| format!("M{at} 0V100M0 {at}H100")).collect();
         let guess = self.guess.map(|y| short(SIDE * (1.0 - y)));
         let labels: String = ["0", "0.5", "1"]
             .iter()

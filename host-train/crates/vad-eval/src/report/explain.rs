@@ -49,9 +49,7 @@ const FIGURES: [(&str, &str); 9] = [
 ];
 
 pub(super) fn section() -> String {
-    let items: String = FIGURES
-        .iter()
-        .map(|(name, text)| format!("<div><dt>{name}</dt><dd>{text}</dd></div>\n"))
-        .collect();
+    let items: String =
+        FIGURES.iter().map(|(name, text)| format!("<div><dt>{name}</dt><dd>{text}</dd></div>\n")).collect();
     format!("<section><h2>What the figures mean</h2><dl>\n{items}</dl></section>\n")
 }

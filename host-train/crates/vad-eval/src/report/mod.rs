@@ -96,10 +96,7 @@ impl Report {
         let temporary = PathBuf::from(temporary);
         let written = write_synced(&temporary, self.to_html().as_bytes())
             .and_then(|()| fs::rename(&temporary, path))
-            .map_err(|source| ReportError {
-                path: path.to_owned(),
-                source,
-            });
+            .map_err(|source| ReportError { path: path.to_owned(), source });
         if written.is_err() {
             // Best effort: the error that is reported is the first one.
             let _ = fs::remove_file(&temporary);

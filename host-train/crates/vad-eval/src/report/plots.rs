@@ -16,12 +16,8 @@ const MAX_TICKS: usize = 6;
 
 pub(super) fn section(evaluation: &Evaluation) -> String {
     let threshold = f64::from(evaluation.spec.raise_threshold);
-    let plots: String = evaluation
-        .videos
-        .iter()
-        .enumerate()
-        .map(|(index, video)| figure(index, video, threshold))
-        .collect();
+    let plots: String =
+        evaluation.videos.iter().enumerate().map(|(index, video)| figure(index, video, threshold)).collect();
     format!(
         "<section><h2>Scores over time</h2>\
          <p class=\"lead\">The score that the alarm logic compares, clip by clip. An alarm bar reaches from the onset of the event to its \
@@ -68,11 +64,7 @@ fn outcome(video: &VideoResult) -> String {
         let events = plural(figures.events_total, "event");
         parts.push(format!("{} of {events} found", figures.events_found));
     }
-    parts.extend(
-        figures
-            .mean_delay_s
-            .map(|delay_s| format!("delay {}", seconds(delay_s))),
-    );
+    parts.extend(figures.mean_delay_s.map(|delay_s| format!("delay {}", seconds(delay_s))));
     match (video.alarms.len(), figures.false_alarms) {
         (0, _) => parts.push("no alarm".to_owned()),
         (alarms, _) if figures.unknown_videos > 0 => parts.push(plural(alarms as u64, "alarm")),
@@ -89,10 +81,7 @@ fn plural(number: u64, noun: &str) -> String {
 fn drawing(video: &VideoResult, threshold: f64) -> String {
     let mut body = String::new();
     for range in video.abnormal_frames().unwrap_or_default() {
-        let (x, end) = (
-            x_of_frame(video, *range.start()),
-            x_of_frame(video, range.end() + 1),
-        );
+        let (x, end) = (x_of_frame(video, *range.start()), x_of_frame(video, range.end() + 1));
         let _ = write!(
             body,
             "<rect class=\"truth\" x=\"{}\" y=\"0\" width=\"{}\" height=\"100\"><title>abnormal: frames {} to {}</title></rect>",
@@ -104,11 +93,7 @@ fn drawing(video: &VideoResult, threshold: f64) -> String {
     }
     let line = score_path(&video.smoothed, WIDTH, HEIGHT);
     if video.raw != video.smoothed {
-        let _ = write!(
-            body,
-            "<path class=\"raw\" d=\"{}\"/>",
-            score_path(&video.raw, WIDTH, HEIGHT)
-        );
+        let _ = write!(body, "<path class=\"raw\" d=\"{}\"/>", score_path(&video.raw, WIDTH, HEIGHT));
     }
     let y = short(HEIGHT * (1.0 - threshold));
     let _ = write!(
@@ -129,11 +114,7 @@ fn x_of_frame(video: &VideoResult, frame: u64) -> f64 {
 /// The bars of the alarms below the plot.
 fn lane(video: &VideoResult) -> String {
     let judged = video.to_alarms();
-    let bars: String = video
-        .alarms
-        .iter()
-        .map(|alarm| bar(&judged, alarm))
-        .collect();
+    let bars: String = video.alarms.iter().map(|alarm| bar(&judged, alarm)).collect();
     format!("<div class=\"lane\">{bars}</div>")
 }
 
@@ -144,10 +125,7 @@ fn bar(judged: &VideoAlarms, alarm: &AlarmSpan) -> String {
         Some(false) => "false",
         None => "unknown",
     };
-    let (left, right) = (
-        percent(alarm.onset_ms),
-        percent(alarm.cleared_at_ms).min(100.0),
-    );
+    let (left, right) = (percent(alarm.onset_ms), percent(alarm.cleared_at_ms).min(100.0));
     let time = |ms: u64| seconds(ms as f64 / 1_000.0);
     format!(
         "<i class=\"alarm {class}\" style=\"left:{}%;width:{}%\" title=\"alarm: onset {}, raised {}, cleared {}, peak {:.3}\"></i>\

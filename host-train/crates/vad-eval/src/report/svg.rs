@@ -11,25 +11,14 @@ const BINS: usize = 500;
 pub(super) fn polyline(points: impl IntoIterator<Item = (f64, f64)>) -> String {
     let mut path = String::new();
     for (index, (x, y)) in points.into_iter().enumerate() {
-        let _ = write!(
-            path,
-            "{}{} {}",
-            if index == 0 { "M" } else { "L" },
-            short(x),
-            short(y)
-        );
+        let _ = write!(path, "{}{} {}", if index == 0 { "M" } else { "L" }, short(x), short(y));
     }
     path
 }
 
 /// `path` closed down to the line `y = base`, for filling.
 pub(super) fn area(path: &str, x_first: f64, x_last: f64, base: f64) -> String {
-    format!(
-        "{path}L{} {b}L{} {b}Z",
-        short(x_last),
-        short(x_first),
-        b = short(base)
-    )
+    format!("{path}L{} {b}L{} {b}Z", short(x_last), short(x_first), b = short(base))
 }
 
 /// The step line of `scores` (0 to 1, one per frame) in a box of `width` x `height`. Long tracks are drawn as the range
@@ -73,10 +62,8 @@ pub(super) fn tick_step(length: f64, most: usize) -> f64 {
         return 1.0;
     }
     let power = 10_f64.powf(least.log10().floor());
-    let step = [1.0, 2.0, 5.0]
-        .into_iter()
-        .map(|digit| digit * power)
-        .find(|&step| step >= least * (1.0 - 1e-9));
+    let step =
+        [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|&step| step >= least * (1.0 - 1e-9));
     step.unwrap_or(10.0 * power)
 }
 
@@ -86,10 +73,7 @@ mod tests {
 
     #[test]
     fn steps_are_drawn_at_their_frames() {
-        assert_eq!(
-            score_path(&[0.0, 0.0, 1.0, 0.5], 100.0, 10.0),
-            "M0 10L50 10L50 0L75 0L75 5L100 5"
-        );
+        assert_eq!(score_path(&[0.0, 0.0, 1.0, 0.5], 100.0, 10.0), "M0 10L50 10L50 0L75 0L75 5L100 5");
     }
 
     #[test]
@@ -103,18 +87,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        for (length, most, step) in [
-            (18.0, 6, 5.0),
-            (12.0, 6, 2.0),
-            (6.0, 6, 1.0),
-            (3.0, 6, 0.5),
-            (1_000.0, 6, 200.0),
-        ] {
-            assert!(
-                (tick_step(length, most) - step).abs() < 1e-9,
-                "{length}: {}",
-                tick_step(length, most)
-            );
+        for (length, most, step) in
+            [(18.0, 6, 5.0), (12.0, 6, 2.0), (6.0, 6, 1.0), (3.0, 6, 0.5), (1_000.0, 6, 200.0)]
+        {
+            assert!((tick_step(length, most) - step).abs() < 1e-9, "{length}: {}", tick_step(length, most));
         }
         assert_eq!(tick_step(0.0, 6), 1.0);
     }

@@ -9,12 +9,8 @@ use super::plots::badge;
 use super::text::{Text, count, seconds};
 
 pub(super) fn videos(evaluation: &Evaluation) -> String {
-    let rows: String = evaluation
-        .videos
-        .iter()
-        .enumerate()
-        .map(|(index, video)| video_row(index, video))
-        .collect();
+    let rows: String =
+        evaluation.videos.iter().enumerate().map(|(index, video)| video_row(index, video)).collect();
     format!(
         "<section><h2>Videos</h2><div class=\"scroll\"><table><thead><tr><th>Video</th><th>Label</th><th class=\"n\">Length</th><th class=\"n\">Frames</th>\
          <th class=\"n\">Abnormal frames</th><th class=\"n\">Peak score</th><th class=\"n\">Alarms</th><th class=\"n\">Events found</th><th class=\"n\">Delay</th><th class=\"n\">False alarms</th></tr></thead>\
@@ -26,12 +22,7 @@ fn video_row(index: usize, video: &VideoResult) -> String {
     let figures = &video.figures;
     let unknown = figures.unknown_videos > 0;
     let abnormal = video.abnormal_frames();
-    let abnormal = abnormal.map(|ranges| {
-        ranges
-            .iter()
-            .map(|range| range.end() - range.start() + 1)
-            .sum()
-    });
+    let abnormal = abnormal.map(|ranges| ranges.iter().map(|range| range.end() - range.start() + 1).sum());
     let peak = video.smoothed.iter().copied().fold(f32::NAN, f32::max);
     let dash = || "<span class=\"dim\">-</span>".to_owned();
     format!(
@@ -42,11 +33,7 @@ fn video_row(index: usize, video: &VideoResult) -> String {
         seconds(video.frames as f64 / video.frame_rate_hz),
         count(video.frames),
         abnormal.map_or_else(|| "unknown".to_owned(), count),
-        if peak.is_nan() {
-            dash()
-        } else {
-            format!("{peak:.3}")
-        },
+        if peak.is_nan() { dash() } else { format!("{peak:.3}") },
         video.alarms.len(),
         match figures.events_total {
             0 => dash(),
@@ -54,11 +41,7 @@ fn video_row(index: usize, video: &VideoResult) -> String {
         },
         figures.mean_delay_s.map_or_else(dash, seconds),
         if figures.false_alarms > 0 { " bad" } else { "" },
-        if unknown {
-            "unknown".to_owned()
-        } else {
-            count(figures.false_alarms)
-        },
+        if unknown { "unknown".to_owned() } else { count(figures.false_alarms) },
     )
 }
 
@@ -75,10 +58,7 @@ pub(super) fn seeds(seeds: &[SeedFigures]) -> String {
         .collect();
     let spread: String = (0..3)
         .map(|column| {
-            let values: Vec<f64> = seeds
-                .iter()
-                .filter_map(|run| figures(run)[column])
-                .collect();
+            let values: Vec<f64> = seeds.iter().filter_map(|run| figures(run)[column]).collect();
             format!("<td class=\"n\">{}</td>", mean_and_spread(&values))
         })
         .collect();
@@ -108,10 +88,7 @@ fn mean_and_spread(values: &[f64]) -> String {
         return format!("{mean:.4}");
     }
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    format!(
-        "{mean:.4} ± {:.4}",
-        (squares / (values.len() - 1) as f64).sqrt()
-    )
+    format!("{mean:.4} ± {:.4}", (squares / (values.len() - 1) as f64).sqrt())
 }
 
 /// The facts given, and the alarm logic that was replayed.

@@ -16,10 +16,9 @@ impl Tile {
     fn html(&self) -> String {
         let value = match &self.value {
             Ok(value) => format!("<div class=\"value\">{}</div>", Text(value)),
-            Err(why) => format!(
-                "<div class=\"value undefined\">undefined <small>({})</small></div>",
-                Text(why)
-            ),
+            Err(why) => {
+                format!("<div class=\"value undefined\">undefined <small>({})</small></div>", Text(why))
+            }
         };
         format!(
             "<div class=\"tile\"><div class=\"name\">{}</div>{value}<div class=\"hint\">{}</div></div>\n",
@@ -30,11 +29,7 @@ impl Tile {
 }
 
 pub(super) fn headline(report: &Report) -> String {
-    let first: String = alarm_tiles(report)
-        .iter()
-        .chain(&curve_tiles(report))
-        .map(Tile::html)
-        .collect();
+    let first: String = alarm_tiles(report).iter().chain(&curve_tiles(report)).map(Tile::html).collect();
     let second: String = other_tiles(report).iter().map(Tile::html).collect();
     format!(
         "<section aria-label=\"Headline figures\"><div class=\"tiles\">\n{first}</div>\n\
@@ -48,27 +43,17 @@ fn curve_tiles(report: &Report) -> Vec<Tile> {
     let share = frame.abnormal_frames as f64 / frame.frames.max(1) as f64;
     let figure = |name, value: Option<f64>, hint: String| Tile {
         name,
-        value: value
-            .map(|v| format!("{v:.4}"))
-            .ok_or_else(|| why.to_owned()),
+        value: value.map(|v| format!("{v:.4}")).ok_or_else(|| why.to_owned()),
         hint,
     };
     vec![
-        figure(
-            "Frame ROC AUC",
-            frame.roc_auc,
-            "0.5 is guessing, 1 is perfect".to_owned(),
-        ),
+        figure("Frame ROC AUC", frame.roc_auc, "0.5 is guessing, 1 is perfect".to_owned()),
         figure(
             "PR AUC, trapezoidal",
             frame.pr_auc_trapezoid,
             format!("\"AP\" in papers; guessing gives {share:.3}"),
         ),
-        figure(
-            "Average precision, step-wise",
-            frame.average_precision,
-            format!("guessing gives {share:.3}"),
-        ),
+        figure("Average precision, step-wise", frame.average_precision, format!("guessing gives {share:.3}")),
     ]
 }
 
@@ -97,21 +82,17 @@ fn alarm_tiles(report: &Report) -> Vec<Tile> {
             },
             hint: match alarm.unknown_videos {
                 0 => "an alarm covers part of it".to_owned(),
-                videos => format!(
-                    "and {} of {videos} videos without ranges alarmed",
-                    alarm.unknown_videos_alarmed
-                ),
+                videos => {
+                    format!("and {} of {videos} videos without ranges alarmed", alarm.unknown_videos_alarmed)
+                }
             },
         },
         Tile {
             name: "Mean delay",
-            value: alarm
-                .mean_delay_s
-                .map(seconds)
-                .ok_or_else(|| match alarm.events_total {
-                    0 => no_event(),
-                    _ => "no event was met by a new alarm".to_owned(),
-                }),
+            value: alarm.mean_delay_s.map(seconds).ok_or_else(|| match alarm.events_total {
+                0 => no_event(),
+                _ => "no event was met by a new alarm".to_owned(),
+            }),
             hint: delay_hint,
         },
         Tile {
@@ -130,20 +111,11 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
     let frame = &evaluation.frame;
     let why = why_undefined(frame.abnormal_frames, frame.normal_frames());
     let share = |value: Option<f64>, why: &str| {
-        value
-            .map(|v| format!("{:.2} %", 100.0 * v))
-            .ok_or_else(|| why.to_owned())
+        value.map(|v| format!("{:.2} %", 100.0 * v)).ok_or_else(|| why.to_owned())
     };
-    let number = |value: Option<f64>, why: &str| {
-        value
-            .map(|v| format!("{v:.4}"))
-            .ok_or_else(|| why.to_owned())
-    };
-    let tile = |name, value, hint: &str| Tile {
-        name,
-        value,
-        hint: hint.to_owned(),
-    };
+    let number =
+        |value: Option<f64>, why: &str| value.map(|v| format!("{v:.4}")).ok_or_else(|| why.to_owned());
+    let tile = |name, value, hint: &str| Tile { name, value, hint: hint.to_owned() };
     vec![
         tile(
             "FAR at 0.5, all normal frames",
@@ -155,16 +127,8 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
             share(evaluation.far_05_normal_videos, "no normal video"),
             "as MIST's test prints it",
         ),
-        tile(
-            "Score gap",
-            number(frame.score_gap, why),
-            "mean abnormal minus mean normal",
-        ),
-        tile(
-            "RMSE",
-            number(frame.rmse, why),
-            "score against label 0 or 1",
-        ),
+        tile("Score gap", number(frame.score_gap, why), "mean abnormal minus mean normal"),
+        tile("RMSE", number(frame.rmse, why), "score against label 0 or 1"),
         tile(
             "Video ROC AUC",
             number(evaluation.video_roc_auc, "one kind of video only"),
@@ -173,11 +137,7 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
         Tile {
             name: "Labelled frames",
             value: Ok(count(frame.frames)),
-            hint: format!(
-                "{} abnormal, {} videos",
-                count(frame.abnormal_frames),
-                evaluation.videos.len()
-            ),
+            hint: format!("{} abnormal, {} videos", count(frame.abnormal_frames), evaluation.videos.len()),
         },
     ]
 }

@@ -7,11 +7,7 @@ use vad_eval::ScoreTrack;
 pub fn track(video: &str, scores: &[f32]) -> ScoreTrack {
     let sample = |(second, &raw): (usize, &f32)| {
         let start = second as u64 * 1_000;
-        ScoreSample {
-            start: MediaTimeMs(start),
-            end: MediaTimeMs(start + 1_000),
-            raw,
-        }
+        ScoreSample { start: MediaTimeMs(start), end: MediaTimeMs(start + 1_000), raw }
     };
     ScoreTrack {
         video: video.to_owned(),

@@ -59,10 +59,20 @@ fn text(results: &Results, summary: &Summary) -> Result<String> {
     writeln!(page, "| **frame ROC AUC**, {} | **{summary}** |", results.recipe)?;
     writeln!(page, "| average precision | {} |", of(|seed| seed.average_precision))?;
     writeln!(page, "| ROC AUC over videos | {} |", of(|seed| seed.video_auc))?;
-    writeln!(page, "| frame ROC AUC of an oracle that knows the video labels and nothing else | {} |", of(|seed| seed.video_oracle_auc))?;
+    writeln!(
+        page,
+        "| frame ROC AUC of an oracle that knows the video labels and nothing else | {} |",
+        of(|seed| seed.video_oracle_auc)
+    )?;
     writeln!(page, "| time of one training, s | {} |\n", of(|seed| seed.train_s))?;
-    writeln!(page, "For comparison, from other sources: RTFM prints 0.986 with ten crops and I3D-ResNet50 features, and 0.965 with TSN on grey pictures.\n")?;
-    writeln!(page, "## Every seed\n\n| seed | frame AUC | average precision | video AUC | oracle | training videos |\n|---|---|---|---|---|---|")?;
+    writeln!(
+        page,
+        "For comparison, from other sources: RTFM prints 0.986 with ten crops and I3D-ResNet50 features, and 0.965 with TSN on grey pictures.\n"
+    )?;
+    writeln!(
+        page,
+        "## Every seed\n\n| seed | frame AUC | average precision | video AUC | oracle | training videos |\n|---|---|---|---|---|---|"
+    )?;
     for seed in &results.seeds {
         writeln!(
             page,

@@ -9,93 +9,23 @@ fn fault(text: &str) -> RowFault {
 #[test]
 fn faults_name_line_column_and_remedy() {
     let cases = [
-        (
-            "video,label\na,normal\nb,abnromal\n",
-            3,
-            "label",
-            "did you mean `abnormal`?",
-        ),
-        (
-            "video,label\na,normal\n\n# note\nb,\n",
-            5,
-            "label",
-            "missing",
-        ),
+        ("video,label\na,normal\nb,abnromal\n", 3, "label", "did you mean `abnormal`?"),
+        ("video,label\na,normal\n\n# note\nb,\n", 5, "label", "missing"),
         ("video,label\na\n", 2, "label", "missing"),
-        (
-            "video,label\r\na,normal\r\n  \r\n# note\r\n\r\nb,\r\n",
-            6,
-            "label",
-            "missing",
-        ),
-        (
-            "# note\nvideo,label\n\"a\nb\",normal\nc,\n",
-            5,
-            "label",
-            "missing",
-        ),
+        ("video,label\r\na,normal\r\n  \r\n# note\r\n\r\nb,\r\n", 6, "label", "missing"),
+        ("# note\nvideo,label\n\"a\nb\",normal\nc,\n", 5, "label", "missing"),
         ("video,label\n,normal\n", 2, "video", "missing"),
-        (
-            "video,label\na,1\n",
-            2,
-            "label",
-            "labels are `normal` and `abnormal`",
-        ),
+        ("video,label\na,1\n", 2, "label", "labels are `normal` and `abnormal`"),
         ("video,label\na,normal,3\n", 2, "video", "double quotes"),
-        (
-            "video,label,n_frames\na,normal,many\n",
-            2,
-            "n_frames",
-            "whole number",
-        ),
-        (
-            "video,label,n_frames\na,normal,0\n",
-            2,
-            "n_frames",
-            "without frames",
-        ),
-        (
-            "video,label,n_frames\na,normal,-4\n",
-            2,
-            "n_frames",
-            "whole number",
-        ),
-        (
-            "video,label,first_abnormal,last_abnormal\na,abnormal,5,\n",
-            2,
-            "last_abnormal",
-            "both or none",
-        ),
-        (
-            "video,label,first_abnormal,last_abnormal\na,abnormal,,5\n",
-            2,
-            "first_abnormal",
-            "both or none",
-        ),
-        (
-            "video,label,first_abnormal,last_abnormal\na,abnormal,9,5\n",
-            2,
-            "first_abnormal",
-            "swap",
-        ),
-        (
-            "video,label,first_abnormal,last_abnormal\na,normal,1,5\n",
-            2,
-            "first_abnormal",
-            "normal video",
-        ),
-        (
-            "video,label,n_frames,abnormal_frames\na,abnormal,10,3-10\n",
-            2,
-            "abnormal_frames",
-            "count from 0",
-        ),
-        (
-            "video,label,abnormal_frames\na,abnormal,1-3;2-5\n",
-            2,
-            "abnormal_frames",
-            "overlap",
-        ),
+        ("video,label,n_frames\na,normal,many\n", 2, "n_frames", "whole number"),
+        ("video,label,n_frames\na,normal,0\n", 2, "n_frames", "without frames"),
+        ("video,label,n_frames\na,normal,-4\n", 2, "n_frames", "whole number"),
+        ("video,label,first_abnormal,last_abnormal\na,abnormal,5,\n", 2, "last_abnormal", "both or none"),
+        ("video,label,first_abnormal,last_abnormal\na,abnormal,,5\n", 2, "first_abnormal", "both or none"),
+        ("video,label,first_abnormal,last_abnormal\na,abnormal,9,5\n", 2, "first_abnormal", "swap"),
+        ("video,label,first_abnormal,last_abnormal\na,normal,1,5\n", 2, "first_abnormal", "normal video"),
+        ("video,label,n_frames,abnormal_frames\na,abnormal,10,3-10\n", 2, "abnormal_frames", "count from 0"),
+        ("video,label,abnormal_frames\na,abnormal,1-3;2-5\n", 2, "abnormal_frames", "overlap"),
         (
             "video,label,first_abnormal,last_abnormal,abnormal_frames\na,abnormal,1,2,1-2\n",
             2,
@@ -110,40 +40,22 @@ fn faults_name_line_column_and_remedy() {
     ];
     for (text, line, column, part) in cases {
         let fault = fault(text);
-        assert_eq!(
-            (fault.line, fault.column.as_str()),
-            (line, column),
-            "{text:?}: {fault:?}"
-        );
+        assert_eq!((fault.line, fault.column.as_str()), (line, column), "{text:?}: {fault:?}");
         assert!(fault.problem.contains(part), "{text:?}: {fault:?}");
     }
-    assert!(
-        parse(b"video,label\n\xFF\xFE,normal\n")
-            .unwrap_err()
-            .problem
-            .contains("UTF-8")
-    );
+    assert!(parse(b"video,label\n\xFF\xFE,normal\n").unwrap_err().problem.contains("UTF-8"));
 }
 
 #[test]
 fn order_of_columns_spaces_and_byte_order_mark_do_not_matter() {
     let rows = parse(
-        "\u{FEFF}label , video,abnormal_frames\r\nabnormal,\"a, b\", 10-20;40-55\r\nnormal,c,\r\n"
-            .as_bytes(),
+        "\u{FEFF}label , video,abnormal_frames\r\nabnormal,\"a, b\", 10-20;40-55\r\nnormal,c,\r\n".as_bytes(),
     )
     .unwrap();
     assert_eq!(rows[0].video, "a, b");
     assert_eq!(rows[0].abnormal, Some(vec![10..=20, 40..=55]));
-    assert_eq!(
-        rows[1].abnormal,
-        Some(Vec::new()),
-        "a normal video needs no annotation"
-    );
-    assert_eq!(
-        parse(b"video,label\na,abnormal\n").unwrap()[0].abnormal,
-        None,
-        "an abnormal one does"
-    );
+    assert_eq!(rows[1].abnormal, Some(Vec::new()), "a normal video needs no annotation");
+    assert_eq!(parse(b"video,label\na,abnormal\n").unwrap()[0].abnormal, None, "an abnormal one does");
 }
 
 fn ranges_from(steps: &[(u64, u64)]) -> Vec<RangeInclusive<u64>> {
