@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker, StorageConfig};
+use mqtt5::broker::{BrokerConfig, MqttBroker, StorageConfig};
+use tokio::sync::oneshot;
 
 use crate::error::BrokerError;
 
@@ -23,11 +24,13 @@ const CLIENT_QUEUE_LEN: usize = 4_096;
 const MAX_RETAINED: usize = 4_096;
 /// A session that nobody resumes is forgotten after this time.
 const SESSION_EXPIRY: Duration = Duration::from_secs(3_600);
+/// How long open connections may take to close when the hub stops.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running broker; it stops when dropped.
 pub struct EmbeddedBroker {
     address: SocketAddr,
-    shutdown: BrokerShutdownHandle,
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<String>>,
 }
 
@@ -38,12 +41,13 @@ impl EmbeddedBroker {
     /// [`BrokerError`] names the address and the remedy when it cannot be listened on.
     pub fn start(address: SocketAddr) -> Result<Self, BrokerError> {
         let (ready, started) = flume::bounded(1);
+        let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("mqtt-broker".to_owned())
-            .spawn(move || serve(address, &ready))
+            .spawn(move || serve(address, &ready, stopped))
             .map_err(|error| BrokerError::Stopped { reason: error.to_string() })?;
         match started.recv() {
-            Ok(Ok((address, shutdown))) => Ok(Self { address, shutdown, thread: Some(thread) }),
+            Ok(Ok(address)) => Ok(Self { address, stop: Some(stop), thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(BrokerError::Stopped { reason: "its thread ended at once".to_owned() }),
         }
@@ -85,7 +89,7 @@ impl std::fmt::Debug for EmbeddedBroker {
 
 impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
-        self.shutdown.shutdown();
+        drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // The broker logs its own end; a panic there has been printed already.
             drop(thread.join());
@@ -93,10 +97,10 @@ impl Drop for EmbeddedBroker {
     }
 }
 
-type Started = Result<(SocketAddr, BrokerShutdownHandle), BrokerError>;
+type Started = Result<SocketAddr, BrokerError>;
 
-/// Runs the broker to its end and returns what it said last.
-fn serve(address: SocketAddr, ready: &flume::Sender<Started>) -> String {
+/// Runs the broker until `stopped` resolves or it ends by itself, and returns what it said last.
+fn serve(address: SocketAddr, ready: &flume::Sender<Started>, stopped: oneshot::Receiver<()>) -> String {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -105,7 +109,7 @@ fn serve(address: SocketAddr, ready: &flume::Sender<Started>) -> String {
             return reason;
         }
     };
-    runtime.block_on(async {
+    let last = runtime.block_on(async {
         let mut broker = match MqttBroker::with_config(config(address)).await {
             Ok(broker) => broker,
             Err(error) => {
@@ -114,14 +118,16 @@ fn serve(address: SocketAddr, ready: &flume::Sender<Started>) -> String {
                 return reason;
             }
         };
-        let bound = broker.local_addr().unwrap_or(address);
         // The listener is bound: connections queue in the kernel until `run` accepts them.
-        drop(ready.send(Ok((bound, broker.shutdown_handle()))));
-        match broker.run().await {
-            Ok(()) => "it was asked to".to_owned(),
-            Err(error) => error.to_string(),
+        drop(ready.send(Ok(broker.local_addr().unwrap_or(address))));
+        // Not the broker's own shutdown handle: it is deaf until `run` has begun.
+        tokio::select! {
+            result = broker.run() => result.map_or_else(|error| error.to_string(), |()| "it ended by itself".to_owned()),
+            _ = stopped => "it was asked to".to_owned(),
         }
-    })
+    });
+    runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
+    last
 }
 
 fn config(address: SocketAddr) -> BrokerConfig {

@@ -21,16 +21,12 @@ pub struct TestBoard {
 }
 
 impl TestBoard {
-    /// Connects under `client_id` and subscribes to the board's acknowledgements.
+    /// Connects under `client_id`, subscribed to the board's acknowledgements.
     pub fn connect(address: SocketAddr, client_id: &str, name: &str) -> Self {
         let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
         options.set_keep_alive(Duration::from_secs(5)).set_clean_start(true);
         let (client, connection) = Client::new(options, 10_000);
         let mut board = Self { client, connection, name: name.to_owned(), acked: BTreeSet::new(), acks: 0 };
-        board
-            .client
-            .subscribe(format!("{}/{}/{name}/ack/bin", super::PREFIX, super::SITE), QoS::AtLeastOnce)
-            .unwrap();
         board.poll_until("the subscription", |packet| matches!(packet, Packet::SubAck(_)));
         board
     }
@@ -82,6 +78,11 @@ impl TestBoard {
     }
 
     fn note(&mut self, packet: &Packet) {
+        if let Packet::ConnAck(_) = packet {
+            // On every connection: the library forgets its requests when a connection ends.
+            let topic = format!("{}/{}/{}/ack/bin", super::PREFIX, super::SITE, self.name);
+            self.client.try_subscribe(topic, QoS::AtLeastOnce).unwrap();
+        }
         if let Packet::Publish(publish) = packet {
             let Ok(Message::Ack(ack)) = alarm_proto::decode(&publish.payload) else {
                 panic!("something else than an acknowledgement: {publish:?}");

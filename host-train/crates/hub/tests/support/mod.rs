@@ -33,7 +33,7 @@ pub fn alarm(board: &str, counter: u32, seq: u64) -> Alarm {
         event: 1,
         severity: Severity::Warning,
         wall_clock_ms: Some(1_780_000_000_000),
-        uptime_ms: 1_000 * seq,
+        uptime_ms: 1_000 * (seq % 1_000_000),
         onset_media_ms: 500,
         media_ms: 1_500,
         score: 0.75,
