@@ -1,4 +1,5 @@
 //! Every wrong configuration is refused with the file, the line, the key and what to write instead.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

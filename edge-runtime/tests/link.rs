@@ -1,4 +1,5 @@
 //! The link against a real broker: nothing is lost and, after deduplication, nothing comes twice.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! I3D in burn against every stored reference of the Kinetics network.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
 use std::path::{Path, PathBuf};
 

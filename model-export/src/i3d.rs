@@ -9,7 +9,7 @@ use vad_core::{EncoderKind, ModelSpec};
 use crate::ExportError;
 use crate::fold::folded_conv;
 use crate::onnx::{GraphBuilder, int, ints};
-use crate::pool::{PoolForm, max_pool};
+use crate::pool::max_pool;
 use crate::same::{onnx_pads, same};
 use crate::weights::Weights;
 
@@ -90,19 +90,11 @@ pub(crate) struct Volume {
 /// A missing, misshapen or non-finite tensor; a tap that does not exist; a `feature_dim` that is
 /// not the tap's channel count.
 pub fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
-    build(weights_safetensors, spec, PoolForm::Planar)
-}
-
-pub(crate) fn build(
-    weights_safetensors: &[u8],
-    spec: &ModelSpec,
-    form: PoolForm,
-) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
     let EncoderKind::I3dInceptionV1 = spec.encoder.kind;
     let last = tap_stage(&spec.encoder.tap)?;
     let weights = Weights::parse(weights_safetensors)?;
-    let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights, form };
+    let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights };
     let size = [
         usize::from(spec.clip.frames),
         usize::from(spec.preprocess.height_px),
@@ -139,22 +131,37 @@ fn check_feature_dim(spec: &ModelSpec, channels: usize) -> Result<(), ExportErro
 struct Trunk<'a> {
     graph: GraphBuilder,
     weights: Weights<'a>,
-    form: PoolForm,
 }
 
 impl Trunk<'_> {
     fn stage(&mut self, stage: &Stage, x: Volume) -> Result<Volume, ExportError> {
         match *stage {
             Stage::Conv { name, out, kernel, stride } => self.conv(name, &x, out, kernel, stride),
-            Stage::Pool { name, kernel, stride } => {
-                Ok(max_pool(&mut self.graph, self.form, name, &x, kernel, stride))
-            }
+            Stage::Pool { name, kernel, stride } => Ok(max_pool(&mut self.graph, name, &x, kernel, stride)),
             Stage::Mixed { name, channels } => self.mixed(name, &x, channels),
         }
     }
 
     /// Convolution, folded normalisation, ReLU.
     fn conv(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        out: usize,
+        kernel: [usize; 3],
+        stride: [usize; 3],
+    ) -> Result<Volume, ExportError> {
+        let sums = self.linear(unit, x, out, kernel, stride)?;
+        Ok(self.relu(unit, sums))
+    }
+
+    fn relu(&mut self, unit: &str, x: Volume) -> Volume {
+        let name = self.graph.node("Relu", format!("{unit}.relu"), &[&x.name], vec![]);
+        Volume { name, ..x }
+    }
+
+    /// Convolution and folded normalisation.
+    fn linear(
         &mut self,
         unit: &str,
         x: &Volume,
@@ -169,28 +176,31 @@ impl Trunk<'_> {
         let bias = self.graph.floats(format!("{unit}.bias"), &[out], &folded.bias);
         let attributes =
             vec![ints("kernel_shape", kernel), ints("strides", stride), ints("pads", onnx_pads(&axes))];
-        let conv = format!("{unit}.conv");
-        let conv = self.graph.node("Conv", conv, &[&x.name, &weight, &bias], attributes);
-        let name = self.graph.node("Relu", format!("{unit}.relu"), &[&conv], vec![]);
+        let inputs = [x.name.as_str(), &weight, &bias];
+        let name = self.graph.node("Conv", format!("{unit}.conv"), &inputs, attributes);
         Ok(Volume { name, channels: out, size: axes.map(|a| a.out) })
     }
 
     /// The Inception block: four branches, concatenated by channel.
+    ///
+    /// The branches' ReLU stands once behind the concatenation, which is the same function. There it
+    /// also keeps tract from splitting each convolution that follows into one per branch, every one
+    /// of which would pass over the whole output again.
     fn mixed(&mut self, name: &str, x: &Volume, c: [usize; 6]) -> Result<Volume, ExportError> {
         let unit = |branch: usize, layer: &str| format!("{name}.Branch_{branch}.{layer}");
         let one = [1; 3];
-        let b0 = self.conv(&unit(0, "Conv3d_0a_1x1"), x, c[0], one, one)?;
+        let b0 = self.linear(&unit(0, "Conv3d_0a_1x1"), x, c[0], one, one)?;
         let b1 = self.conv(&unit(1, "Conv3d_0a_1x1"), x, c[1], one, one)?;
-        let b1 = self.conv(&unit(1, "Conv3d_0b_3x3"), &b1, c[2], [3; 3], one)?;
+        let b1 = self.linear(&unit(1, "Conv3d_0b_3x3"), &b1, c[2], [3; 3], one)?;
         let b2 = self.conv(&unit(2, "Conv3d_0a_1x1"), x, c[3], one, one)?;
-        let b2 = self.conv(&unit(2, "Conv3d_0b_3x3"), &b2, c[4], [3; 3], one)?;
-        let pool = unit(3, "MaxPool3d_0a_3x3");
-        let b3 = max_pool(&mut self.graph, self.form, &pool, x, [3; 3], one);
-        let b3 = self.conv(&unit(3, "Conv3d_0b_1x1"), &b3, c[5], one, one)?;
+        let b2 = self.linear(&unit(2, "Conv3d_0b_3x3"), &b2, c[4], [3; 3], one)?;
+        let b3 = max_pool(&mut self.graph, &unit(3, "MaxPool3d_0a_3x3"), x, [3; 3], one);
+        let b3 = self.linear(&unit(3, "Conv3d_0b_1x1"), &b3, c[5], one, one)?;
         let branches = [&b0.name, &b1.name, &b2.name, &b3.name].map(String::as_str);
         let axis = vec![int("axis", 1)];
         let concat = self.graph.node("Concat", name.to_owned(), &branches, axis);
-        Ok(Volume { name: concat, channels: c[0] + c[2] + c[4] + c[5], size: x.size })
+        let channels = c[0] + c[2] + c[4] + c[5];
+        Ok(self.relu(name, Volume { name: concat, channels, size: x.size }))
     }
 
     /// Mean over time and space, then the file's bytes.

@@ -12,6 +12,11 @@ pub(crate) struct SameAxis {
     pub(crate) out: usize,
 }
 
+impl SameAxis {
+    /// An axis that the kernel does not reach along; its size plays no part in the pads.
+    pub(crate) const UNPOOLED: Self = Self { before: 0, after: 0, out: 0 };
+}
+
 /// Pads of one axis of `size` elements; `kernel` and `stride` are at least 1.
 pub(crate) fn same_axis(size: usize, kernel: usize, stride: usize) -> SameAxis {
     let out = size.div_ceil(stride);

@@ -37,11 +37,9 @@ pub(super) fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Res
         Layout::Jpeg => jpeg(payload),
         Layout::Yuyv { bytes_per_line } => {
             let width_bytes = (width as usize).div_ceil(2) * 4;
-            lines(payload, size_px, bytes_per_line, width_bytes, |line, rgb| yuyv_line(line, rgb))
+            lines(payload, size_px, bytes_per_line, width_bytes, yuyv_line)
         }
-        Layout::Grey { bytes_per_line } => {
-            lines(payload, size_px, bytes_per_line, width as usize, |line, rgb| grey_line(line, rgb))
-        }
+        Layout::Grey { bytes_per_line } => lines(payload, size_px, bytes_per_line, width as usize, grey_line),
     }
 }
 

@@ -125,7 +125,7 @@ fn acknowledge(client: &Client, seen: &Seen, id: &RecordId) {
     let every = seen.unreliable_every.load(Ordering::SeqCst);
     let copies = match every {
         0 => 1,
-        n if id.seq % n == 0 && seen.copies.lock().unwrap()[id] == 1 => 0,
+        n if id.seq.is_multiple_of(n) && seen.copies.lock().unwrap()[id] == 1 => 0,
         n if id.seq % n == 1 => 2,
         _ => 1,
     };

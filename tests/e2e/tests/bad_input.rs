@@ -1,4 +1,5 @@
 //! Bad input gets an error that names the file and the place, exit code not zero, and leaves nothing half-written.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
 use e2e_tests::{Run, run};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The aarch64 program gives the scores of this machine's, clip by clip. `cargo xtask cross` builds it and runs this
 //! test with its path in `WATCHPOSTD_AARCH64`; the emulator is qemu's user mode.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
 use e2e_tests::{Run, finish, program, run, shared_data};
 use safetensors::tensor::{Dtype, TensorView};

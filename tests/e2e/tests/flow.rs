@@ -1,4 +1,5 @@
 //! From labelled videos to an alarm, with the real programs, on street scenes and on UCSD Ped2.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
 use e2e_tests::{run, shared_data};
 use std::path::Path;

@@ -33,8 +33,10 @@ enum Task {
     },
     /// Build everything and run every test
     Test,
-    /// Formatting, clippy, dependency policy and the project's own habits
+    /// Formatting, clippy and the project's own habits
     Lint,
+    /// Licences, sources and known defects of the dependencies (installs cargo-deny)
+    Deny,
     /// Prove that the shared contracts build without an operating system
     NoStd,
     /// Cross-build the static aarch64 board program and run it under emulation
@@ -51,6 +53,7 @@ fn main() -> Result<()> {
         Task::Demo { args } => demo(&args),
         Task::Test => test(),
         Task::Lint => lint(),
+        Task::Deny => deny(),
         Task::NoStd => no_std(),
         Task::Cross => cross(),
         Task::Gpu => gpu(),
@@ -84,7 +87,10 @@ fn lint() -> Result<()> {
     machine::ensure(&[Need::CCompiler, Need::Libclang])?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    tidy::check()?;
+    tidy::check()
+}
+
+fn deny() -> Result<()> {
     machine::ensure_cargo_tool("cargo-deny")?;
     cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"])?;
     step::advisories()

@@ -147,7 +147,8 @@ fn sizes_that_lie_are_refused_before_anything_is_allocated() {
 
 #[test]
 fn names_must_resolve_once_and_in_order() {
-    let spoils: [(&str, fn(&mut pb::GraphProto)); 9] = [
+    type Spoil = fn(&mut pb::GraphProto);
+    let spoils: [(&str, Spoil); 9] = [
         ("unknown input", |g| g.node[0].input[0] = "nothing".to_owned()),
         ("read before made", |g| g.node.swap(0, 1)),
         ("made twice", |g| g.node[1].output[0] = "mean".to_owned()),
