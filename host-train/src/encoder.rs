@@ -1,6 +1,6 @@
 //! The encoder as extraction sees it, run by either engine.
 //!
-//! Both engines run the same weights and agree within `model_export::EXPORT_F32`; a test says so. Their
+//! Both engines run the same weights, and each is tested against the same reference features. Their
 //! features are cached apart, because the last bits differ.
 
 use crate::backbone::i3d::I3dEncoder;
