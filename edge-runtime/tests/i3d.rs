@@ -1,11 +1,9 @@
 //! The real encoder on the board's path: `replay` gives bit for bit the scores of the library, from the Kinetics weights.
-//!
-//! Needs `i3d/i3d_rgb_kinetics400.safetensors` under `WATCHPOST_SHARED` (default: `../shared/data` beside the workspace).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use common::{stderr, stdout, tiny, watchpostd};
@@ -17,17 +15,6 @@ use vad_video::{FrameBuf, FrameSource};
 
 /// A small picture keeps the test short; the network is the full one.
 const SIDE_PX: u16 = 64;
-
-fn weights() -> Option<Vec<u8>> {
-    let shared = std::env::var_os("WATCHPOST_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let file = shared.join("i3d/i3d_rgb_kinetics400.safetensors");
-    let bytes = std::fs::read(&file).ok();
-    if bytes.is_none() {
-        eprintln!("SKIPPED: no I3D weights at {}; set WATCHPOST_SHARED", file.display());
-    }
-    bytes
-}
 
 /// Head weights from a small recurrence: only their being the same on both sides matters.
 fn head_weights() -> Vec<u8> {
@@ -88,7 +75,8 @@ fn library_scores(bundle: &Bundle, video: &Path) -> Vec<f32> {
 
 #[test]
 fn replay_scores_like_the_library_bit_for_bit() {
-    let Some(i3d) = weights() else { return };
+    let Some(i3d) = golden::kinetics_i3d() else { return };
+    let i3d = std::fs::read(i3d).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let bundle = bundle(&folder.path().join("bundle"), &i3d);
     let video = folder.path().join("ramp.mp4");

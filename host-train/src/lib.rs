@@ -22,5 +22,6 @@ pub mod recipe;
 pub mod rng;
 pub mod run;
 pub mod sampling;
+pub mod shared_data;
 pub mod tensors;
 pub mod weights;

@@ -1,24 +1,13 @@
 //! I3D in burn against every stored reference of the Kinetics network.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
-use std::path::{Path, PathBuf};
+mod support;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use golden::{Case, assert_close, cases};
+use golden::{Case, assert_close, cases, kinetics_i3d};
+use support::numbers;
 use watchpost::backbone::i3d::{I3d, global_average};
 use watchpost::tensors;
-
-/// The weights: `WATCHPOST_I3D_WEIGHTS`, or the shared folder beside the repository.
-fn weights() -> Option<PathBuf> {
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/i3d/i3d_rgb_kinetics400.safetensors");
-    let path = std::env::var_os("WATCHPOST_I3D_WEIGHTS").map_or(beside, PathBuf::from);
-    if path.is_file() {
-        return Some(path);
-    }
-    eprintln!("\n*** NOT TESTED: no I3D weights at {}; set WATCHPOST_I3D_WEIGHTS ***\n", path.display());
-    None
-}
 
 /// Pixels `[T, H, W, 3]` of 0..=255 as a clip `[1, 3, T, H, W]` of -1..=1.
 fn clip(case: &Case, device: &Device) -> Tensor<5> {
@@ -27,10 +16,6 @@ fn clip(case: &Case, device: &Device) -> Tensor<5> {
     let values: Vec<f32> = pixels.data.iter().map(|pixel| f32::from(*pixel) / 127.5 - 1.0).collect();
     let [t, h, w] = [pixels.shape[0], pixels.shape[1], pixels.shape[2]];
     Tensor::<5>::from_data(TensorData::new(values, [1, t, h, w, 3]), device).permute([0, 4, 1, 2, 3])
-}
-
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 fn best_five(logits: &[f32]) -> Vec<usize> {
@@ -42,9 +27,7 @@ fn best_five(logits: &[f32]) -> Vec<usize> {
 
 #[test]
 fn every_stored_clip_gives_the_reference_maps_features_and_classes() {
-    let Some(path) = weights() else {
-        return;
-    };
+    let Some(path) = kinetics_i3d() else { return };
     let device = Device::flex();
     let (arrays, _) = tensors::load(&path).unwrap();
     let network = I3d::from_arrays(&arrays, "weights", &device).unwrap();

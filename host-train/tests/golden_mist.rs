@@ -1,9 +1,12 @@
 //! Every stored reference of MIST stage I, by prefix: cases dropped into the folder are found without a change here.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
+mod support;
+
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Case, Tolerance, assert_close, cases};
+use support::{check_scalar, group, numbers};
 use watchpost::loss::mil_ranking::{self, RankingWeights};
 use watchpost::model::mist_generator::MistGenerator;
 use watchpost::optim::adagrad::{Adagrad, AdagradConfig};
@@ -11,18 +14,6 @@ use watchpost::optim::clip::{clip_global_norm, global_norm};
 use watchpost::pseudo_label;
 use watchpost::sampling::SubBags;
 use watchpost::tensors::{Array, Arrays};
-
-/// Arrays of a case whose names start with `prefix`, without it.
-fn group(case: &Case, prefix: &str) -> Arrays {
-    let member = |name: &str| {
-        let array = case.f32(name);
-        let short = name.strip_prefix(prefix)?.to_owned();
-        Some((short, Array { shape: array.shape, values: array.data }))
-    };
-    let names: Vec<String> =
-        case.array_names().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect();
-    names.iter().filter_map(|name| member(name)).collect()
-}
 
 fn weights_of(case: &Case) -> RankingWeights {
     let value = |keys: &[&str], otherwise: f64| {
@@ -65,17 +56,6 @@ fn halves(
     let (normal, abnormal) =
         (scores.clone().narrow(0, 0, pairs), scores.clone().narrow(0, pairs, bags - pairs));
     (scores, normal, abnormal)
-}
-
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-/// Compares one number with a stored scalar, if the case has it.
-fn check_scalar(case: &Case, key: &str, got: f32) {
-    if case.has(key) {
-        assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
-    }
 }
 
 fn topk(case: &Case) -> usize {

@@ -11,7 +11,7 @@ mod error;
 mod fold;
 mod i3d;
 mod mlp;
-mod onnx;
+pub mod onnx;
 mod parity;
 mod pool;
 mod same;

@@ -1,7 +1,8 @@
 //! A small writer of ONNX graphs: nodes in order, initialisers beside them.
 //!
-//! Only what the two exported graphs need. Each node has one output, named like the node, so a
-//! load error on the board names the layer.
+//! Only what the exported graphs need. Each node has one output, named like the node, so a
+//! load error on the board names the layer. Public for tests, which write graphs whose arithmetic
+//! fits in a line.
 
 use prost::Message;
 use tract_onnx::pb;
@@ -13,35 +14,36 @@ const IR_VERSION: i64 = 7;
 const OPSET_VERSION: i64 = 13;
 
 /// A graph under construction.
-pub(crate) struct GraphBuilder {
+pub struct GraphBuilder {
     graph: pb::GraphProto,
 }
 
 impl GraphBuilder {
-    pub(crate) fn new(name: &str) -> Self {
+    /// An empty graph.
+    pub fn new(name: &str) -> Self {
         let graph = pb::GraphProto { name: name.to_owned(), ..Default::default() };
         Self { graph }
     }
 
     /// Declares the single f32 input.
-    pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> String {
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> String {
         self.graph.input.push(value_info(name, shape));
         name.to_owned()
     }
 
     /// Declares an f32 output produced by the node of that name.
-    pub(crate) fn output(&mut self, name: &str, shape: &[usize]) {
+    pub fn output(&mut self, name: &str, shape: &[usize]) {
         self.graph.output.push(value_info(name, shape));
     }
 
     /// Adds a constant f32 tensor, row-major.
-    pub(crate) fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+    pub fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.constant(name, shape, pb::tensor_proto::DataType::Float, raw_data)
     }
 
     /// Adds a constant vector of integers (shapes of `Reshape`).
-    pub(crate) fn integers(&mut self, name: String, values: &[i64]) -> String {
+    pub fn integers(&mut self, name: String, values: &[i64]) -> String {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.constant(name, &[values.len()], pb::tensor_proto::DataType::Int64, raw_data)
     }
@@ -64,26 +66,26 @@ impl GraphBuilder {
     }
 
     /// Appends a node and returns the name of its output, which is the node's own name.
-    pub(crate) fn node(
+    pub fn node(
         &mut self,
         op_type: &str,
         name: String,
         inputs: &[&str],
-        attribute: Vec<pb::AttributeProto>,
+        attributes: Vec<Attribute>,
     ) -> String {
         self.graph.node.push(pb::NodeProto {
             op_type: op_type.to_owned(),
             name: name.clone(),
             input: inputs.iter().map(|&i| i.to_owned()).collect(),
             output: vec![name.clone()],
-            attribute,
+            attribute: attributes.into_iter().map(|attribute| attribute.0).collect(),
             ..Default::default()
         });
         name
     }
 
     /// Serialises the model. The same calls give the same bytes.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         let model = pb::ModelProto {
             ir_version: IR_VERSION,
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
@@ -96,24 +98,27 @@ impl GraphBuilder {
     }
 }
 
+/// A named setting of a node.
+pub struct Attribute(pb::AttributeProto);
+
 /// An attribute holding a list of integers.
-pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> pb::AttributeProto {
-    pb::AttributeProto {
+pub fn ints(name: &str, values: impl IntoIterator<Item = usize>) -> Attribute {
+    Attribute(pb::AttributeProto {
         name: name.to_owned(),
         r#type: pb::attribute_proto::AttributeType::Ints as i32,
         ints: values.into_iter().map(|v| v as i64).collect(),
         ..Default::default()
-    }
+    })
 }
 
 /// An attribute holding one integer.
-pub(crate) fn int(name: &str, value: i64) -> pb::AttributeProto {
-    pb::AttributeProto {
+pub fn int(name: &str, value: i64) -> Attribute {
+    Attribute(pb::AttributeProto {
         name: name.to_owned(),
         r#type: pb::attribute_proto::AttributeType::Int as i32,
         i: value,
         ..Default::default()
-    }
+    })
 }
 
 fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {

@@ -116,7 +116,7 @@ fn parity_holds_and_breaks(bundle: &Bundle) {
 
 #[test]
 fn a_bundle_of_the_kinetics_weights_scores_frames_as_the_graphs_do() {
-    let Some(weights) = common::kinetics_weights() else {
+    let Some(weights) = golden::kinetics_i3d() else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();

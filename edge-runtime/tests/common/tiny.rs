@@ -4,9 +4,7 @@
 use std::path::Path;
 
 use model_bundle::{Bundle, BundleDraft};
-use prost::Message;
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use model_export::onnx::{GraphBuilder, int, ints};
 use vad_core::{ModelSpec, RgbFrame};
 use vad_video::VideoWriter;
 
@@ -66,81 +64,30 @@ pub fn event_video(path: &Path, clips: usize, first_bright_clip: usize, bright_c
 }
 
 fn encoder() -> Vec<u8> {
-    let spec = spec();
-    let shape = [1, 3, usize::from(spec.clip.frames), 16, 16];
-    let mut mean = node("ReduceMean", &["clip"], "mean");
-    mean.attribute = vec![
-        pb::AttributeProto { name: "axes".into(), r#type: 7, ints: vec![2, 3, 4], ..Default::default() },
-        pb::AttributeProto { name: "keepdims".into(), r#type: 2, i: 0, ..Default::default() },
-    ];
     let mut spread = vec![0.0; 3 * FEATURES];
     for channel in 0..3 {
         spread[channel * FEATURES] = 1.0 / 3.0;
     }
-    let nodes = vec![mean, node("Gemm", &["mean", "spread", "zero"], "feature")];
-    let constants =
-        vec![tensor("spread", &[3, FEATURES], &spread), tensor("zero", &[FEATURES], &vec![0.0; FEATURES])];
-    model(("clip", &shape), ("feature", &[1, FEATURES]), nodes, constants)
+    let mut graph = GraphBuilder::new("encoder");
+    let clip = graph.input("clip", &[1, 3, usize::from(spec().clip.frames), 16, 16]);
+    let axes = vec![ints("axes", [2, 3, 4]), int("keepdims", 0)];
+    let mean = graph.node("ReduceMean", "mean".to_owned(), &[&clip], axes);
+    let spread = graph.floats("spread".to_owned(), &[3, FEATURES], &spread);
+    let zero = graph.floats("zero".to_owned(), &[FEATURES], &[0.0; FEATURES]);
+    let feature = graph.node("Gemm", "feature".to_owned(), &[&mean, &spread, &zero], Vec::new());
+    graph.output(&feature, &[1, FEATURES]);
+    graph.into_bytes()
 }
 
 fn head() -> Vec<u8> {
     let mut weight = vec![0.0; FEATURES];
     weight[0] = SLOPE;
-    let nodes =
-        vec![node("Gemm", &["feature", "weight", "bias"], "logit"), node("Sigmoid", &["logit"], "score")];
-    let constants = vec![tensor("weight", &[FEATURES, 1], &weight), tensor("bias", &[1], &[0.0])];
-    model(("feature", &[1, FEATURES]), ("score", &[1, 1]), nodes, constants)
-}
-
-fn node(op_type: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
-    pb::NodeProto {
-        op_type: op_type.into(),
-        name: output.into(),
-        input: inputs.iter().map(ToString::to_string).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    }
-}
-
-fn tensor(name: &str, shape: &[usize], values: &[f32]) -> pb::TensorProto {
-    pb::TensorProto {
-        name: name.into(),
-        dims: shape.iter().map(|&d| d as i64).collect(),
-        data_type: pb::tensor_proto::DataType::Float as i32,
-        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ..Default::default()
-    }
-}
-
-fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {
-    let dim =
-        |&d: &usize| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() };
-    let shape = pb::TensorShapeProto { dim: shape.iter().map(dim).collect() };
-    let tensor =
-        pb::type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape: Some(shape) };
-    let value = pb::type_proto::Value::TensorType(tensor);
-    pb::ValueInfoProto {
-        name: name.into(),
-        r#type: Some(pb::TypeProto { value: Some(value), ..Default::default() }),
-        ..Default::default()
-    }
-}
-
-fn model(
-    input: (&str, &[usize]),
-    output: (&str, &[usize]),
-    node: Vec<pb::NodeProto>,
-    initializer: Vec<pb::TensorProto>,
-) -> Vec<u8> {
-    let graph = pb::GraphProto {
-        name: "tiny".into(),
-        node,
-        initializer,
-        input: vec![value_info(input.0, input.1)],
-        output: vec![value_info(output.0, output.1)],
-        ..Default::default()
-    };
-    let opset = pb::OperatorSetIdProto { domain: String::new(), version: 13 };
-    pb::ModelProto { ir_version: 7, graph: Some(graph), opset_import: vec![opset], ..Default::default() }
-        .encode_to_vec()
+    let mut graph = GraphBuilder::new("head");
+    let feature = graph.input("feature", &[1, FEATURES]);
+    let weight = graph.floats("weight".to_owned(), &[FEATURES, 1], &weight);
+    let bias = graph.floats("bias".to_owned(), &[1], &[0.0]);
+    let logit = graph.node("Gemm", "logit".to_owned(), &[&feature, &weight, &bias], Vec::new());
+    let score = graph.node("Sigmoid", "score".to_owned(), &[&logit], Vec::new());
+    graph.output(&score, &[1, 1]);
+    graph.into_bytes()
 }

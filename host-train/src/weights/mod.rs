@@ -16,6 +16,7 @@ use thiserror::Error;
 use vad_data::hex;
 
 use crate::atomic_file::{self, WriteError};
+use crate::shared_data;
 
 /// File name of the I3D weights wherever they are kept.
 pub const I3D_FILE: &str = "i3d_rgb_kinetics400.safetensors";
@@ -131,9 +132,7 @@ fn digest_of_bytes(bytes: &[u8], path: &Path) -> Result<String, WeightsError> {
 }
 
 fn default_places() -> Vec<PathBuf> {
-    let shared =
-        std::env::var_os("WATCHPOST_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
-    vec![shared.join("data/i3d").join(I3D_FILE), cache_path()]
+    vec![shared_data::folder().join("i3d").join(I3D_FILE), cache_path()]
 }
 
 fn download(into: &Path) -> Result<PathBuf, WeightsError> {

@@ -7,8 +7,6 @@
     reason = "test support; each test file uses a part of it"
 )]
 
-use std::path::{Path, PathBuf};
-
 use golden::hashed_values;
 use safetensors::tensor::{Dtype, TensorView};
 use vad_core::{ClipSpec, ModelSpec};
@@ -105,22 +103,9 @@ pub fn i3d_tensors() -> Tensors {
     tensors
 }
 
-/// The Kinetics weights, or `None` after saying so loudly.
-pub fn kinetics_weights() -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let shared = std::env::var_os("WATCHPOST_SHARED").map(PathBuf::from);
-    let roots = [shared, Some(workspace.join("../shared")), Some(workspace.join("shared"))];
-    let file = "data/i3d/i3d_rgb_kinetics400.safetensors";
-    let found = roots.into_iter().flatten().map(|root| root.join(file)).find(|p| p.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: no {file} under WATCHPOST_SHARED or ../shared; set WATCHPOST_SHARED");
-    }
-    found
-}
-
-/// The Kinetics weights where `xtask` or the environment puts them, read.
+/// The Kinetics weights read.
 pub fn kinetics_bytes() -> Option<Vec<u8>> {
-    kinetics_weights().map(|path| std::fs::read(path).unwrap())
+    golden::kinetics_i3d().map(|path| std::fs::read(path).unwrap())
 }
 
 /// Moving coloured gradients: frame `index` of a synthetic camera, packed RGB.

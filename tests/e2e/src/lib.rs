@@ -3,7 +3,7 @@
 //! Programs are taken from the folder that holds the running test, so that a test never mixes builds.
 #![allow(clippy::panic, clippy::expect_used, reason = "test support: a broken set-up must stop the test")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// A program of this workspace, built beside the running test.
@@ -78,19 +78,4 @@ pub fn finish(command: &mut Command) -> Run {
         stdout: String::from_utf8_lossy(&stdout).into_owned(),
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
     }
-}
-
-/// `data/NAME` of the shared folder, or a loud word and `None`.
-pub fn shared_data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("WATCHPOST_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = root.join("data").join(name);
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!(
-        "\n*** SKIPPED: {} is absent; set WATCHPOST_SHARED to the folder that holds data/{name} ***\n",
-        path.display()
-    );
-    None
 }

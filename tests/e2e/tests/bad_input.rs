@@ -81,7 +81,7 @@ fn a_label_for_a_video_that_is_not_there_names_both() {
 
 /// Without the I3D weights the extraction would stop for their lack, and the test would show nothing.
 fn have_weights() -> bool {
-    e2e_tests::shared_data("i3d").is_some()
+    golden::kinetics_i3d().is_some()
 }
 
 fn extract_with(damage: impl Fn(&Path), name: &str) {
@@ -92,7 +92,7 @@ fn extract_with(damage: impl Fn(&Path), name: &str) {
     damage(&folder.path().join(format!("{name}.mp4")));
     index(folder.path(), &folder.path().join("labels.csv"), work.path()).expect_success();
     let work_option = format!("--work={}", work.path().display());
-    let weights = e2e_tests::shared_data("i3d").unwrap().join("i3d_rgb_kinetics400.safetensors");
+    let weights = golden::kinetics_i3d().unwrap();
     let weights = format!("--weights={}", weights.display());
     run("watchpost", &["extract", &work_option, &weights]).expect_refusal(&[name]);
     let kept = run("watchpost", &["extract", &work_option, &weights, "--keep-going"]).expect_success();
@@ -164,7 +164,7 @@ fn training_before_extraction_names_the_remedy() {
     }
     let work = tempfile::tempdir().unwrap();
     index(footage(), &footage().join("labels.csv"), work.path()).expect_success();
-    let weights = e2e_tests::shared_data("i3d").unwrap().join("i3d_rgb_kinetics400.safetensors");
+    let weights = golden::kinetics_i3d().unwrap();
     run(
         "watchpost",
         &["train", "--work", work.path().to_str().unwrap(), "--weights", weights.to_str().unwrap()],

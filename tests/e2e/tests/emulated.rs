@@ -2,7 +2,8 @@
 //! test with its path in `WATCHPOSTD_AARCH64`; the emulator is qemu's user mode.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
-use e2e_tests::{Run, finish, program, run, shared_data};
+use e2e_tests::{Run, finish, program, run};
+use golden::kinetics_i3d;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,9 +22,9 @@ fn emulated_scores_equal_native_ones() {
         );
         return;
     };
-    let Some(weights) = shared_data("i3d") else { return };
+    let Some(weights) = kinetics_i3d() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let bundle = small_bundle(&weights.join("i3d_rgb_kinetics400.safetensors"), folder.path());
+    let bundle = small_bundle(&weights, folder.path());
     let out = folder.path().join("scenes");
     run(
         "watchpost",

@@ -1,7 +1,8 @@
 //! From labelled videos to an alarm, with the real programs, on street scenes and on UCSD Ped2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
-use e2e_tests::{run, shared_data};
+use e2e_tests::run;
+use golden::{kinetics_i3d, shared_data};
 use std::path::Path;
 
 /// The board and the evaluation score the same clips within this. Both run the encoder in tract; the head runs in burn
@@ -14,9 +15,8 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn the_demo_ends_with_an_alarm_inside_the_true_interval() {
-    let Some(weights) = shared_data("i3d") else { return };
+    let Some(weights) = kinetics_i3d() else { return };
     let work = tempfile::tempdir().unwrap();
-    let weights = weights.join("i3d_rgb_kinetics400.safetensors");
     let demo = run("watchpost", &["demo", "--work", &text(work.path()), "--weights", &text(&weights)])
         .expect_success();
     println!("{}", demo.stdout);
@@ -38,11 +38,11 @@ fn damaged_bundle_is_refused(bundle: &Path, video: &Path) {
 
 #[test]
 fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
-    let (Some(weights), Some(ped2)) = (shared_data("i3d"), shared_data("ped2")) else { return };
+    let (Some(weights), Some(ped2)) = (kinetics_i3d(), shared_data("ped2")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("work");
     let bundle = folder.path().join("bundle");
-    let weights = format!("--weights={}", weights.join("i3d_rgb_kinetics400.safetensors").display());
+    let weights = format!("--weights={}", weights.display());
     let videos = few_videos(&ped2, folder.path());
     let labels = videos.join("labels.csv");
     let work_option = format!("--work={}", work.display());

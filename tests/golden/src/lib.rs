@@ -14,7 +14,7 @@
 //!
 //! The cases of this crate's `cases` folder are always there. The folder that the environment variable `GOLDEN_DIR`
 //! names (absolute, or relative to the workspace root) is laid over it: its further cases are added, and a case of the
-//! same name replaces the one kept here.
+//! same name replaces the one kept here. [`shared_data`] finds what is too large or not ours to keep here.
 #![deny(missing_docs)]
 #![allow(
     clippy::panic,
@@ -28,6 +28,7 @@ mod case;
 mod close;
 mod discover;
 mod hashed;
+mod shared;
 mod tolerance;
 
 pub use array::Array;
@@ -35,4 +36,5 @@ pub use case::Case;
 pub use close::{Mismatch, Number, assert_close, compare};
 pub use discover::{cases, cases_in};
 pub use hashed::hashed_values;
+pub use shared::{kinetics_i3d, shared_data};
 pub use tolerance::Tolerance;

@@ -64,13 +64,13 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     }
 }
 
-/// Installs a cargo subcommand from the crates registry if it is missing.
-pub fn ensure_cargo_tool(name: &str) -> Result<()> {
+/// Installs a cargo subcommand from the crates registry if it is missing; unoptimised, which builds it in a minute.
+pub fn ensure_cargo_tool(name: &str, version: &str) -> Result<()> {
     if on_path(name) {
         return Ok(());
     }
-    eprintln!("xtask: installing {name}");
-    crate::step::cargo(&["install", "--locked", name])
+    eprintln!("xtask: installing {name} {version}");
+    crate::step::cargo(&["install", "--locked", "--debug", "--version", version, name])
 }
 
 /// Adds the standard library of a compilation target if rustup has not done so already.

@@ -33,7 +33,7 @@ enum Task {
     },
     /// Build everything and run every test
     Test,
-    /// Formatting, clippy and the project's own habits
+    /// Formatting, clippy with every training device compiled in, the project's own habits, and `deny`
     Lint,
     /// Licences, sources and known defects of the dependencies (installs cargo-deny)
     Deny,
@@ -41,8 +41,6 @@ enum Task {
     NoStd,
     /// Cross-build the static aarch64 board program and run it under emulation
     Cross,
-    /// Compile the GPU training features without a GPU
-    Gpu,
     /// Print the size of what goes onto a board, beside its budget
     Size,
 }
@@ -56,7 +54,6 @@ fn main() -> Result<()> {
         Task::Deny => deny(),
         Task::NoStd => no_std(),
         Task::Cross => cross(),
-        Task::Gpu => gpu(),
         Task::Size => size::report(),
     }
 }
@@ -74,24 +71,29 @@ fn test() -> Result<()> {
     machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Libclang, Need::Mosquitto])?;
     machine::say_what_data_is_missing();
     build()?;
-    cargo(&["test", "--workspace", "--no-fail-fast"])
+    cargo(&[&["test", "--no-fail-fast"], SELECTION].concat())
 }
 
 /// One selection for demo, tests and fault tests, so that none builds anything twice: cargo unites features over what
-/// is selected, and development dependencies count.
+/// is selected, and development dependencies count. The compatibility backend is in it for its test.
+pub const SELECTION: &[&str] = &["--workspace", "--features", "watchpost/ndarray"];
+
 fn build() -> Result<()> {
-    cargo(&["build", "--workspace", "--all-targets"])
+    cargo(&[&["build", "--all-targets"], SELECTION].concat())
 }
 
 fn lint() -> Result<()> {
     machine::ensure(&[Need::CCompiler, Need::Libclang])?;
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    tidy::check()
+    // Shows that every device compiles, on a machine without a graphics card or its tool kit.
+    let devices = "watchpost/ndarray,watchpost/wgpu,watchpost/cuda";
+    cargo(&["clippy", "--workspace", "--all-targets", "--features", devices, "--", "-D", "warnings"])?;
+    tidy::check()?;
+    deny()
 }
 
 fn deny() -> Result<()> {
-    machine::ensure_cargo_tool("cargo-deny")?;
+    machine::ensure_cargo_tool("cargo-deny", "0.20.2")?;
     cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"])?;
     step::advisories()
 }
@@ -115,11 +117,4 @@ fn cross() -> Result<()> {
     )?;
     build()?;
     step::replay_under_emulation(&board)
-}
-
-fn gpu() -> Result<()> {
-    cargo(&["check", "-p", "watchpost", "--features", "wgpu"])?;
-    // cubecl-llvm's build script downloads LLVM; the stand-in selects the driver's own compiler instead.
-    let stand_in = "patch.crates-io.cubecl-llvm.path=\"host-train/stubs/cubecl-llvm\"";
-    cargo(&["--config", stand_in, "check", "-p", "watchpost", "--features", "cuda"])
 }

@@ -68,7 +68,9 @@ pub fn replay_under_emulation(board: &Path) -> Result<()> {
     ensure!(script.is_file(), "{} is missing", script.display());
     let mut command = Command::new("cargo");
     command
-        .args(["test", "-p", "e2e-tests", "--test", "emulated", "--", "--nocapture"])
+        .arg("test")
+        .args(crate::SELECTION)
+        .args(["--test", "emulated", "--", "--nocapture"])
         .env("WATCHPOSTD_AARCH64", board);
     run("replay under qemu-aarch64", &mut command)
 }

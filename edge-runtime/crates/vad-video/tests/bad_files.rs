@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{WIDTH_PX, count_frames, error_of, ffmpeg, ped2, write_video};
+use common::{WIDTH_PX, count_frames, error_of, ffmpeg, write_video};
+use golden::shared_data;
 use vad_video::{FrameSource, VideoError};
 
 fn assert_names_file(error: &VideoError, name: &str) {
@@ -179,9 +180,7 @@ fn reading_on_after_an_error_stays_an_error() {
 
 #[test]
 fn cut_ped2_footage_is_an_error() {
-    let Some(data) = ped2("cut_ped2_footage_is_an_error") else {
-        return;
-    };
+    let Some(data) = shared_data("ped2") else { return };
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("Test001.mp4");
     std::fs::copy(data.join("Test001.mp4"), &copy).unwrap();

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{HEIGHT_PX, WIDTH_PX, count_frames, ffmpeg, ped2, picture, write_video};
+use common::{HEIGHT_PX, WIDTH_PX, count_frames, ffmpeg, picture, write_video};
+use golden::shared_data;
 use vad_core::RgbFrame;
 use vad_video::{FrameBuf, FrameSource, VideoError, VideoWriter};
 
@@ -222,9 +223,7 @@ fn impossible_videos_are_refused_before_writing() {
 
 #[test]
 fn ped2_is_read_in_full() {
-    let Some(folder) = ped2("ped2_is_read_in_full") else {
-        return;
-    };
+    let Some(folder) = shared_data("ped2") else { return };
     for (name, frames) in [("Test001", 180), ("Test003", 150), ("Train001", 120)] {
         let path = folder.join(name).with_extension("mp4");
         let source = FrameSource::open(&path).unwrap();

@@ -6,7 +6,8 @@ mod common;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use common::{PixelStats, Record, ped2, spec, videos};
+use common::{PixelStats, Record, spec, videos};
+use golden::shared_data;
 use vad_core::{ClipSpec, FrameIndex};
 use vad_data::{
     CacheKey, ClipEncoder, DataError, EncodeError, ExtractSpec, FeatureCache, Label, Lookup, Manifest,
@@ -314,9 +315,7 @@ fn folders_of_images_are_videos_too() {
     let folder = tempfile::tempdir().unwrap();
     let frames = folder.path().join("frames");
     std::fs::create_dir(&frames).unwrap();
-    let Some(data) = ped2("folders_of_images_are_videos_too") else {
-        return;
-    };
+    let Some(data) = shared_data("ped2") else { return };
     let status = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(data.join("Train001.mp4"))
@@ -333,9 +332,7 @@ fn folders_of_images_are_videos_too() {
 
 #[test]
 fn ped2_is_extracted_in_full() {
-    let Some(data) = ped2("ped2_is_extracted_in_full") else {
-        return;
-    };
+    let Some(data) = shared_data("ped2") else { return };
     let folder = tempfile::tempdir().unwrap();
     let manifest = Manifest::load(&data.join("labels.csv"), &data).unwrap();
     let spec = ExtractSpec { clip: ClipSpec::i3d(), ..spec(2) };

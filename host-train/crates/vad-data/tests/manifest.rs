@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use common::ped2;
+use golden::shared_data;
 use vad_data::{DataError, Label, Manifest, Quota, SplitIds, SplitPlan, Splits, hex, render_labels};
 
 /// A folder with these (empty) files, and a label file beside it.
@@ -133,9 +133,7 @@ fn splits_by_id_are_checked_for_leaks() {
 
 #[test]
 fn ped2_labels_load_as_they_are() {
-    let Some(folder) = ped2("ped2_labels_load_as_they_are") else {
-        return;
-    };
+    let Some(folder) = shared_data("ped2") else { return };
     let manifest = Manifest::load(&folder.join("labels.csv"), &folder).unwrap();
     assert_eq!((manifest.count(Label::Normal), manifest.count(Label::Abnormal)), (16, 12));
     assert_eq!(manifest.entries().iter().filter_map(|entry| entry.frames_claimed).sum::<u64>(), 4560);

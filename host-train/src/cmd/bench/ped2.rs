@@ -10,6 +10,7 @@ use crate::model::mist_generator::MistGenerator;
 use crate::recipe::mist_config::{MistConfig, SelectionRule};
 use crate::recipe::mist_stage1::Trainer;
 use crate::run::read_config;
+use crate::shared_data;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -84,7 +85,7 @@ struct Results {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let data = args.data.clone().unwrap_or_else(default_data);
+    let data = args.data.clone().unwrap_or_else(|| shared_data::folder().join("ped2"));
     let labels = data.join("labels.csv");
     ensure!(
         labels.is_file(),
@@ -203,12 +204,6 @@ fn data_hash(manifest: &Manifest) -> Result<String> {
         hash.update(file_hash(&entry.path)?);
     }
     Ok(hex(&hash.finalize()))
-}
-
-fn default_data() -> PathBuf {
-    std::env::var_os("WATCHPOST_SHARED")
-        .map_or_else(|| PathBuf::from("../shared"), PathBuf::from)
-        .join("data/ped2")
 }
 
 fn write_file(path: &Path, text: &str) -> Result<()> {

@@ -6,7 +6,7 @@
     reason = "each test program uses its own part, and fails by panicking"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use vad_core::RgbFrame;
@@ -65,16 +65,4 @@ pub fn error_of(path: &Path) -> VideoError {
         (_, Err(error)) => error,
         (frames, Ok(())) => panic!("{} was read as {frames} good frames", path.display()),
     }
-}
-
-/// The UCSD Ped2 folder, or `None` after saying so loudly.
-pub fn ped2(test: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared");
-    let shared = std::env::var_os("WATCHPOST_SHARED").map_or(beside, PathBuf::from);
-    let folder = shared.join("data/ped2");
-    if folder.join("labels.csv").is_file() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: {test} needs the UCSD Ped2 data; set WATCHPOST_SHARED");
-    None
 }

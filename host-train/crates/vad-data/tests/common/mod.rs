@@ -6,7 +6,7 @@
     reason = "each test program uses its own part, and fails by panicking"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -112,16 +112,4 @@ pub fn videos(folder: &Path, count: u32) -> Vec<VideoEntry> {
         VideoEntry::new(id, path, if index.is_multiple_of(2) { Label::Normal } else { Label::Abnormal })
     };
     (0..count).map(make).collect()
-}
-
-/// The UCSD Ped2 folder, or `None` after saying so loudly.
-pub fn ped2(test: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared");
-    let shared = std::env::var_os("WATCHPOST_SHARED").map_or(beside, PathBuf::from);
-    let folder = shared.join("data/ped2");
-    if folder.join("labels.csv").is_file() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: {test} needs the UCSD Ped2 data; set WATCHPOST_SHARED");
-    None
 }

@@ -1,0 +1,37 @@
+//! From stored cases to arrays and tensors, for the tests against reference vectors.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use golden::{Case, assert_close};
+use watchpost::tensors::{Array, Arrays};
+
+/// Arrays of a case whose names start with `prefix`, without it.
+pub fn group(case: &Case, prefix: &str) -> Arrays {
+    let member = |name: &str| {
+        let array = case.f32(name);
+        let short = name.strip_prefix(prefix)?.to_owned();
+        Some((short, Array { shape: array.shape, values: array.data }))
+    };
+    let names: Vec<String> =
+        case.array_names().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect();
+    names.iter().filter_map(|name| member(name)).collect()
+}
+
+/// A stored array on a device; its rank must be `D`.
+pub fn tensor<const D: usize>(case: &Case, name: &str, device: &Device) -> Tensor<D> {
+    let array = case.f32(name);
+    assert_eq!(array.shape.len(), D, "{}: rank of {:?}", case.what(name), array.shape);
+    Tensor::from_data(TensorData::new(array.data, array.shape), device)
+}
+
+/// The values of a tensor, row by row.
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Compares one number with a stored scalar, if the case has it.
+pub fn check_scalar(case: &Case, key: &str, got: f32) {
+    if case.has(key) {
+        assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
+    }
+}
