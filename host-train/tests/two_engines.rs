@@ -21,7 +21,7 @@ fn clip(case: &Case) -> Vec<f32> {
 #[test]
 fn both_engines_extract_the_same_features() {
     let Some(weights) = kinetics_i3d() else { return };
-    let spec = ModelSpec::i3d_mist("two engines");
+    let spec = ModelSpec::i3d_mist("two-engines");
     let [tract, burn] = [Engine::Tract, Engine::Burn]
         .map(|engine| encoder::load(engine, &weights, &spec, DeviceChoice::Cpu).unwrap());
     assert_ne!(tract.hash(), burn.hash(), "their features must be cached apart");

@@ -4,7 +4,7 @@ use super::field::ABNORMAL_CAMERA;
 use crate::cmd::eval::Assessment;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
-use vad_eval::{Truth, VideoResult};
+use vad_eval::{AlarmSpan, TimeRangeMs, Truth, VideoResult};
 
 /// One held-back video of each kind.
 pub struct Pair {
@@ -35,7 +35,7 @@ pub fn choose(assessment: &Assessment) -> Result<Pair> {
     let normal = first(assessment, |video| video.to_alarms().truth == Truth::Normal && is_right(video));
     Ok(Pair {
         abnormal: abnormal.context(
-            "the detector found no event in the test videos, so there is no alarm to show; see the report",
+            "in no test video was an alarm raised while something happened and none before, so there is nothing to show; see the report",
         )?,
         normal: normal.context("the detector raised an alarm on every normal test video; see the report")?,
     })
@@ -44,9 +44,17 @@ pub fn choose(assessment: &Assessment) -> Result<Pair> {
 fn is_right(video: &VideoResult) -> bool {
     match video.to_alarms().truth {
         Truth::Normal => video.alarms.is_empty(),
-        Truth::Ranges(_) => video.figures.events_found > 0 && video.figures.false_alarms == 0,
+        Truth::Ranges(ranges) => {
+            let inside = |alarm: &AlarmSpan| event_of(&ranges, alarm.onset_ms, alarm.raised_at_ms).is_some();
+            video.alarms.iter().any(inside) && video.figures.false_alarms == 0
+        }
         Truth::Unknown => !video.alarms.is_empty(),
     }
+}
+
+/// The event within which an alarm was raised. One that stands already when the event begins shows nothing of it.
+fn event_of(ranges: &[TimeRangeMs], onset_ms: u64, raised_ms: u64) -> Option<&TimeRangeMs> {
+    ranges.iter().find(|range| onset_ms < range.end_ms && raised_ms >= range.start_ms)
 }
 
 fn first(assessment: &Assessment, wanted: impl Fn(&VideoResult) -> bool) -> Option<Clip> {
@@ -66,12 +74,9 @@ pub fn judge(pair: &Pair, alarms: &[StoredAlarm]) -> Result<()> {
     println!();
     match &pair.abnormal.truth {
         Truth::Ranges(ranges) => {
-            let hit = expected.iter().find_map(|alarm| {
-                let range = ranges
-                    .iter()
-                    .find(|range| alarm.onset_ms < range.end_ms && alarm.raised_ms >= range.start_ms)?;
-                Some((alarm, range))
-            });
+            let hit = expected
+                .iter()
+                .find_map(|alarm| Some((alarm, event_of(ranges, alarm.onset_ms, alarm.raised_ms)?)));
             let Some((alarm, range)) = hit else {
                 bail!("the alarms for {} lie outside its true intervals", pair.abnormal.id);
             };
@@ -96,4 +101,17 @@ pub fn judge(pair: &Pair, alarms: &[StoredAlarm]) -> Result<()> {
 
 fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_that_stood_before_the_event_does_not_show_it() {
+        let ranges = [TimeRangeMs { start_ms: 6000, end_ms: 18_000 }];
+        assert!(event_of(&ranges, 3200, 4800).is_none());
+        assert!(event_of(&ranges, 5000, 6400).is_some());
+        assert!(event_of(&ranges, 18_000, 19_000).is_none());
+    }
 }
