@@ -1,7 +1,7 @@
 //! The encoder as extraction sees it, run by either engine.
 //!
 //! Both engines run the same weights and give the same features but for the last bits, for which these are cached
-//! apart (`tests/two_engines.rs` names the tolerance).
+//! apart (`tests/reference/two_engines.rs` names the tolerance).
 
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceChoice;

@@ -30,13 +30,19 @@ pub fn run(what: &str, command: &mut Command) -> Result<()> {
 }
 
 pub fn cargo(args: &[&str]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(&format!("cargo {}", args.join(" ")), Command::new(cargo).args(args))
+    run(&format!("cargo {}", args.join(" ")), &mut cargo_command(args))
+}
+
+/// The same cargo that runs this program.
+fn cargo_command(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
 }
 
 /// Asks for known defects in dependencies. The list is fetched from the network: where that is closed, say so and go on.
 pub fn advisories() -> Result<()> {
-    let output = Command::new("cargo").args(["deny", "check", "advisories"]).output()?;
+    let output = cargo_command(&["deny", "check", "advisories"]).output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     let unreachable = ["failed to fetch", "unable to fetch", "failed to open advisory database"];
     if output.status.success() {
@@ -64,13 +70,8 @@ pub fn assert_static(program: &Path) -> Result<()> {
 
 /// Plays one clip natively and under emulation and compares the scores.
 pub fn replay_under_emulation(board: &Path) -> Result<()> {
-    let script = workspace_root().join("tests/e2e/tests/emulated.rs");
-    ensure!(script.is_file(), "{} is missing", script.display());
-    let mut command = Command::new("cargo");
-    command
-        .arg("test")
-        .args(crate::SELECTION)
-        .args(["--test", "emulated", "--", "--nocapture"])
-        .env("WATCHPOSTD_AARCH64", board);
+    let args = [&["test"], crate::SELECTION, &["--test", "emulated", "--", "--nocapture"]].concat();
+    let mut command = cargo_command(&args);
+    command.env("WATCHPOSTD_AARCH64", board);
     run("replay under qemu-aarch64", &mut command)
 }

@@ -1,5 +1,4 @@
-//! From stored cases to arrays and tensors, for the tests against reference vectors.
-#![allow(dead_code, reason = "each test program uses a part")]
+//! From stored cases to arrays and tensors, and back.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Case, assert_close};
@@ -17,11 +16,13 @@ pub fn group(case: &Case, prefix: &str) -> Arrays {
     names.iter().filter_map(|name| member(name)).collect()
 }
 
-/// A stored array on a device; its rank must be `D`.
-pub fn tensor<const D: usize>(case: &Case, name: &str, device: &Device) -> Tensor<D> {
-    let array = case.f32(name);
-    assert_eq!(array.shape.len(), D, "{}: rank of {:?}", case.what(name), array.shape);
-    Tensor::from_data(TensorData::new(array.data, array.shape), device)
+/// The pixels `[T, H, W, 3]` of 0..=255 that a case of a video network stores, as a clip `[1, 3, T, H, W]` of -1..=1.
+pub fn clip(case: &Case, device: &Device) -> Tensor<5> {
+    let key = case.array_names().find(|name| name.starts_with("input")).expect("an input array").to_owned();
+    let pixels = case.u8(&key);
+    let values: Vec<f32> = pixels.data.iter().map(|pixel| f32::from(*pixel) / 127.5 - 1.0).collect();
+    let [t, h, w] = [pixels.shape[0], pixels.shape[1], pixels.shape[2]];
+    Tensor::<5>::from_data(TensorData::new(values, [1, t, h, w, 3]), device).permute([0, 4, 1, 2, 3])
 }
 
 /// The values of a tensor, row by row.

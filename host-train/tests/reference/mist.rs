@@ -1,12 +1,9 @@
-//! Every stored reference of MIST stage I, by prefix: cases dropped into the folder are found without a change here.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
+//! MIST stage I: scores, losses, gradients, optimiser steps, sampling and pseudo labels.
 
-mod support;
-
+use crate::stored::{check_scalar, group, numbers};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Case, Tolerance, assert_close, cases};
-use support::{check_scalar, group, numbers};
 use watchpost::loss::mil_ranking::{self, RankingWeights};
 use watchpost::model::mist_generator::MistGenerator;
 use watchpost::optim::adagrad::{Adagrad, AdagradConfig};

@@ -1,22 +1,10 @@
 //! I3D in burn against every stored reference of the Kinetics network.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
-mod support;
-
-use burn::tensor::{Device, Tensor, TensorData};
-use golden::{Case, assert_close, cases, kinetics_i3d};
-use support::numbers;
+use crate::stored::{clip, numbers};
+use burn::tensor::Device;
+use golden::{assert_close, cases, kinetics_i3d};
 use watchpost::backbone::i3d::{I3d, global_average};
 use watchpost::tensors;
-
-/// Pixels `[T, H, W, 3]` of 0..=255 as a clip `[1, 3, T, H, W]` of -1..=1.
-fn clip(case: &Case, device: &Device) -> Tensor<5> {
-    let key = case.array_names().find(|name| name.starts_with("input")).expect("an input array").to_owned();
-    let pixels = case.u8(&key);
-    let values: Vec<f32> = pixels.data.iter().map(|pixel| f32::from(*pixel) / 127.5 - 1.0).collect();
-    let [t, h, w] = [pixels.shape[0], pixels.shape[1], pixels.shape[2]];
-    Tensor::<5>::from_data(TensorData::new(values, [1, t, h, w, 3]), device).permute([0, 4, 1, 2, 3])
-}
 
 fn best_five(logits: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..logits.len()).collect();

@@ -1,0 +1,8 @@
+//! The mathematics against stored reference vectors. Cases are found by prefix: one dropped into the folder is tested
+//! without a change here.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
+
+mod i3d;
+mod mist;
+mod stored;
+mod two_engines;
