@@ -23,13 +23,15 @@ pub struct Bag {
 }
 
 /// The clips of several videos in one table.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BagSet {
     /// The videos, in the order in which they were added.
     pub bags: Vec<Bag>,
     /// Width of a feature.
     pub dim: usize,
-    /// Features of all clips, `[rows, dim]`.
+    /// Crops of each clip, at least 1.
+    pub crops: usize,
+    /// Features of all clips, `[rows, crops, dim]`.
     pub values: Vec<f32>,
     /// Videos left out because they have no features or no clip.
     pub skipped: Vec<String>,
@@ -78,8 +80,19 @@ pub enum BagError {
     },
 }
 
+impl Default for BagSet {
+    fn default() -> Self {
+        Self { bags: Vec::new(), dim: 0, crops: 1, values: Vec::new(), skipped: Vec::new() }
+    }
+}
+
 impl BagSet {
-    /// Adds a video. One without clips is noted in `skipped`.
+    /// Without videos, for features of `crops` crops per clip.
+    pub fn with_crops(crops: usize) -> Self {
+        Self { crops: crops.max(1), ..Self::default() }
+    }
+
+    /// Adds a video, its features as `[clips, crops, dim]`. One without clips is noted in `skipped`.
     ///
     /// # Errors
     /// When the features are ragged, of another width than those before, or not finite.
@@ -92,27 +105,34 @@ impl BagSet {
         self.dim = dim;
         let first_row = self.rows();
         self.values.extend_from_slice(values);
-        self.bags.push(Bag { id: id.to_owned(), label, first_row, clips: values.len() / dim });
+        let clips = values.len() / (dim * self.crops);
+        self.bags.push(Bag { id: id.to_owned(), label, first_row, clips });
         Ok(())
     }
 
     fn check(&self, id: &str, dim: usize, values: &[f32]) -> Result<(), BagError> {
         let id = || id.to_owned();
-        if !values.len().is_multiple_of(dim) {
+        if !values.len().is_multiple_of(dim * self.crops) {
             return Err(BagError::Ragged { id: id(), values: values.len(), dim });
         }
         if !self.bags.is_empty() && dim != self.dim {
             return Err(BagError::Width { id: id(), got: dim, want: self.dim });
         }
         match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(BagError::NotFinite { id: id(), clip: at / dim }),
+            Some(at) => Err(BagError::NotFinite { id: id(), clip: at / (dim * self.crops) }),
             None => Ok(()),
         }
     }
 
     /// Number of clips of all videos.
     pub fn rows(&self) -> usize {
-        self.values.len().checked_div(self.dim).unwrap_or(0)
+        self.values.len().checked_div(self.dim * self.crops).unwrap_or(0)
+    }
+
+    /// The features of one of the bags, `[clips, crops, dim]`.
+    pub fn clips_of(&self, bag: &Bag) -> &[f32] {
+        let width = self.crops * self.dim;
+        &self.values[bag.first_row * width..(bag.first_row + bag.clips) * width]
     }
 
     /// Positions in `bags` of the videos with this label.
@@ -122,6 +142,9 @@ impl BagSet {
 
     fn update_hash(&self, hash: &mut Sha256) {
         hash.update((self.dim as u64).to_le_bytes());
+        if self.crops > 1 {
+            hash.update((self.crops as u64).to_le_bytes());
+        }
         hash.update((self.bags.len() as u64).to_le_bytes());
         for bag in &self.bags {
             hash.update((bag.id.len() as u64).to_le_bytes());

@@ -56,7 +56,7 @@ impl<'a> BatchPlan<'a> {
         for (members, purpose) in
             [(&self.normal, Purpose::NormalOrder), (&self.abnormal, Purpose::AbnormalOrder)]
         {
-            for index in self.videos(members, purpose, step) {
+            for index in videos(members, purpose, self.spec.seed, self.spec.pairs, step) {
                 let bag = &self.bags.bags[index];
                 let shifts = self.spec.sub_bags.draw_shifts(bag.clips, self.spec.shift, &mut rng);
                 let clips = self.spec.sub_bags.indices(bag.clips, &shifts);
@@ -65,30 +65,32 @@ impl<'a> BatchPlan<'a> {
         }
         dedupe(&rows, self.bags.rows())
     }
+}
 
-    fn videos(&self, members: &[usize], purpose: Purpose, step: u64) -> Vec<usize> {
-        let count = members.len() as u64;
-        if count == 0 {
-            return Vec::new();
-        }
-        let first = step * self.spec.pairs as u64;
-        let mut order: (u64, Vec<usize>) = (u64::MAX, Vec::new());
-        let mut chosen = Vec::with_capacity(self.spec.pairs);
-        for position in first..first + self.spec.pairs as u64 {
-            let epoch = position / count;
-            if order.0 != epoch {
-                order = (epoch, self.shuffled(members, purpose, epoch));
-            }
-            chosen.push(order.1[(position % count) as usize]);
-        }
-        chosen
+/// The videos of one label that a step looks at: `pairs` of `members`, which come in a fresh random order every epoch.
+/// Nothing when there are no members.
+pub fn videos(members: &[usize], purpose: Purpose, seed: u64, pairs: usize, step: u64) -> Vec<usize> {
+    let count = members.len() as u64;
+    if count == 0 {
+        return Vec::new();
     }
+    let first = step * pairs as u64;
+    let mut order: (u64, Vec<usize>) = (u64::MAX, Vec::new());
+    let mut chosen = Vec::with_capacity(pairs);
+    for position in first..first + pairs as u64 {
+        let epoch = position / count;
+        if order.0 != epoch {
+            order = (epoch, shuffled(members, purpose, seed, epoch));
+        }
+        chosen.push(order.1[(position % count) as usize]);
+    }
+    chosen
+}
 
-    fn shuffled(&self, members: &[usize], purpose: Purpose, epoch: u64) -> Vec<usize> {
-        let mut order = members.to_vec();
-        order.shuffle(&mut stream(self.spec.seed, purpose, epoch));
-        order
-    }
+fn shuffled(members: &[usize], purpose: Purpose, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut order = members.to_vec();
+    order.shuffle(&mut stream(seed, purpose, epoch));
+    order
 }
 
 fn dedupe(rows: &[usize], all_rows: usize) -> Batch {

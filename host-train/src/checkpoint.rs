@@ -1,8 +1,8 @@
 //! The state of a training on disk: one safetensors file, replaced atomically, checked by a hash.
 //!
-//! Groups of arrays: `weights/`, `accumulators/`, `best/` and the curves; the note is a SHA-256 over itself and the arrays,
-//! a blank, and a JSON object with settings (seed included), step and data hash. Random draws are functions of seed and step ([`crate::rng`]), so those two
-//! are the generator's whole state. Equal states give equal bytes.
+//! Groups of arrays: `state/` (what the system keeps), `best/` and the curves; the note is a SHA-256 over itself and the
+//! arrays, a blank, and a JSON object with recipe, settings (seed included), step and data hash. Random draws are functions
+//! of seed and step ([`crate::rng`]), so those two are the generator's whole state. Equal states give equal bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,13 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::recipe::curves::{Curves, TrainPoint, ValPoint};
-use crate::recipe::mist_config::MistConfig;
-use crate::recipe::mist_stage1::{RECIPE, TrainState};
-use crate::tensors::{self, Array, Arrays, TensorsError};
+use crate::recipe::settings::Settings;
+use crate::recipe::system::System;
+use crate::recipe::trainer::TrainState;
+use crate::tensors::{self, Array, Arrays, TensorsError, group, grouped};
 
 /// Version of the layout; another one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
@@ -62,39 +63,48 @@ pub enum CheckpointError {
 struct Note {
     format_version: u32,
     recipe: String,
-    config: MistConfig,
+    config: serde_json::Value,
     data_sha256: String,
     step: u64,
     best: bool,
+    /// Names of the parts of the loss.
+    parts: Vec<String>,
 }
+
+/// Columns of the training curve before the parts of the loss: step, loss and norm of the gradients.
+const OWN_COLUMNS: usize = 3;
 
 /// Replaces the checkpoint at `path`.
 ///
 /// # Errors
 /// When it cannot be written; the one before is intact then.
-pub fn save(path: &Path, state: &TrainState) -> Result<(), CheckpointError> {
+pub fn save<S: System>(path: &Path, state: &TrainState<S::Config>) -> Result<(), CheckpointError> {
     let arrays = to_arrays(state);
-    let note = Note {
-        format_version: FORMAT_VERSION,
-        recipe: RECIPE.to_owned(),
-        config: state.config.clone(),
-        data_sha256: hex(&state.data_sha256),
-        step: state.step,
-        best: state.best.is_some(),
-    };
-    let note = serde_json::to_string(&note)
+    let note = note::<S>(state)
         .map_err(|error| CheckpointError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
     let note = format!("{} {note}", content_sha256(&note, &arrays));
     Ok(tensors::save(path, &arrays, Some(&note))?)
 }
 
+fn note<S: System>(state: &TrainState<S::Config>) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Note {
+        format_version: FORMAT_VERSION,
+        recipe: S::NAME.to_owned(),
+        config: serde_json::to_value(&state.config)?,
+        data_sha256: hex(&state.data_sha256),
+        step: state.step,
+        best: state.best.is_some(),
+        parts: state.curves.parts.clone(),
+    })
+}
+
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// When it cannot be read or anything in it is damaged, with the file's name.
-pub fn load(path: &Path) -> Result<TrainState, CheckpointError> {
+/// When it cannot be read, anything in it is damaged or it belongs to another recipe, with the file's name.
+pub fn load<S: System>(path: &Path) -> Result<TrainState<S::Config>, CheckpointError> {
     let (arrays, note) = tensors::load(path)?;
-    from_arrays(arrays, note.as_deref())
+    from_arrays::<S>(&arrays, note.as_deref())
         .map_err(|reason| CheckpointError::Damaged { path: path.to_owned(), reason })
 }
 
@@ -102,10 +112,10 @@ pub fn load(path: &Path) -> Result<TrainState, CheckpointError> {
 ///
 /// # Errors
 /// When data or settings differ, naming the first setting that does.
-pub fn check_continues(
+pub fn check_continues<C: Settings>(
     path: &Path,
-    state: &TrainState,
-    config: &MistConfig,
+    state: &TrainState<C>,
+    config: &C,
     data_sha256: [u8; 32],
 ) -> Result<(), CheckpointError> {
     let path = path.to_owned();
@@ -113,44 +123,33 @@ pub fn check_continues(
         let [theirs, ours] = [state.data_sha256, data_sha256].map(|hash| hex(&hash[..8]));
         return Err(CheckpointError::OtherData { path, theirs, ours });
     }
-    let same_steps = MistConfig { steps: config.steps, ..state.config.clone() };
-    match first_difference(&same_steps, config) {
+    match first_difference(&state.config, config) {
         Some((field, theirs, ours)) => Err(CheckpointError::OtherConfig { path, field, theirs, ours }),
         None => Ok(()),
     }
 }
 
-fn first_difference(theirs: &MistConfig, ours: &MistConfig) -> Option<(String, String, String)> {
-    if theirs == ours {
-        return None;
-    }
+fn first_difference<C: Settings>(theirs: &C, ours: &C) -> Option<(String, String, String)> {
     let fields = |config| match serde_json::to_value(config) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
     let (theirs, ours) = (fields(theirs), fields(ours));
-    let field = theirs.keys().find(|key| theirs.get(*key) != ours.get(*key))?;
+    let field = theirs.keys().find(|key| *key != "steps" && theirs.get(*key) != ours.get(*key))?;
     Some((field.clone(), theirs[field].to_string(), ours.get(field)?.to_string()))
 }
 
-fn to_arrays(state: &TrainState) -> Arrays {
-    let mut arrays = Arrays::new();
-    let mut put = |group: &str, members: &Arrays| {
-        for (name, array) in members {
-            arrays.insert(format!("{group}/{name}"), array.clone());
-        }
-    };
-    put("weights", &state.weights);
-    put("accumulators", &state.accumulators);
-    if let Some((_, weights)) = &state.best {
-        put("best", weights);
-    }
-    let train = state.curves.train.iter().map(|p| [p.step as f32, p.loss, p.rank, p.sparse, p.grad_norm]);
-    let validation = state.curves.validation.iter();
-    let best = state.best.iter().map(|(point, _)| point);
-    arrays.insert("curves/train".to_owned(), rows(train));
-    arrays.insert("curves/validation".to_owned(), rows(validation.map(val_row)));
-    arrays.insert("curves/best".to_owned(), rows(best.map(val_row)));
+fn to_arrays<C>(state: &TrainState<C>) -> Arrays {
+    let best_weights = state.best.iter().map(|(_, weights)| ("best/", weights.clone()));
+    let mut arrays = grouped([("state/", state.snapshot.clone())].into_iter().chain(best_weights));
+    let train = state.curves.train.iter().flat_map(|point| {
+        [point.step as f32, point.loss, point.grad_norm].into_iter().chain(point.parts.iter().copied())
+    });
+    let validation = state.curves.validation.iter().flat_map(val_row);
+    let best = state.best.iter().flat_map(|(point, _)| val_row(point));
+    arrays.insert("curves/train".to_owned(), rows(train, OWN_COLUMNS + state.curves.parts.len()));
+    arrays.insert("curves/validation".to_owned(), rows(validation, 3));
+    arrays.insert("curves/best".to_owned(), rows(best, 3));
     arrays
 }
 
@@ -159,56 +158,51 @@ fn val_row(point: &ValPoint) -> [f32; 3] {
     [point.step as f32, point.auc, point.loss]
 }
 
-fn rows<const N: usize>(points: impl Iterator<Item = [f32; N]>) -> Array {
-    let values: Vec<f32> = points.flatten().collect();
-    Array { shape: vec![values.len() / N, N], values }
+fn rows(values: impl Iterator<Item = f32>, width: usize) -> Array {
+    let values: Vec<f32> = values.collect();
+    Array { shape: vec![values.len() / width, width], values }
 }
 
-fn from_arrays(arrays: Arrays, note: Option<&str>) -> Result<TrainState, String> {
+fn from_arrays<S: System>(arrays: &Arrays, note: Option<&str>) -> Result<TrainState<S::Config>, String> {
     let (sha256, note) = note.and_then(|note| note.split_once(' ')).ok_or("it carries no description")?;
-    if sha256 != content_sha256(note, &arrays) {
+    if sha256 != content_sha256(note, arrays) {
         return Err("its content does not match its hash".to_owned());
     }
-    let note: Note =
-        serde_json::from_str(note).map_err(|error| format!("its description is unreadable: {error}"))?;
-    if note.format_version != FORMAT_VERSION || note.recipe != RECIPE {
+    let unreadable = |error: serde_json::Error| format!("its description is unreadable: {error}");
+    let note: Note = serde_json::from_str(note).map_err(unreadable)?;
+    if note.format_version != FORMAT_VERSION || note.recipe != S::NAME {
         return Err(format!(
-            "it is format {} of recipe {}, this program reads format {FORMAT_VERSION} of {RECIPE}",
-            note.format_version, note.recipe
+            "it is format {} of recipe {}, this program reads format {FORMAT_VERSION} of {}",
+            note.format_version,
+            note.recipe,
+            S::NAME
         ));
     }
-    let group = |prefix: &str| -> Arrays {
-        let member =
-            |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
-        arrays.iter().filter_map(member).collect()
-    };
     let curve = |name: &str, width: usize| -> Result<Vec<Vec<f32>>, String> {
         let array = arrays.get(name).ok_or_else(|| format!("array \"{name}\" is missing"))?;
         Ok(array.values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     };
     let val_point = |row: &Vec<f32>| ValPoint { step: row[0] as u64, auc: row[1], loss: row[2] };
-    let train = curve("curves/train", 5)?;
-    let train = train.iter().map(|row| TrainPoint {
+    let train_point = |row: &Vec<f32>| TrainPoint {
         step: row[0] as u64,
         loss: row[1],
-        rank: row[2],
-        sparse: row[3],
-        grad_norm: row[4],
-    });
-    let curves = Curves {
-        train: train.collect(),
-        validation: curve("curves/validation", 3)?.iter().map(val_point).collect(),
+        grad_norm: row[2],
+        parts: row[OWN_COLUMNS..].to_vec(),
     };
-    let best = curve("curves/best", 3)?.first().map(val_point).map(|point| (point, group("best/")));
+    let curves = Curves {
+        train: curve("curves/train", OWN_COLUMNS + note.parts.len())?.iter().map(train_point).collect(),
+        validation: curve("curves/validation", 3)?.iter().map(val_point).collect(),
+        parts: note.parts,
+    };
+    let best = curve("curves/best", 3)?.first().map(val_point).map(|point| (point, group(arrays, "best/")));
     if best.is_some() != note.best {
         return Err("the best weights do not match the description".to_owned());
     }
     Ok(TrainState {
-        config: note.config,
+        config: serde_json::from_value(note.config).map_err(unreadable)?,
         data_sha256: unhex(&note.data_sha256).ok_or("its data hash is unreadable")?,
         step: note.step,
-        weights: group("weights/"),
-        accumulators: group("accumulators/"),
+        snapshot: group(arrays, "state/"),
         best,
         curves,
     })

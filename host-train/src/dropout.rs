@@ -20,6 +20,11 @@ impl Mask {
         Some(Self(Tensor::from_data(data, device)))
     }
 
+    /// Takes factors `[rows, units]` that were drawn elsewhere, for example by a stored reference.
+    pub fn from_factors(factors: Tensor<2>) -> Self {
+        Self(factors)
+    }
+
     /// The factors, `[rows, units]`.
     pub fn into_tensor(self) -> Tensor<2> {
         self.0

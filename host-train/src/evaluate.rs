@@ -1,20 +1,26 @@
-//! From cached features and a trained head to the figures of `vad-eval`.
+//! From cached features and a trained detector to the scores of `vad-eval`.
 
 use crate::device::DeviceChoice;
-use crate::infer::HeadScorer;
+use crate::infer::Scorer;
+use crate::recipe::registry;
 use crate::run::Run;
+use crate::tensors;
 use anyhow::{Context, Result, bail};
 use vad_core::{ModelSpec, ScoreSpec};
 use vad_data::{CacheKey, ClipEncoder, FeatureCache, Features, Label, Lookup, VideoEntry, file_hash};
-use vad_eval::{Evaluation, ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold};
+use vad_eval::{ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold};
 
-/// The selected head of a run, on `device`.
+/// The selected detector of a run, on `device`.
 ///
 /// # Errors
-/// When the run has no head yet, or the device is not compiled in.
-pub fn scorer(run: &Run, device: DeviceChoice) -> Result<HeadScorer> {
-    HeadScorer::load(&run.head_path(), &device.open()?)
-        .context("this run has no trained head\n  remedy: finish `watchpost train`")
+/// When the run has no detector yet, or the device is not compiled in.
+pub fn scorer(run: &Run, device: DeviceChoice) -> Result<Scorer> {
+    let settings = run.settings()?;
+    let recipe = registry::of(&settings)?;
+    let path = run.head_path();
+    let (weights, _) = tensors::load(&path)
+        .context("this run has no trained detector\n  remedy: finish `watchpost train`")?;
+    Ok(recipe.load(&settings, &weights, &path.display().to_string(), &device.open()?)?.into())
 }
 
 /// Features of one video from the cache.
@@ -40,9 +46,9 @@ pub fn cached(
 /// Scores a video's clips and joins them with its label.
 ///
 /// # Errors
-/// When the features are not those that the head was trained on.
-pub fn score(entry: &VideoEntry, features: &Features, scorer: &HeadScorer) -> Result<VideoScores> {
-    let raw = scorer.score(&features.values).with_context(|| entry.id.clone())?;
+/// When the features are not those that the detector was trained on.
+pub fn score(entry: &VideoEntry, features: &Features, scorer: &Scorer) -> Result<VideoScores> {
+    let raw = scorer.score_video(&entry.id, features).with_context(|| entry.id.clone())?;
     let truth = match entry.label {
         Label::Normal => VideoTruth::Normal,
         Label::Abnormal => VideoTruth::Abnormal(entry.abnormal.clone()),
@@ -73,12 +79,4 @@ pub fn calibrate(
 
 fn track(video: &VideoScores) -> ScoreTrack {
     ScoreTrack::from_clips(video.video.clone(), &video.spans, &video.raw, video.frames, video.frame_rate_hz)
-}
-
-/// The figures of `videos` under the run's alarm logic.
-///
-/// # Errors
-/// As [`Evaluation::run`].
-pub fn evaluate(videos: &[VideoScores], spec: &ModelSpec) -> Result<Evaluation> {
-    Ok(Evaluation::run(videos, &spec.score)?)
 }

@@ -6,7 +6,7 @@ use thiserror::Error;
 use vad_core::ModelSpec;
 
 use crate::atomic_file::{self, WriteError};
-use crate::tensors::{self, Arrays, TensorsError, require};
+use crate::tensors::{self, Arrays, TensorsError};
 
 /// Why a handoff cannot be written or read.
 #[derive(Debug, Error)]
@@ -37,33 +37,20 @@ pub enum HandoffError {
     },
 }
 
-/// The widths of a head from input to output, read off its biases and first weight.
+/// Checks that the head takes what the encoder gives.
 ///
 /// # Errors
-/// When an array is missing.
-pub fn head_dims(head: &Arrays) -> Result<Vec<u32>, TensorsError> {
-    let layers = crate::model::mist_generator::LAYERS;
-    let input = require(head, "head", &format!("{}.weight", layers[0]))?.shape.last().copied().unwrap_or(0);
-    let mut dims = vec![input as u32];
-    for layer in layers {
-        dims.push(require(head, "head", &format!("{layer}.bias"))?.values.len() as u32);
-    }
-    Ok(dims)
-}
-
-/// Completes a spec with the head's widths.
-///
-/// # Errors
-/// When the head does not take what the encoder gives, or an array is missing.
-pub fn complete_spec(head: &Arrays, template: &ModelSpec) -> Result<ModelSpec, HandoffError> {
-    let mut spec = template.clone();
-    spec.head.dims = head_dims(head)?;
+/// When it does not.
+pub fn check_width(spec: &ModelSpec) -> Result<(), HandoffError> {
     let width = spec.head.dims.first().copied().unwrap_or(0);
-    if width != spec.encoder.feature_dim {
-        let encoder = spec.encoder.feature_dim;
-        return Err(HandoffError::Width { head: width as usize, tap: spec.encoder.tap, encoder });
+    if width == spec.encoder.feature_dim {
+        return Ok(());
     }
-    Ok(spec)
+    Err(HandoffError::Width {
+        head: width as usize,
+        tap: spec.encoder.tap.clone(),
+        encoder: spec.encoder.feature_dim,
+    })
 }
 
 /// Writes the head's weights.

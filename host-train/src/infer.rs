@@ -1,30 +1,28 @@
-//! Scores the clips of a video with a trained head.
+//! Scores the clips of a video with a trained detector.
 
-use std::path::Path;
-
-use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
-use vad_data::Features;
+use vad_core::HeadSpec;
+use vad_data::{Features, Label};
 
-use crate::model::mist_generator::MistGenerator;
-use crate::tensors::{self, TensorsError};
-
-/// Clips scored at once, which bounds memory on long videos.
-const CLIPS_AT_ONCE: usize = 4096;
+use crate::bag::{BagError, BagSet};
+use crate::recipe::system::Detector;
 
 /// Why features cannot be scored.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ScoreError {
-    /// The features are not rows of the width that the head takes.
+    /// The features are not of the width that the detector takes.
     #[error(
-        "{values} feature values are not rows of {dim}, the width that this head takes: was it trained on another encoder?"
+        "the features are {features} wide, this detector takes {detector}: was it trained on another encoder?"
     )]
     Width {
-        /// Values found.
-        values: usize,
-        /// Width of the head's input.
-        dim: usize,
+        /// Width found.
+        features: usize,
+        /// Width of the detector's input.
+        detector: usize,
     },
+    /// The features themselves are broken.
+    #[error(transparent)]
+    Features(#[from] BagError),
     /// A score came out as not a number.
     #[error("clip {clip}: the score is not a number; its features or the weights are broken")]
     NotFinite {
@@ -33,63 +31,41 @@ pub enum ScoreError {
     },
 }
 
-/// A head in evaluation mode on some device.
-#[derive(Debug)]
-pub struct HeadScorer {
-    head: MistGenerator,
-    device: Device,
-}
+/// A detector with the checks that outside data need.
+pub struct Scorer(Box<dyn Detector>);
 
-impl HeadScorer {
-    /// Takes a head whose weights live on `device` (a plain one, without autodiff).
-    pub fn new(head: MistGenerator, device: Device) -> Self {
-        Self { head, device }
+impl Scorer {
+    /// Takes any detector.
+    pub fn new(detector: impl Detector + 'static) -> Self {
+        Self(Box::new(detector))
     }
 
-    /// Loads `head.safetensors` as a run folder holds it.
+    /// Its description for exporter and board.
+    pub fn head(&self) -> HeadSpec {
+        self.0.head()
+    }
+
+    /// Scores a video's features; the result is `[clips]`, each within 0..=1.
     ///
     /// # Errors
-    /// When the file cannot be read or is not such a head.
-    pub fn load(path: &Path, device: &Device) -> Result<Self, TensorsError> {
-        let (arrays, _) = tensors::load(path)?;
-        let head = MistGenerator::from_arrays(&arrays, &path.display().to_string(), device)?;
-        Ok(Self::new(head, device.clone()))
-    }
-
-    /// Widths from input to output, for example `[1024, 512, 32, 1]`.
-    pub fn dims(&self) -> Vec<usize> {
-        self.head.dims()
-    }
-
-    /// Scores a table of features `[clips, D]`; the result is `[clips]`, each within 0..=1.
-    ///
-    /// # Errors
-    /// When the table is not made of rows of `D`, or a score is not a number.
-    pub fn score(&self, values: &[f32]) -> Result<Vec<f32>, ScoreError> {
-        let dim = self.head.feature_dim();
-        if dim == 0 || !values.len().is_multiple_of(dim) {
-            return Err(ScoreError::Width { values: values.len(), dim });
+    /// When the features do not fit or are broken, or a score is not a number.
+    pub fn score_video(&self, id: &str, features: &Features) -> Result<Vec<f32>, ScoreError> {
+        let detector = self.0.feature_dim();
+        if features.dim != detector {
+            return Err(ScoreError::Width { features: features.dim, detector });
         }
-        let mut scores = Vec::with_capacity(values.len() / dim);
-        for part in values.chunks(CLIPS_AT_ONCE * dim) {
-            let data = TensorData::new(part.to_vec(), [part.len() / dim, dim]);
-            let output = self.head.forward(Tensor::from_data(data, &self.device));
-            scores.extend(output.into_data().iter::<f32>());
-        }
+        let mut video = BagSet::default();
+        video.push(id, Label::Normal, features.dim, &features.values)?;
+        let scores = self.0.score(&video).concat();
         match scores.iter().position(|score| !score.is_finite()) {
             Some(clip) => Err(ScoreError::NotFinite { clip }),
             None => Ok(scores),
         }
     }
+}
 
-    /// Scores a video's features.
-    ///
-    /// # Errors
-    /// As [`HeadScorer::score`].
-    pub fn score_video(&self, features: &Features) -> Result<Vec<f32>, ScoreError> {
-        if features.dim != self.head.feature_dim() {
-            return Err(ScoreError::Width { values: features.values.len(), dim: self.head.feature_dim() });
-        }
-        self.score(&features.values)
+impl From<Box<dyn Detector>> for Scorer {
+    fn from(detector: Box<dyn Detector>) -> Self {
+        Self(detector)
     }
 }

@@ -21,6 +21,8 @@ pub enum Purpose {
     Sampling,
     /// Dropout masks; the counter is the step.
     Dropout,
+    /// Dropout masks of scoring a video many times over; the counter is the round and the video.
+    RepeatedScoring,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::NormalOrder => b"normal order",
             Self::Sampling => b"sampling",
             Self::Dropout => b"dropout",
+            Self::RepeatedScoring => b"repeated scoring",
         }
     }
 }

@@ -1,21 +1,23 @@
 //! A run folder: settings, checkpoint, curves and the trained head of one training.
 //!
 //! ```text
-//! config.toml             the recipe's settings, as used
+//! config.toml             the recipe and its settings, as used
 //! checkpoint.safetensors  to go on from
 //! metrics.json            curves, selection, seed, data hash
-//! head.safetensors        the selected head, for raw features
-//! head_last.safetensors   the head after the last step
+//! head.safetensors        the selected detector, for raw features
+//! head_last.safetensors   the detector after the last step
 //! model.json              the ModelSpec that the exporter and the board read
 //! ```
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use toml::Table;
 use vad_core::ModelSpec;
 
 use crate::atomic_file::{self, WriteError};
@@ -23,8 +25,9 @@ use crate::bag::TrainingSet;
 use crate::checkpoint::{self, CheckpointError, hex};
 use crate::handoff::{self, HandoffError};
 use crate::recipe::curves::{Curves, Selection};
-use crate::recipe::mist_config::MistConfig;
-use crate::recipe::mist_stage1::{RECIPE, StepReport, TrainError, TrainOutcome, Trainer};
+use crate::recipe::settings::Settings;
+use crate::recipe::system::{Detector, System};
+use crate::recipe::trainer::{StepReport, TrainError, TrainOutcome, Trainer};
 
 /// Steps between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 100;
@@ -72,7 +75,7 @@ pub enum RunError {
     /// The checkpoint cannot be used or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The head or the spec cannot be written.
+    /// The detector or its spec cannot be written.
     #[error(transparent)]
     Handoff(#[from] HandoffError),
 }
@@ -107,10 +110,13 @@ pub struct RunMetrics {
     pub seed: u64,
     /// SHA-256 of the training and validation features with ids and labels.
     pub data_sha256: String,
-    /// How the head was chosen.
+    /// How the detector was chosen.
     pub selection: Selection,
     /// Training videos left out for lack of features.
     pub skipped_videos: Vec<String>,
+    /// Mean time of a step in milliseconds, looks at the validation split included, since the training last began or
+    /// went on.
+    pub step_ms: f64,
     /// Losses by step and looks at the validation split.
     pub curves: Curves,
 }
@@ -198,12 +204,12 @@ impl Run {
         ]
     }
 
-    /// The settings that the run was made with.
+    /// The recipe and the settings that the run was made with.
     ///
     /// # Errors
     /// When they cannot be read, naming the line.
-    pub fn config(&self) -> Result<MistConfig, RunError> {
-        read_config(&self.config_path())
+    pub fn settings(&self) -> Result<Table, RunError> {
+        read_settings(&self.config_path())
     }
 
     /// The curves and the selection of a finished training.
@@ -227,95 +233,102 @@ impl Run {
     /// Trains to the end, or until `progress` says stop. A checkpoint found in the folder is continued; it must
     /// belong to the same data and settings (the number of steps may have grown).
     ///
-    /// `model` gives everything about the model but the head's widths.
+    /// `model` gives everything about the model but its head.
     ///
     /// # Errors
     /// When the checkpoint is damaged or belongs to another training, the loss diverges, or a file cannot be written.
-    pub fn train(
+    pub fn train<S: System>(
         &self,
-        config: &MistConfig,
+        config: &S::Config,
         data: &TrainingSet,
         device: &Device,
         model: &ModelSpec,
         progress: &mut dyn FnMut(&StepReport) -> Flow,
     ) -> Result<RunOutcome, RunError> {
-        let mut trainer = self.start(config, data, device)?;
-        self.write_config(config)?;
+        let mut trainer = self.start::<S>(config, data, device)?;
+        self.write_config::<S>(config)?;
+        let (started, steps_before) = (Instant::now(), trainer.steps_done());
         while !trainer.is_finished() {
             let report = trainer.step()?;
             let stop = progress(&report) == Flow::Stop && !trainer.is_finished();
             if stop || trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) || trainer.is_finished() {
-                checkpoint::save(&self.checkpoint_path(), &trainer.state())?;
+                checkpoint::save::<S>(&self.checkpoint_path(), &trainer.state())?;
             }
             if stop {
                 return Ok(RunOutcome::Stopped { step: trainer.steps_done() });
             }
         }
+        let steps = (trainer.steps_done() - steps_before).max(1);
+        let step_ms = started.elapsed().as_secs_f64() * 1000.0 / steps as f64;
         let outcome = trainer.outcome();
-        self.write_results(config, data, model, &outcome)?;
+        let model = ModelSpec { head: trainer.detector().head(), ..model.clone() };
+        self.write_results::<S>(config, data, &model, &outcome, step_ms)?;
         Ok(RunOutcome::Finished(Box::new(outcome)))
     }
 
-    fn start<'a>(
+    fn start<'a, S: System>(
         &self,
-        config: &MistConfig,
+        config: &S::Config,
         data: &'a TrainingSet,
         device: &Device,
-    ) -> Result<Trainer<'a>, RunError> {
+    ) -> Result<Trainer<'a, S>, RunError> {
         let path = self.checkpoint_path();
         if !path.exists() {
             return Ok(Trainer::new(config, data, device)?);
         }
-        let mut state = checkpoint::load(&path)?;
+        let mut state = checkpoint::load::<S>(&path)?;
         checkpoint::check_continues(&path, &state, config, data.sha256())?;
-        state.config.steps = config.steps;
+        state.config = config.clone();
         Ok(Trainer::resume(state, data, device, &path.display().to_string())?)
     }
 
-    fn write_config(&self, config: &MistConfig) -> Result<(), RunError> {
+    fn write_config<S: System>(&self, config: &S::Config) -> Result<(), RunError> {
         let path = self.config_path();
         let text = toml::to_string_pretty(config)
             .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        let text = format!("recipe = \"{}\"\n{text}", S::NAME);
         Ok(atomic_file::write(&path, text.as_bytes())?)
     }
 
     /// The spec comes last: where it is, the head is.
-    fn write_results(
+    fn write_results<S: System>(
         &self,
-        config: &MistConfig,
+        config: &S::Config,
         data: &TrainingSet,
         model: &ModelSpec,
         outcome: &TrainOutcome,
+        step_ms: f64,
     ) -> Result<(), RunError> {
-        let spec = handoff::complete_spec(&outcome.selected, model)?;
+        handoff::check_width(model)?;
         handoff::write_head(&self.head_path(), &outcome.selected)?;
         handoff::write_head(&self.last_head_path(), &outcome.last)?;
         let metrics = RunMetrics {
-            recipe: RECIPE.to_owned(),
-            seed: config.seed,
+            recipe: S::NAME.to_owned(),
+            seed: config.seed(),
             data_sha256: hex(&data.sha256()),
             selection: outcome.selection.clone(),
             skipped_videos: [&data.train.skipped[..], &data.val.skipped[..]].concat(),
+            step_ms,
             curves: outcome.curves.clone(),
         };
         let path = self.metrics_path();
         let text = serde_json::to_string(&metrics)
             .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         atomic_file::write(&path, text.as_bytes())?;
-        Ok(handoff::write_spec(&self.model_path(), &spec)?)
+        Ok(handoff::write_spec(&self.model_path(), model)?)
     }
 }
 
-/// Reads recipe settings; unknown keys are refused with their line.
+/// Reads a file of settings, not yet checked against a recipe ([`crate::recipe::registry`]).
 ///
 /// # Errors
-/// When the file cannot be read, has an unknown key or a value outside its range.
-pub fn read_config(path: &Path) -> Result<MistConfig, RunError> {
-    let malformed = |reason: String| RunError::Malformed { path: path.to_owned(), reason };
+/// When the file cannot be read, or is not TOML, naming the line.
+pub fn read_settings(path: &Path) -> Result<Table, RunError> {
     let text = fs::read_to_string(path).map_err(|source| RunError::Io { path: path.to_owned(), source })?;
-    let config: MistConfig = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-    config.validate().map_err(|error| malformed(error.to_string()))?;
-    Ok(config)
+    text.parse().map_err(|error: toml::de::Error| RunError::Malformed {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RunError> {

@@ -137,6 +137,21 @@ pub fn require_shape<'a>(
     })
 }
 
+/// The arrays whose names begin with `prefix`, without it.
+pub fn group(arrays: &Arrays, prefix: &str) -> Arrays {
+    let member =
+        |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_owned(), array.clone()));
+    arrays.iter().filter_map(member).collect()
+}
+
+/// All groups in one, each name behind the prefix of its group.
+pub fn grouped<'a>(groups: impl IntoIterator<Item = (&'a str, Arrays)>) -> Arrays {
+    let named = |(prefix, arrays): (&'a str, Arrays)| {
+        arrays.into_iter().map(move |(name, array)| (format!("{prefix}{name}"), array))
+    };
+    groups.into_iter().flat_map(named).collect()
+}
+
 /// Encodes arrays and one note under the metadata key `watchpost`.
 ///
 /// # Errors

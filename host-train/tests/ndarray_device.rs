@@ -6,10 +6,11 @@ use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::bag::{BagSet, TrainingSet};
 use watchpost::device::DeviceChoice;
-use watchpost::infer::HeadScorer;
 use watchpost::model::mist_generator::MistGenerator;
 use watchpost::recipe::mist_config::MistConfig;
-use watchpost::recipe::mist_stage1::Trainer;
+use watchpost::recipe::mist_stage1::{MistDetector, MistStage1};
+use watchpost::recipe::system::Detector;
+use watchpost::recipe::trainer::Trainer;
 
 /// Two backends sum products in different orders; scores are within 0..=1.
 const SCORE_TOLERANCE: f32 = 1e-5;
@@ -33,10 +34,10 @@ fn forward_and_one_step_agree_with_the_default_backend() {
     let config = MistConfig { steps: 1, pairs: 2, segments: 4, hidden: [32, 8], ..MistConfig::small() };
     let on = |device: Device| {
         let head = MistGenerator::init(12, config.hidden, 3, &device);
-        let scores = HeadScorer::new(head, device.clone()).score(&data.train.values).unwrap();
-        let mut trainer = Trainer::new(&config, &data, &device).unwrap();
+        let scores = MistDetector::new(head, device.clone()).score(&data.train).concat();
+        let mut trainer = Trainer::<MistStage1>::new(&config, &data, &device).unwrap();
         let report = trainer.step().unwrap();
-        (scores, report.train.loss, trainer.state().weights)
+        (scores, report.train.loss, trainer.outcome().last)
     };
     let flex = on(DeviceChoice::Cpu.open().unwrap());
     let ndarray = on(DeviceChoice::Ndarray.open().unwrap());

@@ -18,10 +18,15 @@ const LAYERS: [usize; 3] = [0, 3, 5];
 /// the sizes come from `spec.head.dims`.
 ///
 /// # Errors
-/// A missing, misshapen or non-finite tensor; a head that is not three layers ending in one score.
+/// A missing, misshapen or non-finite tensor; a head that is not three layers ending in one score, or looks at several clips.
 pub fn mlp_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
-    let HeadKind::Mlp = spec.head.kind;
+    if spec.head.kind == HeadKind::Temporal {
+        return Err(ExportError::Unsupported {
+            what: "a head that looks at several clips".to_owned(),
+            remedy: "train a recipe whose detector scores clips one by one, such as mist".to_owned(),
+        });
+    }
     let dims = head_dims(spec)?;
     let weights = Weights::parse(weights_safetensors)?;
     let mut graph = GraphBuilder::new("mlp");

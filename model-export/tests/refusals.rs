@@ -6,7 +6,7 @@ mod common;
 use common::{Tensors, i3d_tensors, mlp_tensors, safetensors, spec};
 use model_export::{ExportError, i3d_onnx, mlp_onnx};
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::ModelSpec;
+use vad_core::{HeadKind, HeadSpec, ModelSpec};
 
 const DIMS: [u32; 4] = [1024, 512, 32, 1];
 
@@ -93,4 +93,12 @@ fn a_tap_that_does_not_exist_is_refused() {
     spec.encoder.feature_dim = 832;
     spec.head.dims = vec![832, 512, 32, 1];
     assert!(i3d_onnx(&weights, &spec).is_ok());
+}
+
+#[test]
+fn a_head_that_looks_at_several_clips_is_refused_with_a_remedy() {
+    let mut spec = ModelSpec::i3d_mist("m");
+    spec.head = HeadSpec { kind: HeadKind::Temporal, dims: vec![1024, 1] };
+    let error = mlp_onnx(&safetensors(&mlp_tensors(&DIMS)), &spec).unwrap_err();
+    assert!(error.to_string().contains("several clips"), "{error}");
 }

@@ -66,13 +66,13 @@ pub fn run(args: &Args) -> Result<Assessment> {
         .iter()
         .map(|entry| evaluate::score(entry, &evaluate::cached(&cache, entry, &*encoder, &spec)?, &scorer))
         .collect::<Result<Vec<_>>>()?;
-    let evaluation = evaluate::evaluate(&scores, &spec)?;
+    let evaluation = Evaluation::run(&scores, &spec.score)?;
 
     let report = run.dir().join(format!("report-{}.html", args.split.name()));
     let facts = provenance::facts(&[
         ("Run", spec.name.clone()),
         ("Split", args.split.name().to_owned()),
-        ("Recipe settings", toml::to_string(&run.config()?)?),
+        ("Recipe settings", toml::to_string(&run.settings()?)?),
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);

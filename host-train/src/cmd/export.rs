@@ -5,9 +5,10 @@ use super::work::Work;
 use crate::evaluate;
 use crate::run::Run;
 use crate::weights;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
+use vad_core::HeadKind;
 
 /// Clips whose features and scores the exported graphs must repeat.
 const PARITY_CLIPS: usize = 64;
@@ -40,6 +41,11 @@ pub fn run(args: &Args) -> Result<()> {
     let work = Work::open(&args.work.work)?;
     let run = Run::open(&work.run(args.run.as_deref())?)?;
     let spec = run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
+    ensure!(
+        spec.head.kind == HeadKind::Mlp,
+        "the detector of {} looks at several clips at once, which no board program does yet\n  remedy: export a run of --recipe mist",
+        spec.name
+    );
     let weights = weights::find_i3d(args.encoder.weights.as_deref())?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
@@ -63,7 +69,7 @@ fn reference(args: &Args, work: &Work, run: &Run) -> Result<Vec<ReferenceClip>> 
     let mut clips = Vec::new();
     for entry in dataset.manifest.entries() {
         let features = evaluate::cached(&cache, entry, &*encoder, &spec)?;
-        let scores = scorer.score(&features.values)?;
+        let scores = scorer.score_video(&entry.id, &features)?;
         for (feature, score) in features.values.chunks_exact(features.dim).zip(scores) {
             clips.push(ReferenceClip { clip: None, feature: feature.to_vec(), score: Some(score) });
         }

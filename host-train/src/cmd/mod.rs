@@ -12,7 +12,9 @@ mod interrupt;
 mod options;
 mod progress;
 mod provenance;
+mod recipe_options;
 mod scenes;
+mod spread;
 mod terminal;
 mod train;
 mod weights;
@@ -74,7 +76,7 @@ impl Cli {
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", terminal::with_causes(&error));
                 ExitCode::FAILURE
             }
         }

@@ -9,7 +9,7 @@ use vad_data::{Progress, VideoOutcome};
 /// One bar that counts `units`.
 pub fn bar(len: u64, units: &str) -> ProgressBar {
     let bar = ProgressBar::new(len);
-    bar.set_style(style(&format!("{{bar:32}} {{pos}}/{{len}} {units} {{eta}} {{msg}}")));
+    bar.set_style(style(&format!("{{prefix}} {{bar:32}} {{pos}}/{{len}} {units} {{eta}} {{msg}}")));
     bar
 }
 

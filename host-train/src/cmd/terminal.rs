@@ -13,3 +13,28 @@ pub fn start_log() {
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
+
+/// An error and its causes in one line. Many errors of libraries print their cause themselves; it is not said again.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn a_cause_that_was_named_is_not_said_twice() {
+        let read = anyhow!("not found").context("labels.csv: cannot be read: not found");
+        assert_eq!(with_causes(&read), "labels.csv: cannot be read: not found");
+        let step = Err::<(), _>(read).context("the step failed").unwrap_err();
+        assert_eq!(with_causes(&step), "the step failed: labels.csv: cannot be read: not found");
+    }
+}

@@ -1,6 +1,7 @@
 //! `watchpost train`: a detector from video-level labels.
 
 use super::options::{EncoderOptions, WorkOption};
+use super::recipe_options::{RecipeOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
@@ -8,13 +9,15 @@ use crate::bag::TrainingSet;
 use crate::evaluate;
 use crate::handoff;
 use crate::recipe::curves::Selection;
-use crate::recipe::mist_config::{MistConfig, Mode, PublishedData};
-use crate::run::{Flow, Run, RunOutcome, read_config};
-use anyhow::{Result, bail};
+use crate::recipe::registry::Recipe;
+use crate::run::{Flow, Run, RunOutcome};
+use anyhow::{Result, bail, ensure};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use toml::{Table, Value};
 use vad_core::ModelSpec;
-use vad_data::Features;
+use vad_data::{ClipEncoder, Features, VideoEntry};
+
+mod compare;
 
 /// File of a run that says how its alarm threshold was chosen.
 pub const THRESHOLD_FILE: &str = "threshold.json";
@@ -22,155 +25,138 @@ pub const THRESHOLD_FILE: &str = "threshold.json";
 /// Train a detector from video-level labels
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  watchpost train --work work/\n  watchpost train --work work/ --name slow --steps 2000\n\n\
+    after_help = "Examples:\n  watchpost train --work work/\n  watchpost train --work work/ --recipe rtfm --set steps=2000 --name slow\n  \
+    watchpost train --work work/ --recipe all --seeds 5\n\n\
     An interrupted training goes on where its checkpoint stands when the same command is given again. The model is\n\
-    chosen on the validation split by video-level labels; the test split is never looked at. The alarm threshold comes\n\
-    from the normal training and validation videos."
+    chosen on the validation split by video-level labels; the test split is never looked at while training. The alarm\n\
+    threshold comes from the normal training and validation videos. Several recipes or seeds are compared on the test\n\
+    split when all are trained."
 )]
 pub struct Args {
     #[command(flatten)]
     work: WorkOption,
-    /// Training system
-    #[arg(long, value_enum, default_value_t = Recipe::Mist)]
-    recipe: Recipe,
+    #[command(flatten)]
+    recipe: RecipeOptions,
     /// Name of the run [default: RECIPE-seedSEED]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seeds")]
     name: Option<String>,
-    /// TOML file with settings of the recipe; options below take precedence
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Start from the published settings for this data set instead of those for small data
-    #[arg(long, value_enum, conflicts_with = "config")]
-    published: Option<Published>,
-    /// What is computed: the paper's text, or what its released code does
-    #[arg(long, value_enum)]
-    mode: Option<ModeName>,
-    /// Seed of every random draw
+    /// Seed of every random draw [default: that of the settings]
     #[arg(long)]
     seed: Option<u64>,
-    /// Training steps
+    /// Train with this many seeds, from --seed (here 1 unless given) upwards, and compare
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// Training steps; short for --set steps=N
     #[arg(long)]
     steps: Option<u64>,
     /// False alarms per camera-day that the alarm threshold aims at
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     false_alarms_per_day: f64,
-    /// Replace a run of this name
+    /// Replace runs of the same name
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
     encoder: EncoderOptions,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Recipe {
-    /// MIST, first stage (CVPR 2021): multiple-instance ranking with sparse continuous sampling
-    Mist,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum ModeName {
-    Paper,
-    Released,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Published {
-    UcfCrimeC3d,
-    UcfCrimeI3d,
-    Shanghaitech,
-}
-
 pub fn run(args: &Args) -> Result<()> {
-    let Recipe::Mist = args.recipe;
-    let work = Work::open(&args.work.work)?;
-    let dataset = work.dataset()?;
-    let config = config(args)?;
-    let name = args.name.clone().unwrap_or_else(|| format!("mist-seed{}", config.seed));
-    let dir = work.runs().join(&name);
-    let run = match Run::open(&dir) {
-        Ok(run) if !args.overwrite => run,
-        _ => Run::create(&dir, args.overwrite)?,
-    };
-    let mut model = ModelSpec::i3d_mist(&name);
-    let features = features(&work, &dataset, args, &model)?;
-    let data = TrainingSet::new(&dataset.splits.train, &dataset.splits.val, &features)?;
-    let bar = progress::bar(config.steps, "steps");
-    let outcome = run.train(&config, &data, &args.encoder.device.open()?, &model, &mut |report| {
-        bar.set_position(report.train.step);
-        bar.set_message(format!("loss {:.4}", report.train.loss));
-        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-    })?;
-    bar.finish_and_clear();
-    let RunOutcome::Finished(outcome) = outcome else {
-        bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
-    };
-    println!("{}", describe(&outcome.selection));
-    model = run.model()?;
-    calibrate(args, &dataset, &features, &run, &mut model)?;
-    println!("run {name}: {}", dir.display());
-    Ok(())
-}
-
-fn config(args: &Args) -> Result<MistConfig> {
-    let mode = match args.mode {
-        Some(ModeName::Paper) => Some(Mode::Paper),
-        Some(ModeName::Released) => Some(Mode::Released),
-        None => None,
-    };
-    let mut config = match (&args.config, args.published) {
-        (Some(path), _) => read_config(path)?,
-        (None, Some(data)) => MistConfig::published(mode.unwrap_or_default(), data.into()),
-        (None, None) => MistConfig::small(),
-    };
-    config.mode = mode.unwrap_or(config.mode);
-    config.seed = args.seed.unwrap_or(config.seed);
-    config.steps = args.steps.unwrap_or(config.steps);
-    config.validate()?;
-    Ok(config)
-}
-
-impl From<Published> for PublishedData {
-    fn from(name: Published) -> Self {
-        match name {
-            Published::UcfCrimeC3d => Self::UcfCrimeC3d,
-            Published::UcfCrimeI3d => Self::UcfCrimeI3d,
-            Published::Shanghaitech => Self::ShanghaiTech,
+    let steps = args.steps.map(i64::try_from).transpose()?;
+    let (recipes, given) = args.recipe.read(steps.map(|steps| ("steps", steps.into())))?;
+    let session = Session::open(args)?;
+    match (recipes.as_slice(), args.seeds) {
+        ([recipe], None) => {
+            let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(&given, seed))?;
+            session.train(*recipe, &given).map(drop)
+        }
+        (recipes, seeds) => {
+            ensure!(args.name.is_none(), "--name is for one run, and this command makes several");
+            let first = args.seed.unwrap_or(1);
+            compare::run(&session, recipes, &given, first..first + seeds.unwrap_or(1))
         }
     }
 }
 
-/// Cached features of the training and validation videos.
-fn features(
-    work: &Work,
-    dataset: &Dataset,
-    args: &Args,
-    spec: &ModelSpec,
-) -> Result<BTreeMap<String, Features>> {
-    let encoder = args.encoder.load(spec)?;
-    let cache = work.features()?;
-    let entries = dataset.splits.train.entries().iter().chain(dataset.splits.val.entries());
-    entries.map(|entry| Ok((entry.id.clone(), evaluate::cached(&cache, entry, &*encoder, spec)?))).collect()
+/// What all trainings of one command share.
+struct Session<'a> {
+    args: &'a Args,
+    work: Work,
+    dataset: Dataset,
+    encoder: Box<dyn ClipEncoder>,
+    features: BTreeMap<String, Features>,
+    data: TrainingSet,
 }
 
-/// Sets the alarm threshold from normal training and validation footage, and says what that footage can show.
-fn calibrate(
-    args: &Args,
-    dataset: &Dataset,
-    features: &BTreeMap<String, Features>,
-    run: &Run,
-    model: &mut ModelSpec,
-) -> Result<()> {
-    let scorer = evaluate::scorer(run, args.encoder.device)?;
-    let entries = dataset.splits.train.entries().iter().chain(dataset.splits.val.entries());
-    let scored = entries
-        .filter_map(|entry| Some(evaluate::score(entry, features.get(&entry.id)?, &scorer)))
-        .collect::<Result<Vec<_>>>()?;
-    let choice = evaluate::calibrate(&scored, &model.score, args.false_alarms_per_day)?;
-    model.score = choice.apply_to(&model.score);
-    handoff::write_spec(&run.model_path(), model)?;
-    crate::atomic_file::write(&run.dir().join(THRESHOLD_FILE), &serde_json::to_vec_pretty(&choice)?)?;
-    println!("{}", choice.explain());
-    Ok(())
+impl<'a> Session<'a> {
+    fn open(args: &'a Args) -> Result<Self> {
+        let work = Work::open(&args.work.work)?;
+        let dataset = work.dataset()?;
+        let model = ModelSpec::i3d_mist("any");
+        let encoder = args.encoder.load(&model)?;
+        let features = features(&work, learning(&dataset), &*encoder, &model)?;
+        let data = TrainingSet::new(&dataset.splits.train, &dataset.splits.val, &features)?;
+        Ok(Self { args, work, dataset, encoder, features, data })
+    }
+
+    /// Trains one recipe, or goes on with it, and chooses the alarm threshold.
+    fn train(&self, recipe: &dyn Recipe, given: &Table) -> Result<Run> {
+        let settings = recipe.settings(given)?;
+        let seed = settings.get("seed").and_then(Value::as_integer).unwrap_or_default();
+        let name = self.args.name.clone().unwrap_or_else(|| format!("{}-seed{seed}", recipe.name()));
+        let dir = self.work.runs().join(&name);
+        let run = match Run::open(&dir) {
+            Ok(run) if !self.args.overwrite => run,
+            _ => Run::create(&dir, self.args.overwrite)?,
+        };
+        let bar = progress::bar(0, "steps");
+        bar.set_prefix(name.clone());
+        let device = self.args.encoder.device.open()?;
+        let outcome =
+            recipe.train(&run, given, &self.data, &device, &ModelSpec::i3d_mist(&name), &mut |report| {
+                bar.set_length(report.steps);
+                bar.set_position(report.train.step);
+                bar.set_message(format!("loss {:.4}", report.train.loss));
+                if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+            })?;
+        bar.finish_and_clear();
+        let RunOutcome::Finished(outcome) = outcome else {
+            bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
+        };
+        println!("{name}: {}", describe(&outcome.selection));
+        self.calibrate(&run)?;
+        println!("run {name}: {}", dir.display());
+        Ok(run)
+    }
+
+    /// Sets the alarm threshold from normal training and validation footage, and says what that footage can show.
+    fn calibrate(&self, run: &Run) -> Result<()> {
+        let mut model = run.model()?;
+        let scorer = evaluate::scorer(run, self.args.encoder.device)?;
+        let scored = learning(&self.dataset)
+            .filter_map(|entry| Some(evaluate::score(entry, self.features.get(&entry.id)?, &scorer)))
+            .collect::<Result<Vec<_>>>()?;
+        let choice = evaluate::calibrate(&scored, &model.score, self.args.false_alarms_per_day)?;
+        model.score = choice.apply_to(&model.score);
+        handoff::write_spec(&run.model_path(), &model)?;
+        crate::atomic_file::write(&run.dir().join(THRESHOLD_FILE), &serde_json::to_vec_pretty(&choice)?)?;
+        println!("{}", choice.explain());
+        Ok(())
+    }
+}
+
+/// The videos that may be learnt from.
+fn learning(dataset: &Dataset) -> impl Iterator<Item = &VideoEntry> {
+    dataset.splits.train.entries().iter().chain(dataset.splits.val.entries())
+}
+
+/// Cached features of videos, by id.
+fn features<'a>(
+    work: &Work,
+    entries: impl Iterator<Item = &'a VideoEntry>,
+    encoder: &dyn ClipEncoder,
+    spec: &ModelSpec,
+) -> Result<BTreeMap<String, Features>> {
+    let cache = work.features()?;
+    entries.map(|entry| Ok((entry.id.clone(), evaluate::cached(&cache, entry, encoder, spec)?))).collect()
 }
 
 fn describe(selection: &Selection) -> String {

@@ -3,13 +3,13 @@
 //! burn's own optimiser computes the same, but keys its state by random identifiers and loads it on whichever device
 //! is the default of the build; a checkpoint needs names and an explicit device.
 
-use std::collections::BTreeMap;
-
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use crate::tensors::{Array, Arrays, TensorsError, require};
+use super::rule::{self, Rule};
+use super::state::Slots;
+use crate::tensors::{Arrays, TensorsError};
 
 /// Settings of [`Adagrad`]; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,24 +32,24 @@ impl Default for AdagradConfig {
 #[derive(Clone, Debug)]
 pub struct Adagrad {
     config: AdagradConfig,
-    /// Sums of squared gradients by parameter path, flattened.
-    sums: BTreeMap<String, Tensor<1>>,
+    /// Sums of squared gradients.
+    sums: Slots,
 }
 
 impl Adagrad {
     /// Without any history: the accumulators start at zero.
     pub fn new(config: AdagradConfig) -> Self {
-        Self { config, sums: BTreeMap::new() }
+        Self { config, sums: Slots::default() }
     }
 
     /// One step; parameters without a gradient stay as they are.
     pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams) -> M {
-        module.map(&mut Mapper { optimiser: self, grads, path: Vec::new() })
+        rule::apply(self, module, grads)
     }
 
     /// The accumulators by parameter path, each flattened.
     pub fn to_arrays(&self) -> Arrays {
-        self.sums.iter().map(|(path, sum)| (path.clone(), Array::from_tensor(sum.clone()))).collect()
+        self.sums.to_arrays("")
     }
 
     /// Continues from saved accumulators.
@@ -62,53 +62,16 @@ impl Adagrad {
         origin: &str,
         device: &Device,
     ) -> Result<Self, TensorsError> {
-        let sum = |path: &String| {
-            Ok::<_, TensorsError>((
-                path.clone(),
-                require(arrays, origin, path)?.to_tensor(origin, path, device)?,
-            ))
-        };
-        Ok(Self { config, sums: arrays.keys().map(sum).collect::<Result<_, _>>()? })
+        Ok(Self { config, sums: Slots::from_arrays(arrays, "", origin, device)? })
     }
+}
 
-    fn update<const D: usize>(&mut self, path: String, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
+impl Rule for Adagrad {
+    fn update<const D: usize>(&mut self, path: &str, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
         let AdagradConfig { learning_rate, weight_decay, epsilon } = self.config;
         let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let square: Tensor<1> = grad.clone().square().flatten(0, D - 1);
-        let sum = match self.sums.remove(&path) {
-            Some(sum) => sum + square,
-            None => square,
-        };
-        self.sums.insert(path, sum.clone());
-        let root = sum.reshape(weight.dims()).sqrt() + epsilon;
-        weight - grad / root * learning_rate
-    }
-}
-
-struct Mapper<'a> {
-    optimiser: &'a mut Adagrad,
-    grads: GradientsParams,
-    path: Vec<String>,
-}
-
-impl ModuleMapper for Mapper<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, tensor, mapper) = param.consume();
-        let updated = match self.grads.remove::<D>(id) {
-            Some(grad) => {
-                let plain = self.optimiser.update(self.path.join("."), tensor.inner(), grad);
-                Tensor::from_inner(plain).require_grad()
-            }
-            None => tensor,
-        };
-        Param::from_mapped_value(id, updated, mapper)
+        let sum = self.sums.get(path, &weight) + grad.clone().square();
+        self.sums.set(path, sum.clone());
+        weight - grad / (sum.sqrt() + epsilon) * learning_rate
     }
 }

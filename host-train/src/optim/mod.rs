@@ -1,4 +1,8 @@
-//! Optimisers whose state has names and can be saved, and the gradient clipping of the published trainers.
+//! Optimisers and gradient clipping whose state can be saved and restored exactly.
 
+pub mod adadelta;
 pub mod adagrad;
+pub mod adam;
 pub mod clip;
+mod rule;
+mod state;

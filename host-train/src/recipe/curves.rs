@@ -2,17 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::recipe::system::Losses;
+
+/// Margin of the hinge over validation videos: scores lie in 0..=1.
+const MARGIN: f32 = 1.0;
+
 /// The losses of one training step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainPoint {
     /// Steps done, from 1.
     pub step: u64,
     /// What was minimised.
     pub loss: f32,
-    /// Its hinge term.
-    pub rank: f32,
-    /// Mean abnormal score.
-    pub sparse: f32,
+    /// Its parts before weighting, in the order of [`Curves::parts`].
+    pub parts: Vec<f32>,
     /// Common norm of all gradients before clipping.
     pub grad_norm: f32,
 }
@@ -31,6 +34,8 @@ pub struct ValPoint {
 /// Everything recorded up to some step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curves {
+    /// Names of the parts of the loss.
+    pub parts: Vec<String>,
     /// One point per step.
     pub train: Vec<TrainPoint>,
     /// One point per look at the validation split; empty without one.
@@ -52,6 +57,18 @@ pub enum Selection {
     },
 }
 
+impl Curves {
+    pub(crate) fn record(&mut self, step: u64, losses: &Losses) -> TrainPoint {
+        if self.parts.is_empty() {
+            self.parts = losses.parts.iter().map(|(name, _)| (*name).to_owned()).collect();
+        }
+        let parts = losses.parts.iter().map(|(_, part)| *part).collect();
+        let point = TrainPoint { step, loss: losses.total, parts, grad_norm: losses.grad_norm };
+        self.train.push(point.clone());
+        point
+    }
+}
+
 impl ValPoint {
     /// Whether this point is preferred to an earlier one: higher AUC, or equal AUC and lower loss.
     pub fn beats(&self, earlier: &Self) -> bool {
@@ -68,7 +85,7 @@ pub fn bag_score(clip_scores: &[f32], topk: usize) -> f32 {
 }
 
 /// Compares bag scores of abnormal and normal videos; `None` unless both occur. `step` is copied into the point.
-pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32], margin: f32) -> Option<ValPoint> {
+pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32]) -> Option<ValPoint> {
     let pairs = (normal.len() * abnormal.len()) as f64;
     if pairs == 0.0 {
         return None;
@@ -83,7 +100,7 @@ pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32], margin: f32) ->
             } else {
                 0.0
             };
-            hinge += f64::from((margin - high + low).max(0.0));
+            hinge += f64::from((MARGIN - high + low).max(0.0));
         }
     }
     Some(ValPoint { step, auc: (above / pairs) as f32, loss: (hinge / pairs) as f32 })
@@ -95,10 +112,10 @@ mod tests {
 
     #[test]
     fn ties_count_half() {
-        let point = compare_bags(1, &[0.2, 0.5], &[0.5, 0.9], 1.0).unwrap();
+        let point = compare_bags(1, &[0.2, 0.5], &[0.5, 0.9]).unwrap();
         assert_eq!(point.auc, 3.5 / 4.0);
         assert!((point.loss - (0.7 + 0.3 + 1.0 + 0.6) / 4.0).abs() < 1e-6);
-        assert!(compare_bags(1, &[], &[0.5], 1.0).is_none());
+        assert!(compare_bags(1, &[], &[0.5]).is_none());
     }
 
     #[test]

@@ -1,6 +1,16 @@
 //! Training systems, one per file, and what they share.
 
+pub mod cu;
+pub mod cu_config;
+pub mod cu_detector;
+mod cu_labels;
 pub mod curves;
 pub mod mist_config;
 pub mod mist_stage1;
+pub mod registry;
+pub mod rtfm;
+pub mod rtfm_config;
 mod scaling;
+pub mod settings;
+pub mod system;
+pub mod trainer;

@@ -1,12 +1,16 @@
 //! Standardised features for training, folded into the first layer for everyone else.
 
 use crate::bag::BagSet;
-use crate::recipe::mist_config::FeatureScaling;
+use crate::recipe::settings::FeatureScaling;
 use crate::tensors::{Array, Arrays};
+
+/// What is done to every feature before the first layer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scaling(Option<Standard>);
 
 /// Per-dimension shift and factor: `scaled = (raw - mean) * factor`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Scaling {
+struct Standard {
     mean: Vec<f32>,
     factor: Vec<f32>,
 }
@@ -15,16 +19,36 @@ pub(crate) struct Scaling {
 const LEAST_DEVIATION: f64 = 1e-6;
 
 impl Scaling {
-    /// `None` when features stay as they are.
-    pub(crate) fn fit(rule: FeatureScaling, train: &BagSet) -> Option<Self> {
+    /// For a detector whose first layer takes raw features.
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) fn fit(rule: FeatureScaling, train: &BagSet) -> Self {
         match rule {
-            FeatureScaling::None => None,
-            FeatureScaling::Standardise => Some(Self::standardise(train)),
+            FeatureScaling::None => Self::NONE,
+            FeatureScaling::Standardise => Self(Some(Standard::fit(train))),
         }
     }
 
-    fn standardise(train: &BagSet) -> Self {
-        let (dim, rows) = (train.dim, train.rows().max(1) as f64);
+    /// Scales a table `[rows, dim]`.
+    pub(crate) fn apply(&self, values: Vec<f32>) -> Vec<f32> {
+        match &self.0 {
+            Some(standard) => standard.apply(&values),
+            None => values,
+        }
+    }
+
+    /// Rewrites the first layer so that it takes raw features. A layer whose input is several features side by side is
+    /// folded feature by feature.
+    pub(crate) fn fold(&self, arrays: &mut Arrays, layer: &str) {
+        if let Some(standard) = &self.0 {
+            standard.fold(arrays, layer);
+        }
+    }
+}
+
+impl Standard {
+    fn fit(train: &BagSet) -> Self {
+        let (dim, rows) = (train.dim, (train.rows() * train.crops).max(1) as f64);
         let mut sums = vec![(0.0_f64, 0.0_f64); dim];
         for row in train.values.chunks_exact(dim.max(1)) {
             for (sum, value) in sums.iter_mut().zip(row) {
@@ -47,8 +71,7 @@ impl Scaling {
         }
     }
 
-    /// Scales a table `[rows, dim]`.
-    pub(crate) fn apply(&self, values: &[f32]) -> Vec<f32> {
+    fn apply(&self, values: &[f32]) -> Vec<f32> {
         let scale_row = |row: &[f32]| -> Vec<f32> {
             let scaled = row.iter().zip(&self.mean).zip(&self.factor);
             scaled.map(|((value, mean), factor)| (value - mean) * factor).collect()
@@ -56,22 +79,25 @@ impl Scaling {
         values.chunks_exact(self.mean.len().max(1)).flat_map(scale_row).collect()
     }
 
-    /// Rewrites the first layer so that it takes raw features: `W' = W factor`, `b' = b - W' mean`, summed in `f64`.
-    pub(crate) fn fold(&self, arrays: &mut Arrays) {
-        let Some(mut weight) = arrays.remove("regressor.0.weight") else {
+    /// `W' = W factor`, `b' = b - W' mean`, summed in `f64`.
+    fn fold(&self, arrays: &mut Arrays, layer: &str) {
+        let name = format!("{layer}.weight");
+        let Some(mut weight) = arrays.remove(&name) else {
             return;
         };
+        let inputs = weight.shape.last().copied().unwrap_or(0).max(1);
         let mut shifts = Vec::new();
-        for row in weight.values.chunks_exact_mut(self.mean.len().max(1)) {
+        for row in weight.values.chunks_exact_mut(inputs) {
             let mut shift = 0.0_f64;
-            for ((value, mean), factor) in row.iter_mut().zip(&self.mean).zip(&self.factor) {
+            let scales = self.mean.iter().zip(&self.factor).cycle();
+            for (value, (mean, factor)) in row.iter_mut().zip(scales) {
                 *value *= factor;
                 shift += f64::from(*value) * f64::from(*mean);
             }
             shifts.push(shift);
         }
-        arrays.insert("regressor.0.weight".to_owned(), weight);
-        if let Some(Array { values, .. }) = arrays.get_mut("regressor.0.bias") {
+        arrays.insert(name, weight);
+        if let Some(Array { values, .. }) = arrays.get_mut(&format!("{layer}.bias")) {
             for (bias, shift) in values.iter_mut().zip(shifts) {
                 *bias = (f64::from(*bias) - shift) as f32;
             }
@@ -82,29 +108,34 @@ impl Scaling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::HeadScorer;
-    use crate::model::mist_generator::MistGenerator;
+    use crate::model::mist_generator::{LAYERS, MistGenerator};
+    use crate::recipe::mist_stage1::MistDetector;
+    use crate::recipe::system::Detector;
     use burn::tensor::Device;
     use vad_data::Label;
 
     /// Folding only reorders `f32` products and sums.
     const FOLD_TOLERANCE: f32 = 1e-5;
 
+    fn one_bag(values: &[f32]) -> BagSet {
+        let mut bags = BagSet::default();
+        bags.push("v", Label::Normal, 6, values).unwrap();
+        bags
+    }
+
     #[test]
     fn a_folded_head_on_raw_features_equals_the_head_on_scaled_ones() {
         let raw: Vec<f32> = (0..60).map(|index| ((index * 37 % 23) as f32) * 0.1 + 2.0).collect();
-        let mut bags = BagSet::default();
-        bags.push("v", Label::Normal, 6, &raw).unwrap();
-        let scaling = Scaling::fit(FeatureScaling::Standardise, &bags).unwrap();
+        let bags = one_bag(&raw);
+        let scaling = Scaling::fit(FeatureScaling::Standardise, &bags);
         let device = Device::flex();
         let head = MistGenerator::init(6, [16, 4], 1, &device);
         let mut folded = head.to_arrays();
-        scaling.fold(&mut folded);
-        let on_scaled = HeadScorer::new(head, device.clone()).score(&scaling.apply(&raw)).unwrap();
-        let on_raw = HeadScorer::new(MistGenerator::from_arrays(&folded, "test", &device).unwrap(), device)
-            .score(&raw)
-            .unwrap();
-        for (a, b) in on_scaled.iter().zip(&on_raw) {
+        scaling.fold(&mut folded, LAYERS[0]);
+        let folded = MistGenerator::from_arrays(&folded, "test", &device).unwrap();
+        let on_scaled = MistDetector::new(head, device.clone()).score(&one_bag(&scaling.apply(raw)));
+        let on_raw = MistDetector::new(folded, device).score(&bags);
+        for (a, b) in on_scaled[0].iter().zip(&on_raw[0]) {
             assert!((a - b).abs() < FOLD_TOLERANCE, "{a} {b}");
         }
     }

@@ -1,8 +1,15 @@
 //! The mathematics against stored reference vectors. Cases are found by prefix: one dropped into the folder is tested
 //! without a change here.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken set-up must stop the test"
+)]
 
+mod cu;
 mod i3d;
 mod mist;
+mod rtfm;
 mod stored;
 mod two_engines;

@@ -16,6 +16,13 @@ pub fn group(case: &Case, prefix: &str) -> Arrays {
     names.iter().filter_map(|name| member(name)).collect()
 }
 
+/// A stored array on a device; its rank must be `D`.
+pub fn tensor<const D: usize>(case: &Case, name: &str, device: &Device) -> Tensor<D> {
+    let array = case.f32(name);
+    assert_eq!(array.shape.len(), D, "{}: rank of {:?}", case.what(name), array.shape);
+    Tensor::from_data(TensorData::new(array.data, array.shape), device)
+}
+
 /// The pixels `[T, H, W, 3]` of 0..=255 that a case of a video network stores, as a clip `[1, 3, T, H, W]` of -1..=1.
 pub fn clip(case: &Case, device: &Device) -> Tensor<5> {
     let key = case.array_names().find(|name| name.starts_with("input")).expect("an input array").to_owned();

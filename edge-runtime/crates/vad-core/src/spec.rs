@@ -94,6 +94,9 @@ pub struct EncoderSpec {
 pub enum HeadKind {
     /// Linear layers; ReLU after the first, sigmoid after the last, nothing between the others.
     Mlp,
+    /// A network over several clips of a video, for evaluation on the host: exporters refuse it. `dims` has but the
+    /// widths of feature and score.
+    Temporal,
 }
 
 /// The network that turns a feature into a raw score of 0 to 1, `[1, feature_dim] -> [1, 1]`.

@@ -4,12 +4,9 @@ use crate::bag::TrainingSet;
 use crate::cmd::options::EncoderOptions;
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
+use crate::cmd::recipe_options::{RecipeOptions, with_seed};
 use crate::evaluate;
-use crate::infer::HeadScorer;
-use crate::model::mist_generator::MistGenerator;
-use crate::recipe::mist_config::{MistConfig, SelectionRule};
-use crate::recipe::mist_stage1::Trainer;
-use crate::run::read_config;
+use crate::recipe::registry::Recipe;
 use crate::shared_data;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -17,12 +14,13 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use toml::Table;
 use vad_core::ModelSpec;
 use vad_data::{
     ClipEncoder, ExtractSpec, FeatureCache, Features, Label, Manifest, Quota, SplitPlan, Splits, VideoEntry,
     extract, file_hash, hex,
 };
-use vad_eval::roc_auc;
+use vad_eval::{Evaluation, roc_auc};
 
 mod page;
 
@@ -31,7 +29,7 @@ const FIRST_SEED: u64 = 1;
 
 /// UCSD Ped2: train on 6 abnormal and 4 normal videos, test on the other 18, over several seeds
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watchpost bench ped2 --data ped2/ --seeds 10\n\n\
+#[command(after_help = "Example:\n  watchpost bench ped2 --data ped2/ --recipe all --seeds 10\n\n\
     Nothing is selected on the test videos: with ten training videos there is no validation split, and the model of the\n\
     last step is the result.")]
 pub struct Args {
@@ -41,9 +39,8 @@ pub struct Args {
     /// Number of draws
     #[arg(long, default_value_t = 10)]
     seeds: u64,
-    /// TOML file with settings of the recipe [default: those for small data]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeOptions,
     /// Folder for features
     #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
     work: PathBuf,
@@ -71,17 +68,24 @@ struct SeedResult {
     train_videos: Vec<String>,
 }
 
+/// One recipe over all draws.
+#[derive(Debug, Serialize)]
+struct RecipeResult {
+    recipe: &'static str,
+    about: &'static str,
+    settings: Table,
+    seeds: Vec<SeedResult>,
+}
+
 /// Everything on the page.
 #[derive(Debug, Serialize)]
 struct Results {
-    recipe: String,
-    config: MistConfig,
     clip_frames: u16,
     clip_stride: u16,
     input_px: u16,
     data_sha256: String,
     facts: Vec<(String, String)>,
-    seeds: Vec<SeedResult>,
+    recipes: Vec<RecipeResult>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -93,33 +97,50 @@ pub fn run(args: &Args) -> Result<()> {
         labels.display()
     );
     let manifest = Manifest::load(&labels, &data)?;
-    let mut config = args.config.as_deref().map_or_else(|| Ok(MistConfig::small()), read_config)?;
-    config.selection = SelectionRule::Last;
+    let (recipes, given) = args.recipe.read(None)?;
     let model = ModelSpec::i3d_mist("ped2");
     let encoder = args.encoder.load(&model)?;
     let features = extract_all(args, &manifest, &*encoder, &model)?;
 
-    let bar = progress::bar(args.seeds, "seeds");
-    let mut seeds = Vec::new();
-    for seed in FIRST_SEED..FIRST_SEED + args.seeds {
-        let result = one_seed(args, &manifest, &features, &MistConfig { seed, ..config.clone() })
-            .with_context(|| format!("seed {seed}"))?;
-        bar.println(format!("seed {seed:>3}  frame AUC {:.4}", result.frame_auc));
-        bar.inc(1);
-        seeds.push(result);
-    }
-    bar.finish_and_clear();
+    let recipes = recipes
+        .iter()
+        .map(|recipe| one_recipe(args, *recipe, &given, &manifest, &features))
+        .collect::<Result<_>>()?;
     let results = Results {
-        recipe: "MIST stage I".into(),
-        config,
         clip_frames: model.clip.frames,
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
         data_sha256: data_hash(&manifest)?,
         facts: provenance::facts(&[]),
-        seeds,
+        recipes,
     };
     page::write(&args.out, &results)
+}
+
+fn one_recipe(
+    args: &Args,
+    recipe: &dyn Recipe,
+    given: &Table,
+    manifest: &Manifest,
+    features: &BTreeMap<String, Features>,
+) -> Result<RecipeResult> {
+    let bar = progress::bar(args.seeds, "seeds");
+    bar.set_prefix(recipe.name());
+    let mut seeds = Vec::new();
+    for seed in FIRST_SEED..FIRST_SEED + args.seeds {
+        let result = one_seed(args, recipe, given, manifest, features, seed)
+            .with_context(|| format!("{}, seed {seed}", recipe.name()))?;
+        bar.println(format!("{} seed {seed:>3}  frame AUC {:.4}", recipe.name(), result.frame_auc));
+        bar.inc(1);
+        seeds.push(result);
+    }
+    bar.finish_and_clear();
+    Ok(RecipeResult {
+        recipe: recipe.name(),
+        about: recipe.about(),
+        settings: recipe.settings(given)?,
+        seeds,
+    })
 }
 
 fn extract_all(
@@ -142,23 +163,21 @@ fn extract_all(
 
 fn one_seed(
     args: &Args,
+    recipe: &dyn Recipe,
+    given: &Table,
     manifest: &Manifest,
     features: &BTreeMap<String, Features>,
-    config: &MistConfig,
+    seed: u64,
 ) -> Result<SeedResult> {
     let plan =
         SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest };
-    let splits = Splits::draw(manifest, &plan, config.seed)?;
+    let splits = Splits::draw(manifest, &plan, seed)?;
     let data = TrainingSet::new(&splits.train, &splits.val, features)?;
     let device = args.encoder.device.open()?;
     let started = Instant::now();
-    let mut trainer = Trainer::new(config, &data, &device)?;
-    while !trainer.is_finished() {
-        trainer.step()?;
-    }
+    let detector = recipe.train_in_memory(&with_seed(given, seed)?, &data, &device)?;
     let train_s = started.elapsed().as_secs_f64();
-    let head = MistGenerator::from_arrays(&trainer.outcome().last, "the model of the last step", &device)?;
-    let scorer = HeadScorer::new(head, device);
+    let scorer = detector.into();
 
     let test = splits.test.entries();
     let scores = test
@@ -168,10 +187,10 @@ fn one_seed(
             evaluate::score(entry, found, &scorer)
         })
         .collect::<Result<Vec<_>>>()?;
-    let evaluation = evaluate::evaluate(&scores, &ModelSpec::i3d_mist("ped2"))?;
+    let evaluation = Evaluation::run(&scores, &ModelSpec::i3d_mist("ped2").score)?;
     let undefined = "the test videos lack normal or abnormal frames";
     Ok(SeedResult {
-        seed: config.seed,
+        seed,
         frame_auc: evaluation.frame.roc_auc.context(undefined)?,
         average_precision: evaluation.frame.average_precision.context(undefined)?,
         video_auc: evaluation.video_roc_auc.context(undefined)?,

@@ -1,0 +1,111 @@
+//! Which recipe, and with which settings.
+
+use crate::recipe::registry::{self, RECIPES, Recipe};
+use crate::recipe::settings::Published;
+use crate::run::read_settings;
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// Stands for every recipe.
+const ALL: &str = "all";
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct RecipeOptions {
+    /// Training system [default: that of --config, else mist]
+    #[arg(long, value_name = "NAME", value_parser = names())]
+    recipe: Option<String>,
+    /// TOML file with settings; options take precedence
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Start from the settings published for this data set instead of those for small data
+    #[arg(long, value_enum)]
+    published: Option<Published>,
+    /// What is computed: the paper's text, or what its released code does
+    #[arg(long, value_enum)]
+    mode: Option<ModeName>,
+    /// Change one setting of the recipe; repeat for more
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    changes: Vec<(String, Value)>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeName {
+    Paper,
+    Released,
+}
+
+impl RecipeOptions {
+    /// The chosen recipes, and the settings given for them: those of the file, changed by the options and by `more`.
+    /// They suit each of the recipes.
+    pub fn read(&self, more: Option<(&str, Value)>) -> Result<(Vec<&'static dyn Recipe>, Table)> {
+        let mut given = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+        if let Some(data) = self.published {
+            given.insert("dataset".to_owned(), data.name().into());
+        }
+        if let Some(mode) = self.mode {
+            let name = match mode {
+                ModeName::Paper => "paper",
+                ModeName::Released => "released",
+            };
+            given.insert("mode".to_owned(), name.into());
+        }
+        given.extend(self.changes.iter().cloned());
+        given.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        let recipes = match self.recipe.as_deref() {
+            None => vec![registry::of(&given)?],
+            Some(ALL) => RECIPES.to_vec(),
+            Some(name) => vec![registry::by_name(name)?],
+        };
+        if let (Some(asked), Some(named)) = (&self.recipe, given.get("recipe").and_then(Value::as_str)) {
+            ensure!(asked == named, "--recipe is {asked}, but the settings are for {named}");
+        }
+        for recipe in &recipes {
+            let origin =
+                || self.config.as_deref().map_or("options".into(), |path| path.display().to_string());
+            recipe.settings(&given).with_context(origin)?;
+        }
+        Ok((recipes, given))
+    }
+}
+
+/// `given` with another seed.
+pub fn with_seed(given: &Table, seed: u64) -> Result<Table> {
+    let mut given = given.clone();
+    given.insert("seed".to_owned(), i64::try_from(seed)?.into());
+    Ok(given)
+}
+
+fn names() -> PossibleValuesParser {
+    let recipes = RECIPES.into_iter().map(|recipe| PossibleValue::new(recipe.name()).help(recipe.about()));
+    recipes
+        .chain([PossibleValue::new(ALL).help("each of them, compared in one table")])
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn key_and_value(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as steps=500")?;
+    let (key, value) = (key.trim(), value.trim());
+    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    Ok((key.to_owned(), parsed.unwrap_or_else(|| value.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_toml_and_words_need_no_quotes() {
+        assert_eq!(key_and_value("steps=500"), Ok(("steps".into(), Value::Integer(500))));
+        assert_eq!(key_and_value("margin = 0.5"), Ok(("margin".into(), Value::Float(0.5))));
+        assert_eq!(key_and_value("selection=last"), Ok(("selection".into(), "last".into())));
+        assert_eq!(
+            key_and_value("hidden=[64, 16]"),
+            Ok(("hidden".into(), Value::Array(vec![64.into(), 16.into()])))
+        );
+        assert!(key_and_value("steps").is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! Mean and spread of a figure over seeds.
+
+use std::fmt;
+
+/// Mean, sample standard deviation and range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    pub mean: f64,
+    deviation: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    /// Of at least one value; without any, nothing is a number.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self {
+            mean,
+            deviation: if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 },
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.4} ± {:.4} ({:.4} to {:.4})", self.mean, self.deviation, self.min, self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        assert_eq!(Spread::of([1.0, 3.0]).to_string(), "2.0000 ± 1.4142 (1.0000 to 3.0000)");
+        assert_eq!(Spread::of([0.5]).to_string(), "0.5000 ± 0.0000 (0.5000 to 0.5000)");
+    }
+}

@@ -1,0 +1,101 @@
+//! Fully connected layers between burn's layout `[inputs, outputs]` and the files' `[outputs, inputs]`.
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::dropout::Mask;
+use crate::tensors::{Array, Arrays, TensorsError, require, require_shape};
+
+/// Fresh weights and biases as PyTorch's `Linear` draws them: uniform within `1 / sqrt(inputs)` of zero.
+pub(crate) fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Linear {
+    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+    let mut draw = |count: usize| -> Vec<f32> {
+        (0..count).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect()
+    };
+    let weight = Array { shape: vec![outputs, inputs], values: draw(outputs * inputs) };
+    let bias = Array { shape: vec![outputs], values: draw(outputs) };
+    from_parts(&weight, &bias, device)
+}
+
+/// Loads `NAME.weight` and `NAME.bias`.
+///
+/// # Errors
+/// When an array is missing or of another shape; `origin` says where the arrays came from.
+pub(crate) fn load(
+    arrays: &Arrays,
+    origin: &str,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+    device: &Device,
+) -> Result<Linear, TensorsError> {
+    let weight = require_shape(arrays, origin, &format!("{name}.weight"), &[outputs, inputs])?;
+    let bias = require_shape(arrays, origin, &format!("{name}.bias"), &[outputs])?;
+    Ok(from_parts(weight, bias, device))
+}
+
+/// Adds `NAME.weight` and `NAME.bias`.
+pub(crate) fn store(layer: &Linear, name: &str, arrays: &mut Arrays) {
+    arrays.insert(format!("{name}.weight"), Array::from_tensor(layer.weight.val().transpose()));
+    if let Some(bias) = &layer.bias {
+        arrays.insert(format!("{name}.bias"), Array::from_tensor(bias.val()));
+    }
+}
+
+/// Width of the input that `NAME.weight` takes.
+///
+/// # Errors
+/// When the array is missing.
+pub(crate) fn stored_inputs(arrays: &Arrays, origin: &str, name: &str) -> Result<usize, TensorsError> {
+    let weight = require(arrays, origin, &format!("{name}.weight"))?;
+    Ok(weight.shape.last().copied().unwrap_or(0))
+}
+
+/// Width of the output that `NAME.bias` gives.
+///
+/// # Errors
+/// When the array is missing.
+pub(crate) fn stored_outputs(arrays: &Arrays, origin: &str, name: &str) -> Result<usize, TensorsError> {
+    Ok(require(arrays, origin, &format!("{name}.bias"))?.values.len())
+}
+
+/// A layer that holds the gradients in place of the parameters (zero where there is none).
+pub(crate) fn gradients(layer: &Linear, grads: &GradientsParams) -> Linear {
+    let weight = grads.get(layer.weight.id).unwrap_or_else(|| layer.weight.val().inner().zeros_like());
+    let bias = layer.bias.as_ref().map(|bias| {
+        Param::from_tensor(grads.get(bias.id).unwrap_or_else(|| bias.val().inner().zeros_like()))
+    });
+    Linear { weight: Param::from_tensor(weight), bias }
+}
+
+/// Attaches the values of `given` to the parameters of `own`, as gradients.
+pub(crate) fn attach(own: &Linear, given: Linear, grads: &mut GradientsParams) {
+    grads.register(own.weight.id, given.weight.val());
+    if let (Some(own), Some(given)) = (&own.bias, given.bias) {
+        grads.register(own.id, given.val());
+    }
+}
+
+/// Drops units, where there is a mask.
+pub(crate) fn drop_units(hidden: Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
+    match mask {
+        Some(mask) => hidden * mask.into_tensor(),
+        None => hidden,
+    }
+}
+
+fn from_parts(weight: &Array, bias: &Array, device: &Device) -> Linear {
+    let [outputs, inputs] = [weight.shape[0], weight.shape[1]];
+    let mut transposed = vec![0.0_f32; inputs * outputs];
+    for (row, values) in weight.values.chunks_exact(inputs.max(1)).enumerate() {
+        for (column, value) in values.iter().enumerate() {
+            transposed[column * outputs + row] = *value;
+        }
+    }
+    let weight = TensorData::new(transposed, [inputs, outputs]);
+    let bias = TensorData::new(bias.values.clone(), [outputs]);
+    Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
+}

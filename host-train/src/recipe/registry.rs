@@ -1,0 +1,195 @@
+//! All recipes behind one type, for those who learn at run time which one is meant.
+
+use std::marker::PhantomData;
+
+use burn::tensor::Device;
+use toml::{Table, Value};
+use vad_core::ModelSpec;
+
+use crate::bag::TrainingSet;
+use crate::recipe::cu::Cu;
+use crate::recipe::mist_stage1::MistStage1;
+use crate::recipe::rtfm::RtfmSystem;
+use crate::recipe::settings::{SettingsError, resolve};
+use crate::recipe::system::{Detector, System};
+use crate::recipe::trainer::{StepReport, TrainError, Trainer};
+use crate::run::{Flow, Run, RunError, RunOutcome};
+use crate::tensors::{Arrays, TensorsError};
+
+/// What can be done with a training system whose type is not known. `settings` are a file's content, complete or not.
+pub trait Recipe: Sync {
+    /// [`System::NAME`].
+    fn name(&self) -> &'static str;
+
+    /// [`System::ABOUT`].
+    fn about(&self) -> &'static str;
+
+    /// Completes and checks settings; the result names every setting.
+    ///
+    /// # Errors
+    /// Names the first key that is unknown, of the wrong type or out of range.
+    fn settings(&self, given: &Table) -> Result<Table, SettingsError>;
+
+    /// [`Run::train`].
+    ///
+    /// # Errors
+    /// As there.
+    fn train(
+        &self,
+        run: &Run,
+        settings: &Table,
+        data: &TrainingSet,
+        device: &Device,
+        model: &ModelSpec,
+        progress: &mut dyn FnMut(&StepReport) -> Flow,
+    ) -> Result<RunOutcome, RecipeError>;
+
+    /// Trains to the last step without keeping anything but the detector.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the loss diverges.
+    fn train_in_memory(
+        &self,
+        settings: &Table,
+        data: &TrainingSet,
+        device: &Device,
+    ) -> Result<Box<dyn Detector>, RecipeError>;
+
+    /// [`System::load`].
+    ///
+    /// # Errors
+    /// When a setting is wrong or an array does not fit.
+    fn load(
+        &self,
+        settings: &Table,
+        weights: &Arrays,
+        origin: &str,
+        device: &Device,
+    ) -> Result<Box<dyn Detector>, RecipeError>;
+}
+
+/// Why a recipe cannot do what it is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// There is no such recipe.
+    #[error("there is no recipe {name}; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// Its settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The run went wrong.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The training went wrong.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The weights do not fit.
+    #[error(transparent)]
+    Weights(#[from] TensorsError),
+}
+
+/// Every recipe, in the order of publication.
+pub const RECIPES: [&dyn Recipe; 3] =
+    [&Of::<MistStage1>(PhantomData), &Of::<RtfmSystem>(PhantomData), &Of::<Cu>(PhantomData)];
+
+/// The recipe of this name.
+///
+/// # Errors
+/// When there is none, with the names that there are.
+pub fn by_name(name: &str) -> Result<&'static dyn Recipe, RecipeError> {
+    RECIPES.into_iter().find(|recipe| recipe.name() == name).ok_or_else(|| RecipeError::Unknown {
+        name: name.to_owned(),
+        known: RECIPES.map(Recipe::name).join(", "),
+    })
+}
+
+/// The recipe that settings name; MIST where they name none.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn of(settings: &Table) -> Result<&'static dyn Recipe, RecipeError> {
+    match settings.get("recipe") {
+        None => by_name(MistStage1::NAME),
+        Some(Value::String(name)) => by_name(name),
+        Some(other) => by_name(&other.to_string()),
+    }
+}
+
+struct Of<S>(PhantomData<fn() -> S>);
+
+impl<S: System> Of<S> {
+    fn config(given: &Table) -> Result<S::Config, SettingsError> {
+        resolve(S::NAME, given)
+    }
+}
+
+impl<S: System> Recipe for Of<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        S::ABOUT
+    }
+
+    fn settings(&self, given: &Table) -> Result<Table, SettingsError> {
+        Ok(Table::try_from(Self::config(given)?).unwrap_or_default())
+    }
+
+    fn train(
+        &self,
+        run: &Run,
+        settings: &Table,
+        data: &TrainingSet,
+        device: &Device,
+        model: &ModelSpec,
+        progress: &mut dyn FnMut(&StepReport) -> Flow,
+    ) -> Result<RunOutcome, RecipeError> {
+        Ok(run.train::<S>(&Self::config(settings)?, data, device, model, progress)?)
+    }
+
+    fn train_in_memory(
+        &self,
+        settings: &Table,
+        data: &TrainingSet,
+        device: &Device,
+    ) -> Result<Box<dyn Detector>, RecipeError> {
+        let mut trainer = Trainer::<S>::new(&Self::config(settings)?, data, device)?;
+        while !trainer.is_finished() {
+            trainer.step()?;
+        }
+        Ok(Box::new(trainer.detector()))
+    }
+
+    fn load(
+        &self,
+        settings: &Table,
+        weights: &Arrays,
+        origin: &str,
+        device: &Device,
+    ) -> Result<Box<dyn Detector>, RecipeError> {
+        Ok(Box::new(S::load(&Self::config(settings)?, weights, origin, device)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_completes_empty_settings_and_takes_its_own_back() {
+        for recipe in RECIPES {
+            let complete = recipe.settings(&Table::new()).unwrap();
+            assert!(complete.contains_key("seed"), "{}", recipe.name());
+            assert_eq!(recipe.settings(&complete).unwrap(), complete);
+            assert_eq!(by_name(recipe.name()).unwrap().name(), recipe.name());
+        }
+        let unknown = by_name("rtfn").err().unwrap().to_string();
+        assert!(unknown.contains("rtfn") && unknown.contains("mist, rtfm, cu"), "{unknown}");
+    }
+}
