@@ -18,6 +18,7 @@ pub mod loss;
 pub mod memory;
 pub mod model;
 pub mod optim;
+mod params;
 pub mod pseudo_label;
 pub mod recipe;
 pub mod rng;

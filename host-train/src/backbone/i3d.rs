@@ -1,43 +1,50 @@
 //! I3D, the inflated Inception-v1 of Carreira and Zisserman (CVPR 2017), RGB stream, in burn.
 //!
-//! Layer names, SAME padding and batch normalisation (no scale unless the file has one, epsilon 1e-3) are those of the
-//! published Kinetics-400 weights. The network only extracts features here, so normalisation is frozen: it is folded into
-//! the convolution when the weights are loaded.
+//! One network for two uses. With the published Kinetics-400 weights, SAME padding and folded normalisation (no scale unless
+//! the file has one, epsilon 1e-3) it extracts features: [`I3d::from_arrays`]. With MIST's names and padding and normalisation
+//! kept apart it is the encoder that MIST's second stage fine-tunes: [`I3d::load`]. 12,287,264 parameters without classifier.
 
 use std::path::Path;
 
-use burn::tensor::activation::relu;
+use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use vad_core::ModelSpec;
 use vad_data::{ClipEncoder, EncodeError};
 
-use crate::backbone::same::{conv3d_same, max_pool3d_same, window_average};
-use crate::tensors::{self, Array, Arrays, TensorsError, require, require_shape};
+use super::inception::Inception;
+use super::padding::Padding;
+pub use super::pooling::global_average;
+use super::pooling::window_average;
+use super::source::{Names, Source};
+use super::unit::{Build, Form, Learning, Unit};
+use crate::tensors::{self, Array, Arrays, TensorsError, require_shape};
 
-/// Added to the variance in every batch normalisation.
-const BN_EPSILON: f64 = 1e-3;
+/// Colours of a pixel.
+const COLOURS: usize = 3;
 
-/// The Inception blocks in order.
-const BLOCKS: [&str; 9] = [
-    "Mixed_3b", "Mixed_3c", "Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f", "Mixed_5b",
-    "Mixed_5c",
-];
+/// The Inception blocks between poolings, in order.
+const BLOCKS_3: [&str; 2] = ["3b", "3c"];
+const BLOCKS_4: [&str; 5] = ["4b", "4c", "4d", "4e", "4f"];
+const BLOCKS_5: [&str; 2] = ["5b", "5c"];
 
-/// End points whose maps are kept.
+/// End points that serve as clip features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tap {
-    /// 832 channels, stride 8 in time and 16 in space.
+    /// 832 channels, stride 4 in time and 16 in space.
     Mixed4f,
     /// 1024 channels, stride 8 in time and 32 in space; its mean over time and space is the clip feature.
     Mixed5c,
 }
 
-/// Maps at both taps for a batch of clips.
+/// Maps at all taps for a batch of clips.
 #[derive(Clone, Debug)]
 pub struct I3dMaps {
-    /// `[N, 832, T/8, H/16, W/16]`.
+    /// `[N, 480, T/2, H/8, W/8]`.
+    pub mixed_3c: Tensor<5>,
+    /// `[N, 832, T/4, H/16, W/16]`.
     pub mixed_4f: Tensor<5>,
     /// `[N, 1024, T/8, H/32, W/32]`.
     pub mixed_5c: Tensor<5>,
@@ -65,79 +72,101 @@ impl Tap {
     }
 }
 
-/// Convolution, frozen normalisation, ReLU.
-#[derive(Clone, Debug)]
-struct Unit {
-    weight: Tensor<5>,
-    bias: Tensor<1>,
-    stride: usize,
-}
-
-/// Four branches side by side.
-#[derive(Clone, Debug)]
-struct Block {
-    branch_0: Unit,
-    branch_1: [Unit; 2],
-    branch_2: [Unit; 2],
-    branch_3: Unit,
-}
-
 /// The network on some device.
-#[derive(Clone, Debug)]
+#[derive(Module, Debug)]
 pub struct I3d {
     conv_1a: Unit,
     conv_2b: Unit,
     conv_2c: Unit,
-    blocks: Vec<Block>,
-    logits: Option<(Tensor<2>, Tensor<1>)>,
+    mixed_3: Vec<Inception>,
+    mixed_4: Vec<Inception>,
+    mixed_5: Vec<Inception>,
+    logits: Option<Classifier>,
+    #[module(skip)]
+    padding: Padding,
+}
+
+/// The Kinetics classifier: a matrix `[1024, classes]` and a bias `[classes]`. Never trained here.
+#[derive(Module, Debug)]
+struct Classifier {
+    weight: Tensor<2>,
+    bias: Tensor<1>,
 }
 
 impl I3d {
-    /// Loads `Conv3d_1a_7x7.conv.weight` and so on; the classifier (`Logits.*`) may be absent.
+    /// The extractor of features: loads `Conv3d_1a_7x7.conv.weight` and so on, folds normalisation and pads as TensorFlow
+    /// does; the classifier (`Logits.*`) may be absent.
     ///
     /// # Errors
     /// When an array is missing or of the wrong shape; `origin` says where the arrays came from.
     pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
-        let unit = |name: &str, stride| Unit::from_arrays(arrays, origin, name, stride, device);
-        let block = |name: &&str| {
-            let unit = |part: &str| unit(&format!("{name}.{part}"), 1);
-            Ok::<Block, TensorsError>(Block {
-                branch_0: unit("Branch_0.Conv3d_0a_1x1")?,
-                branch_1: [unit("Branch_1.Conv3d_0a_1x1")?, unit("Branch_1.Conv3d_0b_3x3")?],
-                branch_2: [unit("Branch_2.Conv3d_0a_1x1")?, unit("Branch_2.Conv3d_0b_3x3")?],
-                branch_3: unit("Branch_3.Conv3d_0b_1x1")?,
-            })
-        };
-        Ok(Self {
-            conv_1a: unit("Conv3d_1a_7x7", 2)?,
-            conv_2b: unit("Conv3d_2b_1x1", 1)?,
-            conv_2c: unit("Conv3d_2c_3x3", 1)?,
-            blocks: BLOCKS.iter().map(block).collect::<Result<_, _>>()?,
-            logits: classifier(arrays, origin, device)?,
-        })
+        let source = Source { arrays, origin, prefix: "", names: Names::Kinetics };
+        let trunk = Self::load(Build { source, padding: Padding::Same, form: Form::Folded, device })?;
+        Ok(Self { logits: Classifier::load(arrays, origin, device)?, ..trunk })
     }
 
-    /// The maps at both taps.
+    /// The network without a classifier, in any form. Widths follow the arrays.
+    ///
+    /// # Errors
+    /// When an array is missing or of the wrong shape, or the layers' widths do not chain.
+    pub fn load(build: Build<'_>) -> Result<Self, TensorsError> {
+        let [name_1a, name_2b, name_2c] = build.source.names.stem();
+        let conv_1a = Unit::load(build, name_1a, COLOURS, [7; 3], 2)?;
+        let conv_2b = Unit::load(build, name_2b, conv_1a.outputs(), [1; 3], 1)?;
+        let conv_2c = Unit::load(build, name_2c, conv_2b.outputs(), [3; 3], 1)?;
+        let mixed_3 = load_chain(build, &BLOCKS_3, conv_2c.outputs())?;
+        let mixed_4 = load_chain(build, &BLOCKS_4, outputs(&mixed_3))?;
+        let mixed_5 = load_chain(build, &BLOCKS_5, outputs(&mixed_4))?;
+        let padding = build.padding;
+        Ok(Self { conv_1a, conv_2b, conv_2c, mixed_3, mixed_4, mixed_5, logits: None, padding })
+    }
+
+    /// The maps at all taps.
     ///
     /// # Shapes
     /// `[N, 3, T, H, W]`, values in -1..=1.
     pub fn forward(&self, clips: Tensor<5>) -> I3dMaps {
-        let x = max_pool3d_same(self.conv_1a.forward(clips), [1, 3, 3], [1, 2, 2]);
+        let pool = |x, kernel, stride| self.padding.max_pool3d(x, kernel, stride);
+        let x = pool(self.conv_1a.forward(clips), [1, 3, 3], [1, 2, 2]);
         let x = self.conv_2c.forward(self.conv_2b.forward(x));
-        let mut x = max_pool3d_same(x, [1, 3, 3], [1, 2, 2]);
-        let mut mixed_4f = None;
-        for (name, block) in BLOCKS.iter().zip(&self.blocks) {
-            match *name {
-                "Mixed_4b" => x = max_pool3d_same(x, [3, 3, 3], [2, 2, 2]),
-                "Mixed_5b" => {
-                    mixed_4f = Some(x.clone());
-                    x = max_pool3d_same(x, [2, 2, 2], [2, 2, 2]);
-                }
-                _ => {}
-            }
-            x = block.forward(x);
+        let mixed_3c = run(&self.mixed_3, pool(x, [1, 3, 3], [1, 2, 2]));
+        let mixed_4f = run(&self.mixed_4, pool(mixed_3c.clone(), [3; 3], [2; 3]));
+        let mixed_5c = run(&self.mixed_5, pool(mixed_4f.clone(), [2; 3], [2; 3]));
+        I3dMaps { mixed_3c, mixed_4f, mixed_5c }
+    }
+
+    /// Channels of `mixed_4f` and `mixed_5c`: 832 and 1024 as published.
+    pub fn widths(&self) -> [usize; 2] {
+        [outputs(&self.mixed_4), outputs(&self.mixed_5)]
+    }
+
+    /// The same with other parameters learning.
+    pub fn learning(self, learning: Learning) -> Self {
+        let chain =
+            |blocks: Vec<Inception>| blocks.into_iter().map(|block| block.learning(learning)).collect();
+        Self {
+            conv_1a: self.conv_1a.learning(learning),
+            conv_2b: self.conv_2b.learning(learning),
+            conv_2c: self.conv_2c.learning(learning),
+            mixed_3: chain(self.mixed_3),
+            mixed_4: chain(self.mixed_4),
+            mixed_5: chain(self.mixed_5),
+            logits: self.logits,
+            padding: self.padding,
         }
-        I3dMaps { mixed_4f: mixed_4f.unwrap_or_else(|| x.clone()), mixed_5c: x }
+    }
+
+    /// Adds the parameters and statistics, or the gradients alone (zero where there is none), each name after `prefix`. The
+    /// classifier is left out.
+    pub fn store(&self, prefix: &str, names: Names, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
+        for (name, unit) in names.stem().into_iter().zip([&self.conv_1a, &self.conv_2b, &self.conv_2c]) {
+            unit.store(&format!("{prefix}{name}"), names, grads, arrays);
+        }
+        let numbered = BLOCKS_3.iter().chain(&BLOCKS_4).chain(&BLOCKS_5);
+        let blocks = self.mixed_3.iter().chain(&self.mixed_4).chain(&self.mixed_5);
+        for (number, block) in numbered.zip(blocks) {
+            block.store(&format!("{prefix}{}", names.mixed(number)), names, grads, arrays);
+        }
     }
 
     /// Clip features: the mean of a tap over time and space.
@@ -157,86 +186,47 @@ impl I3d {
     /// # Shapes
     /// `[N, 1024, T, H, W]` to `[N, 400]`.
     pub fn logits(&self, mixed_5c: Tensor<5>) -> Option<Tensor<2>> {
-        let (weight, bias) = self.logits.clone()?;
+        let Classifier { weight, bias } = self.logits.clone()?;
         // The classifier is linear, so its mean over windows is its value at the windows' mean.
         let mean: Tensor<2> = window_average(mixed_5c).mean_dim(2).squeeze_dim(2);
         Some(mean.matmul(weight) + bias.unsqueeze())
     }
 }
 
-impl Unit {
-    fn from_arrays(
-        arrays: &Arrays,
-        origin: &str,
-        name: &str,
-        stride: usize,
-        device: &Device,
-    ) -> Result<Self, TensorsError> {
-        let weight_name = format!("{name}.conv.weight");
-        let mut weight = require(arrays, origin, &weight_name)?.clone();
-        let channels = weight.shape.first().copied().unwrap_or(0);
-        let norm = |part: &str| require_shape(arrays, origin, &format!("{name}.bn.{part}"), &[channels]);
-        let (beta, mean, variance) = (norm("bias")?, norm("running_mean")?, norm("running_var")?);
-        let gamma = arrays.get(&format!("{name}.bn.weight"));
-        let mut bias = Vec::with_capacity(channels);
-        let per_channel = weight.values.len().checked_div(channels).unwrap_or(0).max(1);
-        for (channel, kernel) in weight.values.chunks_exact_mut(per_channel).enumerate() {
-            let gamma = gamma.and_then(|gamma| gamma.values.get(channel)).map_or(1.0, |g| f64::from(*g));
-            let scale = gamma / (f64::from(variance.values[channel]) + BN_EPSILON).sqrt();
-            for value in kernel {
-                *value = (f64::from(*value) * scale) as f32;
-            }
-            bias.push((f64::from(beta.values[channel]) - f64::from(mean.values[channel]) * scale) as f32);
-        }
-        let bias = Array { shape: vec![channels], values: bias };
-        Ok(Self {
-            weight: weight.to_tensor(origin, &weight_name, device)?,
-            bias: bias.to_tensor(origin, name, device)?,
-            stride,
-        })
+/// Loads blocks of which each takes what the one before gives.
+fn load_chain(build: Build<'_>, numbers: &[&str], mut inputs: usize) -> Result<Vec<Inception>, TensorsError> {
+    let mut blocks = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let block = Inception::load(build, &build.source.names.mixed(number), inputs)?;
+        inputs = block.outputs();
+        blocks.push(block);
     }
-
-    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        relu(conv3d_same(x, self.weight.clone(), Some(self.bias.clone()), [self.stride; 3]))
-    }
+    Ok(blocks)
 }
 
-impl Block {
-    fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        let [first_1, second_1] = &self.branch_1;
-        let [first_2, second_2] = &self.branch_2;
-        let branches = vec![
-            self.branch_0.forward(x.clone()),
-            second_1.forward(first_1.forward(x.clone())),
-            second_2.forward(first_2.forward(x.clone())),
-            self.branch_3.forward(max_pool3d_same(x, [3, 3, 3], [1, 1, 1])),
-        ];
-        Tensor::cat(branches, 1)
+fn run(blocks: &[Inception], x: Tensor<5>) -> Tensor<5> {
+    blocks.iter().fold(x, |x, block| block.forward(x))
+}
+
+/// Channels after the last of the blocks.
+fn outputs(blocks: &[Inception]) -> usize {
+    blocks.last().map_or(0, Inception::outputs)
+}
+
+impl Classifier {
+    fn load(arrays: &Arrays, origin: &str, device: &Device) -> Result<Option<Self>, TensorsError> {
+        let (weight_name, bias_name) = ("Logits.Conv3d_0c_1x1.conv.weight", "Logits.Conv3d_0c_1x1.conv.bias");
+        let Some(weight) = arrays.get(weight_name) else {
+            return Ok(None);
+        };
+        let classes = weight.shape.first().copied().unwrap_or(0);
+        let inputs = weight.values.len().checked_div(classes).unwrap_or(0);
+        let matrix = Array { shape: vec![classes, inputs], values: weight.values.clone() };
+        let matrix: Tensor<2> = matrix.to_tensor(origin, weight_name, device)?;
+        let bias =
+            require_shape(arrays, origin, bias_name, &[classes])?.to_tensor(origin, bias_name, device)?;
+        Ok(Some(Self { weight: matrix.transpose(), bias }))
     }
-}
-
-/// The last layer as a matrix `[1024, classes]` and a bias.
-fn classifier(
-    arrays: &Arrays,
-    origin: &str,
-    device: &Device,
-) -> Result<Option<(Tensor<2>, Tensor<1>)>, TensorsError> {
-    let (weight_name, bias_name) = ("Logits.Conv3d_0c_1x1.conv.weight", "Logits.Conv3d_0c_1x1.conv.bias");
-    let Some(weight) = arrays.get(weight_name) else {
-        return Ok(None);
-    };
-    let classes = weight.shape.first().copied().unwrap_or(0);
-    let inputs = weight.values.len().checked_div(classes).unwrap_or(0);
-    let matrix = Array { shape: vec![classes, inputs], values: weight.values.clone() };
-    let matrix: Tensor<2> = matrix.to_tensor(origin, weight_name, device)?;
-    let bias = require_shape(arrays, origin, bias_name, &[classes])?.to_tensor(origin, bias_name, device)?;
-    Ok(Some((matrix.transpose(), bias)))
-}
-
-/// Mean over time and space: `[N, C, T, H, W]` to `[N, C]`.
-pub fn global_average(map: Tensor<5>) -> Tensor<2> {
-    let [n, c, t, h, w] = map.dims();
-    map.reshape([n, c, t * h * w]).mean_dim(2).squeeze_dim(2)
 }
 
 /// I3D as a feature extractor for one model spec: the extraction path that runs in burn, on any device.
@@ -301,5 +291,70 @@ impl ClipEncoder for I3dEncoder {
         let feature = self.network.features(clip, self.tap);
         let values: Result<Vec<f32>, _> = feature.try_into_vec_as::<f32>();
         values.map_err(|error| EncodeError::new(format!("the device failed: {error:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+
+    fn load(arrays: &Arrays, names: Names, padding: Padding, form: Form, device: &Device) -> I3d {
+        let source = Source { arrays, origin: "test", prefix: "", names };
+        I3d::load(Build { source, padding, form, device }).unwrap()
+    }
+
+    #[test]
+    fn taps_have_the_strides_they_say() {
+        let device = Device::flex();
+        let network = load(&narrow::i3d(Names::Mist), Names::Mist, Padding::Mist, Form::Folded, &device);
+        let maps = network.forward(narrow::values([1, 3, 16, 64, 32]));
+        assert_eq!(maps.mixed_3c.dims()[2..], [8, 8, 4]);
+        assert_eq!(maps.mixed_4f.dims()[2..], [4, 4, 2]);
+        assert_eq!(maps.mixed_5c.dims()[2..], [2, 2, 1]);
+        assert_eq!([maps.mixed_4f.dims()[1], maps.mixed_5c.dims()[1]], network.widths());
+    }
+
+    #[test]
+    fn where_sizes_are_multiples_of_the_strides_padding_forms_and_names_agree() {
+        let device = Device::flex();
+        let arrays = narrow::i3d(Names::Mist);
+        let mist = load(&arrays, Names::Mist, Padding::Mist, Form::Trainable, &device);
+        let mut renamed = Arrays::new();
+        mist.store("", Names::Kinetics, None, &mut renamed);
+        let kinetics = I3d::from_arrays(&renamed, "test", &device).unwrap();
+        let clips = narrow::values([1, 3, 16, 64, 32]);
+        let values = |network: &I3d| Array::from_tensor(network.forward(clips.clone()).mixed_5c).values;
+        let (one, other) = (values(&mist), values(&kinetics));
+        let most = one.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(most > 0.0, "a dead network compares nothing");
+        for (one, other) in one.iter().zip(&other) {
+            // Eleven layers deep in `f32`.
+            assert!((one - other).abs() < 1e-4 * most, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_network_survives_a_round_trip_behind_a_prefix() {
+        let device = Device::flex();
+        let arrays = narrow::i3d(Names::Mist);
+        let mut stored = Arrays::new();
+        let network = load(&arrays, Names::Mist, Padding::Mist, Form::Trainable, &device);
+        network.store("backbone.", Names::Mist, None, &mut stored);
+        assert_eq!(stored.len(), arrays.len());
+        assert!(stored.iter().all(|(name, array)| {
+            name.strip_prefix("backbone.").is_some_and(|name| arrays[name] == *array)
+        }));
+    }
+
+    #[test]
+    fn widths_that_do_not_chain_are_refused_by_name() {
+        let device = Device::flex();
+        let mut arrays = narrow::i3d(Names::Mist);
+        narrow::unit(&mut arrays, "mixed_4b.branch_1.1", Names::Mist, 5, 1, [3; 3]);
+        let source = Source { arrays: &arrays, origin: "test", prefix: "", names: Names::Mist };
+        let build = Build { source, padding: Padding::Mist, form: Form::Folded, device: &device };
+        let error = I3d::load(build).unwrap_err();
+        assert!(error.to_string().contains("mixed_4b.branch_1.1.conv3d.weight"), "{error}");
     }
 }

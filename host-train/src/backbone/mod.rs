@@ -1,4 +1,12 @@
 //! The networks that turn clips into features.
 
+pub mod c3d;
+pub(crate) mod conv;
 pub mod i3d;
-pub mod same;
+pub mod inception;
+#[cfg(test)]
+pub(crate) mod narrow;
+pub mod padding;
+pub mod pooling;
+pub mod source;
+pub mod unit;

@@ -4,3 +4,4 @@ pub mod cu_completeness;
 pub mod mil_ranking;
 pub mod rtfm;
 pub mod soft_cross_entropy;
+pub mod weighted_bce;

@@ -3,5 +3,7 @@
 pub mod cu_classifier;
 pub mod cu_generator;
 mod dense;
+pub(crate) mod initial;
 pub mod mist_generator;
 pub mod rtfm;
+pub mod sga;

@@ -6,3 +6,4 @@ pub mod adam;
 pub mod clip;
 mod rule;
 mod state;
+pub mod warmup;

@@ -7,6 +7,7 @@ mod cu_labels;
 pub mod curves;
 pub mod mist_config;
 pub mod mist_stage1;
+pub mod mist_stage2_config;
 pub mod registry;
 pub mod rtfm;
 pub mod rtfm_config;

@@ -1,6 +1,6 @@
 //! CU: losses, repeated scoring, whole videos and optimiser steps.
 
-use crate::stored::{check_scalar, group, numbers, tensor};
+use crate::stored::{check_scalar, group, hashed_weights, numbers, tensor};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -12,7 +12,7 @@ use watchpost::memory::Memory;
 use watchpost::model::cu_classifier::{self, CuClassifier};
 use watchpost::model::cu_generator::{self, CuGenerator, GeneratorMasks};
 use watchpost::optim::adam::{Adam, AdamConfig};
-use watchpost::tensors::{Array, Arrays};
+use watchpost::tensors::Arrays;
 use watchpost::uncertainty::{Estimate, kept_clips};
 
 /// Frames of a clip, each of which gets the clip's score.
@@ -246,11 +246,7 @@ fn stage2_parts(case: &Case) -> (golden::Array<f32>, Arrays) {
     if case.has("in.features") {
         return (case.f32("in.features"), group(case, "w."));
     }
-    let hashed = |name: &str| {
-        let array = case.hashed(name);
-        (name.to_owned(), Array { shape: array.shape, values: array.data })
-    };
-    (case.hashed("features"), case.hashed_names().into_iter().map(hashed).collect())
+    (case.hashed("features"), hashed_weights(case))
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod cu;
 mod i3d;
 mod mist;
+mod mist2;
 mod rtfm;
 mod stored;
 mod two_engines;

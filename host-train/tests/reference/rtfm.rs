@@ -1,6 +1,6 @@
 //! RTFM: the network at every stage, its losses, segments and optimiser steps.
 
-use crate::stored::{check_scalar, group, numbers, tensor};
+use crate::stored::{check_scalar, group, hashed_weights, numbers, tensor};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::{Case, Tolerance, assert_close, cases};
@@ -203,12 +203,7 @@ fn whole_videos_of_any_length_are_scored_alike_by_network_and_system() {
 fn the_published_size_equals_the_reference() {
     for case in cases("rtfm/model_2048_hashed") {
         let device = Device::flex();
-        let arrays: Arrays = case
-            .hashed_names()
-            .into_iter()
-            .map(|name| (name.to_owned(), case.hashed(name)))
-            .map(|(name, array)| (name, Array { shape: array.shape, values: array.data }))
-            .collect();
+        let arrays = hashed_weights(&case);
         check_hash(&case, &arrays);
         let network = Rtfm::from_arrays(&arrays, case.name(), &device).unwrap();
         let trained = |(name, _): &(&String, &Array)| !name.contains(".running_");

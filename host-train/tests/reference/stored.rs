@@ -16,6 +16,15 @@ pub fn group(case: &Case, prefix: &str) -> Arrays {
     names.iter().filter_map(|name| member(name)).collect()
 }
 
+/// Weights that the case's hash makes.
+pub fn hashed_weights(case: &Case) -> Arrays {
+    let weight = |name: &str| {
+        let array = case.hashed(name);
+        (name.to_owned(), Array { shape: array.shape, values: array.data })
+    };
+    case.hashed_names().into_iter().map(weight).collect()
+}
+
 /// A stored array on a device; its rank must be `D`.
 pub fn tensor<const D: usize>(case: &Case, name: &str, device: &Device) -> Tensor<D> {
     let array = case.f32(name);

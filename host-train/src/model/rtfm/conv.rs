@@ -9,6 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::params::value;
 use crate::tensors::{Array, Arrays};
 
 /// What a layer looks like.
@@ -145,14 +146,6 @@ impl Conv {
         if let (Some(own), Some(given)) = (&self.bias, &given.bias) {
             grads.register(own.id, given.val());
         }
-    }
-}
-
-/// The parameter, or its gradient.
-pub(super) fn value<const D: usize>(param: &Param<Tensor<D>>, grads: Option<&GradientsParams>) -> Tensor<D> {
-    match grads {
-        None => param.val(),
-        Some(grads) => grads.get(param.id).unwrap_or_else(|| param.val().inner().zeros_like()),
     }
 }
 

@@ -55,7 +55,7 @@ impl NonLocal {
     /// Adds to every clip what it takes from the others.
     ///
     /// # Shapes
-    /// `[sequences * clips, width]` with its [`NonLocal::map`] to `[sequences * clips, width]`.
+    /// `[sequences * clips, width]` with its [`NonLocal::attention`] to `[sequences * clips, width]`.
     pub fn forward(
         &self,
         rows: Tensor<2>,

@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::conv::value;
+use crate::params::value;
 use crate::tensors::{Array, Arrays};
 
 /// Added to variances; PyTorch's default.

@@ -1,0 +1,266 @@
+//! The head of MIST's encoder E_SGA (CVPR 2021, section 3.3): attention on the last map, and two classifiers.
+//!
+//! Attention A comes from block 4 ([`attention`]) and strengthens block 5: `M_A = M_5 (1 + A)` (eq 5). The mean of `M_A` over time
+//! and space goes through dropout and one linear layer, the classifier H_c; its softmax scores the clip. The guided classifier
+//! H_g sits within the attention and only teaches. Class 0 is normal, class 1 abnormal. Parameters carry the published
+//! names: `Conv_Atten.*` and `Regressor.1`.
+//!
+//! [`encoder`] joins a backbone and this head.
+
+pub mod attention;
+pub mod encoder;
+pub mod maps;
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::cu_classifier::clip_scores;
+use super::dense;
+use crate::backbone::pooling::global_average;
+use crate::dropout::Mask;
+use crate::rng::{Purpose, stream};
+use crate::tensors::{Arrays, TensorsError};
+use attention::{Attention, SelfGuidedAttention, Steps};
+use maps::{Maps, ShapeError};
+
+/// What stands before the attention's names in published files.
+const ATTENTION: &str = "Conv_Atten.";
+
+/// The classifier H_c in published files; number 0 is its dropout.
+const CLASSIFIER: &str = "Regressor.1";
+
+/// Normal and abnormal.
+const CLASSES: usize = 2;
+
+/// After the attention's own layers.
+const CLASSIFIER_LAYER: u64 = (1 << 33) + 4;
+
+/// Attention and both classifiers.
+#[derive(Module, Debug)]
+pub struct SgaHead {
+    attention: SelfGuidedAttention,
+    classifier: Linear,
+}
+
+/// What the head makes of a batch of clips.
+#[derive(Clone, Debug)]
+pub struct Guided {
+    /// Logits of the classifier H_c, `[N, 2]`: normal, abnormal.
+    pub logits: Tensor<2>,
+    /// What the attention saw and made of it; its map can be shown.
+    pub attention: Attention,
+    /// `M_A` (eq 5), `[N, C5, T5, h, w]`.
+    pub attended: Tensor<5>,
+}
+
+impl SgaHead {
+    /// Fresh weights as PyTorch draws them, for maps of these channels (block 4, block 5).
+    pub fn init(widths: [usize; 2], k: usize, steps: Steps, seed: u64, device: &Device) -> Self {
+        let [block_4, block_5] = widths;
+        let mut rng = stream(seed, Purpose::Weights, CLASSIFIER_LAYER);
+        Self {
+            attention: SelfGuidedAttention::init(block_4, k, steps, seed, device),
+            classifier: dense::init(block_5, CLASSES, &mut rng, device),
+        }
+    }
+
+    /// Loads `Conv_Atten.*` and `Regressor.1.*`. Widths, K and the time steps follow the arrays.
+    ///
+    /// # Errors
+    /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
+    pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
+        let inputs = dense::stored_inputs(arrays, origin, CLASSIFIER)?;
+        Ok(Self {
+            attention: SelfGuidedAttention::from_arrays(arrays, origin, ATTENTION, device)?,
+            classifier: dense::load(arrays, origin, CLASSIFIER, [inputs, CLASSES], device)?,
+        })
+    }
+
+    /// The parameters under their published names.
+    pub fn to_arrays(&self) -> Arrays {
+        let mut arrays = Arrays::new();
+        self.attention.store(ATTENTION, None, &mut arrays);
+        dense::store(&self.classifier, CLASSIFIER, &mut arrays);
+        arrays
+    }
+
+    /// The gradients under the names of their parameters (zero where there is none).
+    pub fn gradients(&self, grads: &GradientsParams) -> Arrays {
+        let mut arrays = Arrays::new();
+        self.attention.store(ATTENTION, Some(grads), &mut arrays);
+        dense::store(&dense::gradients(&self.classifier, grads), CLASSIFIER, &mut arrays);
+        arrays
+    }
+
+    /// Channels of the maps that it takes: block 4, block 5.
+    pub fn widths(&self) -> [usize; 2] {
+        [self.attention.inputs(), self.classifier.weight.dims()[0]]
+    }
+
+    /// Draws the mask of one pass over so many clips; 0.8 is dropped as published.
+    pub fn draw_mask(&self, rate: f64, clips: usize, rng: &mut ChaCha8Rng, device: &Device) -> Option<Mask> {
+        Mask::draw(rate, clips, self.widths()[1], rng, device)
+    }
+
+    /// Scores clips without dropout.
+    ///
+    /// # Errors
+    /// When the maps do not fit the head or each other.
+    pub fn forward(&self, maps: Maps) -> Result<Guided, ShapeError> {
+        self.forward_train(maps, None)
+    }
+
+    /// Scores clips with dropout where there is a mask, `[N, C5]`.
+    ///
+    /// # Errors
+    /// When the maps do not fit the head or each other.
+    pub fn forward_train(&self, maps: Maps, mask: Option<Mask>) -> Result<Guided, ShapeError> {
+        let [given, own] = [maps.block_5.dims()[1], self.widths()[1]];
+        ShapeError::unless(given == own, "channels of block 5", given, own)?;
+        let attention = self.attention.forward(&maps)?;
+        let attended = maps.block_5.clone() + maps.block_5 * attention.map.clone();
+        let features = dense::drop_units(global_average(attended.clone()), mask);
+        Ok(Guided { logits: self.classifier.forward(features), attention, attended })
+    }
+}
+
+impl Guided {
+    /// Scores by H_c: the probability of class 1.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn scores(&self) -> Tensor<1> {
+        clip_scores(self.logits.clone(), 1)
+    }
+
+    /// Scores by H_g.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn guided_scores(&self) -> Tensor<1> {
+        clip_scores(self.attention.guided_logits.clone(), 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+    use crate::tensors::Array;
+
+    /// A handful of `f32` operations on numbers around 1.
+    const TOLERANCE: f32 = 1e-5;
+
+    fn maps(clips: usize) -> Maps {
+        Maps {
+            block_4: narrow::values([clips, 6, 4, 6, 4]).abs(),
+            block_5: narrow::values([clips, 5, 2, 3, 2]).abs(),
+        }
+    }
+
+    fn head() -> SgaHead {
+        SgaHead::init([6, 5], 3, Steps::Two, 1, &Device::flex())
+    }
+
+    fn changed(head: &SgaHead, name: &str, change: impl Fn(usize) -> f32) -> SgaHead {
+        let mut arrays = head.to_arrays();
+        let array = arrays.get_mut(name).unwrap();
+        array.values = (0..array.values.len()).map(change).collect();
+        SgaHead::from_arrays(&arrays, "test", &Device::flex()).unwrap()
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        Array::from_tensor(tensor).values
+    }
+
+    #[test]
+    fn attention_lies_on_block_5_and_only_strengthens_it() {
+        let given = maps(2);
+        let guided = head().forward(given.clone()).unwrap();
+        assert_eq!(guided.attention.map.dims(), [2, 1, 1, 3, 2]);
+        assert_eq!(guided.attention.detectors.dims(), [2, 6, 2, 3, 2]);
+        assert_eq!([guided.logits.dims(), guided.attention.guided_logits.dims()], [[2, 2]; 2]);
+        assert!(values(guided.attention.map.clone()).iter().all(|a| (0.0..=1.0).contains(a)));
+        let map = values(guided.attention.map);
+        for (place, (got, plain)) in values(guided.attended).iter().zip(values(given.block_5)).enumerate() {
+            // Channels, time, height and width of one clip: 5, 2, 3, 2.
+            let want = plain * (1.0 + map[place / 60 * 6 + place % 6]);
+            assert!((got - want).abs() < TOLERANCE, "{got} {want}");
+        }
+    }
+
+    #[test]
+    fn without_weights_attention_is_one_half_everywhere() {
+        let flat = changed(&head(), "Conv_Atten.Att_3.0.weight", |_| 0.0);
+        let flat = changed(&flat, "Conv_Atten.Att_3.0.bias", |_| 0.0);
+        let map = flat.forward(maps(1)).unwrap().attention.map;
+        assert!(values(map).iter().all(|a| *a == 0.5));
+    }
+
+    #[test]
+    fn the_first_k_detectors_speak_for_normal_and_the_last_k_for_abnormal() {
+        let silent = changed(&head(), "Conv_Atten.Att_2.weight", |_| 0.0);
+        let spoken =
+            changed(&silent, "Conv_Atten.Att_2.bias", |detector| [1.0, 2.0, 6.0, -1.0, 0.0, 4.0][detector]);
+        let guided = spoken.forward(maps(1)).unwrap();
+        let logits = values(guided.attention.guided_logits.clone());
+        assert!((logits[0] - 3.0).abs() < TOLERANCE && (logits[1] - 1.0).abs() < TOLERANCE, "{logits:?}");
+        let score = values(guided.guided_scores())[0];
+        assert!((score - 1.0 / (1.0 + 2.0_f32.exp())).abs() < TOLERANCE, "{score}");
+    }
+
+    #[test]
+    fn dropout_sits_between_the_mean_and_the_classifier() {
+        let head = changed(&head(), "Regressor.1.bias", |class| [0.25, -0.5][class]);
+        let nothing = Mask::from_factors(Tensor::zeros([2, 5], &Device::flex()));
+        let guided = head.forward_train(maps(2), Some(nothing)).unwrap();
+        assert_eq!(values(guided.logits), [0.25, -0.5, 0.25, -0.5]);
+        let plain = values(head.forward(maps(2)).unwrap().attention.guided_logits);
+        assert_eq!(values(guided.attention.guided_logits), plain);
+    }
+
+    #[test]
+    fn all_four_steps_can_be_kept() {
+        let head = SgaHead::init([6, 5], 3, Steps::Four, 1, &Device::flex());
+        let attention = head.forward(maps(1)).unwrap().attention;
+        assert_eq!(attention.detectors.dims(), [1, 6, 4, 3, 2]);
+        assert_eq!(attention.map.dims(), [1, 1, 1, 3, 2]);
+    }
+
+    #[test]
+    fn a_head_survives_a_round_trip_and_says_what_does_not_fit() {
+        let (head, device) = (head(), Device::flex());
+        let arrays = head.to_arrays();
+        let again = SgaHead::from_arrays(&arrays, "test", &device).unwrap();
+        assert_eq!(again.to_arrays(), arrays);
+        assert_eq!(again.widths(), [6, 5]);
+        let mut odd = arrays.clone();
+        odd.insert(
+            "Conv_Atten.Att_2.weight".to_owned(),
+            Array { shape: vec![5, 5, 1, 1, 1], values: vec![0.0; 25] },
+        );
+        let error = SgaHead::from_arrays(&odd, "test", &device).unwrap_err();
+        assert!(error.to_string().contains("Conv_Atten.Att_2.weight"), "{error}");
+        let long = Maps { block_4: narrow::values([1, 6, 8, 6, 4]), ..maps(1) };
+        assert_eq!(head.forward(long).unwrap_err().what, "time steps left of block 4");
+        let wide = Maps { block_5: narrow::values([1, 5, 2, 3, 3]), ..maps(1) };
+        assert_eq!(head.forward(wide).unwrap_err().what, "width of block 5");
+        let other = Maps { block_5: narrow::values([1, 4, 2, 3, 2]), ..maps(1) };
+        assert_eq!(head.forward(other).unwrap_err().what, "channels of block 5");
+    }
+
+    #[test]
+    fn the_published_heads_have_the_published_size() {
+        // A convolution of 3x3x3, 2K detectors, their scores, one map, two classes.
+        let size = |c4: usize, c5: usize| {
+            (c4 * c4 * 27 + c4) + (c4 * 16 + 16) + (16 * 16 + 16) + (16 * 2 + 1) + (c5 * 2 + 2)
+        };
+        assert_eq!(size(832, 1024), 18_706_563);
+        assert_eq!(size(512, 512), 7_087_939);
+        let head = SgaHead::init([512, 512], attention::PUBLISHED_K, Steps::Two, 1, &Device::flex());
+        assert_eq!(head.num_params(), size(512, 512));
+    }
+}

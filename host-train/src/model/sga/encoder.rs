@@ -1,0 +1,318 @@
+//! MIST's encoder E_SGA: I3D or C3D with the self-guided head, trained as one network from pixels and pseudo labels.
+//!
+//! 30,993,827 parameters with I3D and 34,743,875 with C3D. Parameters carry the names of published files: `backbone.*`,
+//! `Conv_Atten.*`, `Regressor.1.*`.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::attention::Steps;
+use super::maps::{Maps, ShapeError};
+use super::{Guided, SgaHead};
+use crate::backbone::c3d::C3d;
+use crate::backbone::i3d::I3d;
+use crate::backbone::padding::Padding;
+use crate::backbone::source::{Names, Source};
+use crate::backbone::unit::{Build, Form, Learning};
+use crate::dropout::Mask;
+use crate::tensors::{Arrays, TensorsError};
+
+/// What stands before the backbone's names in published files.
+const BACKBONE: &str = "backbone.";
+
+/// Frames of a clip: for other lengths the attention would not collapse to one map.
+pub const FRAMES: usize = 16;
+
+/// Colours of a pixel.
+const COLOURS: usize = 3;
+
+/// I3D's last map has one place for so many pixels.
+const I3D_STRIDE_PX: usize = 32;
+
+/// C3D's last map has one place for so many pixels; its poolings drop what is left over, the attention does not.
+const C3D_STRIDE_PX: usize = 16;
+
+/// The published networks beneath the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Clips of 224 x 224 pixels as published, values in -1..=1.
+    I3d,
+    /// Clips of 112 x 112 pixels as published, see [`crate::backbone::c3d`].
+    C3d,
+}
+
+/// A network whose maps feed the head.
+#[allow(clippy::large_enum_variant, reason = "there is one, and burn's modules cannot be boxed")]
+#[derive(Module, Debug)]
+pub enum Backbone {
+    /// Blocks 4 and 5 are `mixed_4f` and `mixed_5c`.
+    I3d(I3d),
+    /// Blocks 4 and 5 are `conv4b` and `conv5b`.
+    C3d(C3d),
+}
+
+/// Which parameters learn. Stored statistics of normalisations never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trained {
+    /// Attention and classifier; the backbone stays as it was loaded.
+    Head,
+    /// The backbone's convolutions too, not the scale and shift of its normalisations.
+    AllButNorms,
+    /// Everything.
+    All,
+}
+
+/// The encoder.
+#[derive(Module, Debug)]
+pub struct SgaEncoder {
+    backbone: Backbone,
+    head: SgaHead,
+}
+
+impl Backbone {
+    /// An I3D to be trained, from weights under either naming.
+    ///
+    /// # Errors
+    /// When an array is missing or of the wrong shape.
+    pub fn i3d(source: Source<'_>, padding: Padding, device: &Device) -> Result<Self, TensorsError> {
+        Ok(Self::I3d(I3d::load(Build { source, padding, form: Form::Trainable, device })?))
+    }
+
+    /// A C3D to be trained.
+    ///
+    /// # Errors
+    /// When an array is missing or of the wrong shape; `origin` says where the arrays came from.
+    pub fn c3d(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
+        Ok(Self::C3d(C3d::from_arrays(arrays, origin, "", device)?))
+    }
+
+    /// Channels of its maps: block 4, block 5.
+    pub fn widths(&self) -> [usize; 2] {
+        match self {
+            Self::I3d(network) => network.widths(),
+            Self::C3d(network) => network.widths(),
+        }
+    }
+
+    /// The maps that the head takes.
+    ///
+    /// # Shapes
+    /// `[N, 3, 16, H, W]`; H and W at least 32 for I3D, multiples of 16 for C3D.
+    ///
+    /// # Errors
+    /// When clips have another shape.
+    pub fn maps(&self, clips: Tensor<5>) -> Result<Maps, ShapeError> {
+        self.check(clips.dims())?;
+        Ok(match self {
+            Self::I3d(network) => {
+                let maps = network.forward(clips);
+                Maps { block_4: maps.mixed_4f, block_5: maps.mixed_5c }
+            }
+            Self::C3d(network) => {
+                let maps = network.forward(clips);
+                Maps { block_4: maps.conv4b, block_5: maps.conv5b }
+            }
+        })
+    }
+
+    fn check(&self, [clips, colours, frames, height, width]: [usize; 5]) -> Result<(), ShapeError> {
+        ShapeError::unless(clips > 0, "clips", clips, "at least one")?;
+        ShapeError::unless(colours == COLOURS, "colours of a pixel", colours, COLOURS)?;
+        ShapeError::unless(frames == FRAMES, "frames of a clip", frames, FRAMES)?;
+        for (what, size) in [("height of a clip", height), ("width of a clip", width)] {
+            match self {
+                Self::I3d(_) => ShapeError::unless(size >= I3D_STRIDE_PX, what, size, "at least 32 pixels")?,
+                Self::C3d(_) => {
+                    let fits = size > 0 && size.is_multiple_of(C3D_STRIDE_PX);
+                    ShapeError::unless(fits, what, size, "a multiple of 16 pixels")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn learning(self, learning: Learning) -> Self {
+        match self {
+            Self::I3d(network) => Self::I3d(network.learning(learning)),
+            Self::C3d(network) => Self::C3d(network.set_require_grad(learning.weights)),
+        }
+    }
+
+    fn store(&self, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
+        match self {
+            Self::I3d(network) => network.store(BACKBONE, Names::Mist, grads, arrays),
+            Self::C3d(network) => network.store(BACKBONE, grads, arrays),
+        }
+    }
+}
+
+impl SgaEncoder {
+    /// A backbone with a fresh head, drawn from `seed`: the start of fine-tuning.
+    pub fn with_fresh_head(backbone: Backbone, k: usize, seed: u64, device: &Device) -> Self {
+        let head = SgaHead::init(backbone.widths(), k, Steps::Two, seed, device);
+        Self { backbone, head }
+    }
+
+    /// Loads what [`SgaEncoder::to_arrays`] gives, or a published file. Counters of batches, which PyTorch stores, are
+    /// ignored. `padding` matters to I3D alone; the published encoders have [`Padding::Mist`].
+    ///
+    /// # Errors
+    /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
+    pub fn from_arrays(
+        kind: Kind,
+        arrays: &Arrays,
+        origin: &str,
+        padding: Padding,
+        device: &Device,
+    ) -> Result<Self, TensorsError> {
+        let backbone = match kind {
+            Kind::I3d => {
+                let source = Source { arrays, origin, prefix: BACKBONE, names: Names::Mist };
+                Backbone::i3d(source, padding, device)?
+            }
+            Kind::C3d => Backbone::C3d(C3d::from_arrays(arrays, origin, BACKBONE, device)?),
+        };
+        Ok(Self { backbone, head: SgaHead::from_arrays(arrays, origin, device)? })
+    }
+
+    /// The parameters and statistics under their published names.
+    pub fn to_arrays(&self) -> Arrays {
+        let mut arrays = self.head.to_arrays();
+        self.backbone.store(None, &mut arrays);
+        arrays
+    }
+
+    /// The gradients under the names of their parameters (zero where there is none).
+    pub fn gradients(&self, grads: &GradientsParams) -> Arrays {
+        let mut arrays = self.head.gradients(grads);
+        self.backbone.store(Some(grads), &mut arrays);
+        arrays
+    }
+
+    /// The same with other parameters learning. Those that do not learn get no gradient, so that an optimiser passes them by,
+    /// weight decay included; a backbone that does not learn records nothing for the way back.
+    pub fn training(self, trained: Trained) -> Self {
+        let learning = Learning { weights: trained != Trained::Head, norms: trained == Trained::All };
+        Self { backbone: self.backbone.learning(learning), head: self.head }
+    }
+
+    /// Draws the mask of one pass over so many clips; 0.8 is dropped as published.
+    pub fn draw_mask(&self, rate: f64, clips: usize, rng: &mut ChaCha8Rng, device: &Device) -> Option<Mask> {
+        self.head.draw_mask(rate, clips, rng, device)
+    }
+
+    /// Scores clips without dropout.
+    ///
+    /// # Shapes
+    /// As [`Backbone::maps`].
+    ///
+    /// # Errors
+    /// When clips have another shape.
+    pub fn forward(&self, clips: Tensor<5>) -> Result<Guided, ShapeError> {
+        self.forward_train(clips, None)
+    }
+
+    /// Scores clips with dropout where there is a mask, `[N, C5]`.
+    ///
+    /// # Shapes
+    /// As [`Backbone::maps`].
+    ///
+    /// # Errors
+    /// When clips have another shape.
+    pub fn forward_train(&self, clips: Tensor<5>, mask: Option<Mask>) -> Result<Guided, ShapeError> {
+        self.head.forward_train(self.backbone.maps(clips)?, mask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+    use crate::loss::weighted_bce::{ClassWeights, guided_loss};
+    use crate::optim::adam::{Adam, AdamConfig};
+    use crate::tensors::Array;
+
+    fn i3d(device: &Device) -> SgaEncoder {
+        let arrays = narrow::i3d(Names::Kinetics);
+        let source = Source { arrays: &arrays, origin: "test", prefix: "", names: Names::Kinetics };
+        let backbone = Backbone::i3d(source, Padding::Mist, device).unwrap();
+        SgaEncoder::with_fresh_head(backbone, 2, 1, device)
+    }
+
+    fn c3d(device: &Device) -> SgaEncoder {
+        let backbone = Backbone::c3d(&narrow::c3d(), "test", device).unwrap();
+        SgaEncoder::with_fresh_head(backbone, 2, 1, device)
+    }
+
+    fn gradients(encoder: &SgaEncoder, clips: &Tensor<5>, device: &Device) -> GradientsParams {
+        let guided = encoder.forward(Tensor::from_inner(clips.clone())).unwrap();
+        let targets: Tensor<1> = Tensor::from_floats([1.0, 0.2], device);
+        let loss = guided_loss(guided.scores(), guided.guided_scores(), targets, ClassWeights::UCF_CRIME);
+        GradientsParams::from_grads(loss.total.backward(), encoder)
+    }
+
+    fn clips() -> Tensor<5> {
+        narrow::values([2, 3, FRAMES, 32, 48])
+    }
+
+    #[test]
+    fn an_encoder_survives_a_round_trip_with_its_scores() {
+        let device = Device::flex();
+        for (encoder, kind) in [(i3d(&device), Kind::I3d), (c3d(&device), Kind::C3d)] {
+            let arrays = encoder.to_arrays();
+            let again = SgaEncoder::from_arrays(kind, &arrays, "test", Padding::Mist, &device).unwrap();
+            assert_eq!(again.to_arrays(), arrays);
+            let scores =
+                |encoder: &SgaEncoder| Array::from_tensor(encoder.forward(clips()).unwrap().scores()).values;
+            assert_eq!(scores(&again), scores(&encoder));
+        }
+    }
+
+    #[test]
+    fn what_does_not_learn_has_no_gradient_and_does_not_decay() {
+        let device = Device::flex().autodiff();
+        for trained in [Trained::Head, Trained::AllButNorms, Trained::All] {
+            let learns = |name: &str| match trained {
+                Trained::Head => !name.starts_with(BACKBONE),
+                Trained::AllButNorms => !name.contains(".batch3d."),
+                Trained::All => true,
+            };
+            let encoder = i3d(&device).training(trained);
+            let grads = gradients(&encoder, &clips(), &device);
+            let before = encoder.to_arrays();
+            let parameters = encoder.gradients(&grads);
+            // With this much decay every weight moves that an optimiser does not pass by.
+            let mut adam = Adam::new(AdamConfig { weight_decay: 0.5, ..AdamConfig::default() });
+            let after = adam.step(encoder, grads).to_arrays();
+            for (name, array) in &before {
+                let should = parameters.contains_key(name) && learns(name);
+                assert_eq!(after[name] != *array, should, "{trained:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frozen_part_learns_again_when_told_so() {
+        let device = Device::flex().autodiff();
+        let encoder = c3d(&device).training(Trained::Head);
+        let backbone_moves = |encoder: &SgaEncoder| {
+            let grads = encoder.gradients(&gradients(encoder, &clips(), &device));
+            grads["backbone.conv1a.weight"].values.iter().any(|value| *value != 0.0)
+        };
+        assert!(!backbone_moves(&encoder));
+        assert!(backbone_moves(&encoder.training(Trained::All)));
+    }
+
+    #[test]
+    fn clips_of_another_shape_are_refused() {
+        let device = Device::flex();
+        let refused = |encoder: &SgaEncoder, shape| encoder.forward(narrow::values(shape)).unwrap_err().what;
+        let (i3d, c3d) = (i3d(&device), c3d(&device));
+        assert_eq!(refused(&i3d, [1, 3, 8, 32, 32]), "frames of a clip");
+        assert_eq!(refused(&i3d, [1, 3, 16, 32, 31]), "width of a clip");
+        assert_eq!(refused(&c3d, [1, 3, 16, 40, 32]), "height of a clip");
+        assert_eq!(refused(&c3d, [1, 1, 16, 32, 32]), "colours of a pixel");
+    }
+}
