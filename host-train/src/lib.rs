@@ -2,6 +2,7 @@
 //!
 //! The only package that may depend on burn. Everything here is a library; `main.rs` and `cmd/` are the command line.
 
+pub mod abnormal_ratio;
 pub mod atomic_file;
 pub mod backbone;
 pub mod bag;
@@ -20,10 +21,12 @@ pub mod model;
 pub mod optim;
 mod params;
 pub mod pseudo_label;
+pub mod quarter_label;
 pub mod recipe;
 pub mod rng;
 pub mod run;
 pub mod sampling;
+pub mod score_correction;
 pub mod segments;
 pub mod shared_data;
 pub mod tensors;

@@ -14,8 +14,11 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use vad_data::Label;
 
-/// Squared norms and probabilities are kept above this, so that no gradient divides by zero.
+use super::labelled_cross_entropy::cross_entropy;
+
+/// Squared norms are kept above this, so that no gradient divides by zero.
 const FLOOR: f32 = f32::MIN_POSITIVE;
 
 /// Weights of the terms, common to both forms; the defaults are the published ones.
@@ -68,8 +71,9 @@ pub struct RtfmLoss {
 pub fn paper(normal: Chosen, abnormal: Chosen, abnormal_scores: Tensor<2>, weights: RtfmWeights) -> RtfmLoss {
     let videos = abnormal_scores.dims()[0].max(1) as f64;
     let per_video = |scores: Tensor<2>| scores.dims()[1] as f64;
-    let classification = (cross_entropy(normal.scores.clone(), false).mean() * per_video(normal.scores)
-        + cross_entropy(abnormal.scores.clone(), true).mean() * per_video(abnormal.scores))
+    let classification = (cross_entropy(normal.scores.clone(), Label::Normal).mean()
+        * per_video(normal.scores)
+        + cross_entropy(abnormal.scores.clone(), Label::Abnormal).mean() * per_video(abnormal.scores))
         / 2.0;
     weighted(
         Terms {
@@ -129,15 +133,9 @@ pub fn released_magnitude(normal: Tensor<3>, abnormal: Tensor<3>, margin: f32) -
 
 /// Cross entropy of each video's mean score, averaged over the videos of both halves.
 fn released_classification(normal: Tensor<2>, abnormal: Tensor<2>) -> Tensor<1> {
-    let normal = cross_entropy(normal.mean_dim(1), false);
-    let abnormal = cross_entropy(abnormal.mean_dim(1), true);
+    let normal = cross_entropy(normal.mean_dim(1), Label::Normal);
+    let abnormal = cross_entropy(abnormal.mean_dim(1), Label::Abnormal);
     Tensor::cat(vec![normal, abnormal], 0).mean()
-}
-
-/// `-ln score` of what should be abnormal, `-ln (1 - score)` of what should not.
-fn cross_entropy(scores: Tensor<2>, abnormal: bool) -> Tensor<2> {
-    let probability = if abnormal { scores } else { -scores + 1.0 };
-    -probability.clamp_min(FLOOR).log()
 }
 
 /// Sum of squared differences of successive scores within each row; zero for rows of one.

@@ -4,20 +4,17 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::initial::uniform;
 use crate::dropout::Mask;
 use crate::tensors::{Array, Arrays, TensorsError, require, require_shape};
 
 /// Fresh weights and biases as PyTorch's `Linear` draws them: uniform within `1 / sqrt(inputs)` of zero.
 pub(crate) fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Linear {
     let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-    let mut draw = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect()
-    };
-    let weight = Array { shape: vec![outputs, inputs], values: draw(outputs * inputs) };
-    let bias = Array { shape: vec![outputs], values: draw(outputs) };
+    let weight = Array { shape: vec![outputs, inputs], values: uniform(bound, outputs * inputs, rng) };
+    let bias = Array { shape: vec![outputs], values: uniform(bound, outputs, rng) };
     from_parts(&weight, &bias, device)
 }
 

@@ -7,3 +7,10 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) fn uniform(bound: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     (0..count).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect()
 }
+
+/// Uniform within `sqrt(6 / (fan_in + fan_out))`, for a weight `[outputs, inputs, taps..]`.
+pub(super) fn xavier_uniform(shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let taps: usize = shape.iter().skip(2).product();
+    let fans = taps * (shape[0] + shape[1]);
+    uniform((6.0 / fans as f64).sqrt(), shape.iter().product(), rng)
+}

@@ -1,5 +1,7 @@
 //! The networks that are trained, one per file.
 
+pub mod arms;
+mod conv;
 pub mod cu_classifier;
 pub mod cu_generator;
 mod dense;

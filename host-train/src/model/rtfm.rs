@@ -5,7 +5,6 @@
 //! and after the second layer; the last layer has none. Crops of a video go through apart; scores and
 //! magnitudes are their means. Parameters carry the published names. 24,718,849 of them at D = 2048.
 
-mod conv;
 pub mod mtn;
 mod non_local;
 pub mod norm;
@@ -17,13 +16,13 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::conv::{Conv, Shape};
+use super::initial::xavier_uniform;
 use crate::dropout::Mask;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Array, Arrays, TensorsError, require, require_shape};
-use conv::{Conv, Shape};
 use mtn::{Mtn, Stages};
 use norm::Statistics;
 
@@ -240,15 +239,6 @@ fn fresh(name: &str, shape: &[usize], layer: &mut u64, seed: u64) -> Vec<f32> {
     }
     let one = name.ends_with(".running_var") || (name.ends_with(".weight") && name != IDENTITY_NORM);
     vec![if one { 1.0 } else { 0.0 }; count]
-}
-
-/// Uniform within `sqrt(6 / (fan_in + fan_out))`, for a weight `[outputs, inputs, taps..]`.
-fn xavier_uniform(shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
-    let taps: usize = shape.iter().skip(2).product();
-    let fans = taps * (shape[0] + shape[1]);
-    let bound = (6.0 / fans as f64).sqrt();
-    let count: usize = shape.iter().product();
-    (0..count).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect()
 }
 
 #[cfg(test)]

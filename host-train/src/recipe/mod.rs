@@ -1,5 +1,8 @@
 //! Training systems, one per file, and what they share.
 
+pub mod arms;
+pub mod arms_config;
+mod arms_guide;
 pub mod cu;
 pub mod cu_config;
 pub mod cu_detector;
@@ -12,6 +15,7 @@ pub mod registry;
 pub mod rtfm;
 pub mod rtfm_config;
 mod scaling;
+mod sequences;
 pub mod settings;
 pub mod system;
 pub mod trainer;

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use vad_core::ModelSpec;
 
 use crate::bag::TrainingSet;
+use crate::recipe::arms::ArmsSystem;
 use crate::recipe::cu::Cu;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::rtfm::RtfmSystem;
@@ -94,8 +95,12 @@ pub enum RecipeError {
 }
 
 /// Every recipe, in the order of publication.
-pub const RECIPES: [&dyn Recipe; 3] =
-    [&Of::<MistStage1>(PhantomData), &Of::<RtfmSystem>(PhantomData), &Of::<Cu>(PhantomData)];
+pub const RECIPES: [&dyn Recipe; 4] = [
+    &Of::<MistStage1>(PhantomData),
+    &Of::<RtfmSystem>(PhantomData),
+    &Of::<Cu>(PhantomData),
+    &Of::<ArmsSystem>(PhantomData),
+];
 
 /// The recipe of this name.
 ///
@@ -190,6 +195,6 @@ mod tests {
             assert_eq!(by_name(recipe.name()).unwrap().name(), recipe.name());
         }
         let unknown = by_name("rtfn").err().unwrap().to_string();
-        assert!(unknown.contains("rtfn") && unknown.contains("mist, rtfm, cu"), "{unknown}");
+        assert!(unknown.contains("rtfn") && unknown.contains("mist, rtfm, cu, arms"), "{unknown}");
     }
 }

@@ -6,12 +6,10 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use vad_core::{HeadKind, HeadSpec};
-use vad_data::Label;
 
-use crate::bag::{Bag, BagSet, TrainingSet};
-use crate::batch::videos;
+use crate::bag::{BagSet, TrainingSet};
 use crate::dropout::Mask;
 use crate::loss::rtfm::{self, Chosen, RtfmLoss};
 use crate::model::rtfm::norm::Statistics;
@@ -20,15 +18,11 @@ use crate::model::rtfm::{Masks, Rtfm, Scored, WIDTH_MULTIPLE};
 use crate::optim::adam::{Adam, AdamConfig};
 use crate::optim::clip::global_norm;
 use crate::recipe::rtfm_config::RtfmConfig;
+use crate::recipe::sequences::{Segments, score_video};
 use crate::recipe::settings::{ConfigError, Mode};
 use crate::recipe::system::{Detector, Losses, System};
 use crate::rng::{Purpose, stream};
-use crate::segments::segment_means;
 use crate::tensors::{Arrays, TensorsError, group, grouped};
-
-/// Clips, crops counted apart, that go through the network at once when scoring; bounds memory on long
-/// videos.
-const CLIPS_AT_ONCE: usize = 4096;
 
 /// Where a snapshot keeps the network.
 const MODEL: &str = "model.";
@@ -43,8 +37,6 @@ pub struct RtfmSystem {
     /// Without autodiff.
     device: Device,
     segments: Segments,
-    normal: Vec<usize>,
-    abnormal: Vec<usize>,
     model: Rtfm,
     optimiser: Adam,
 }
@@ -74,8 +66,6 @@ impl System for RtfmSystem {
         Ok(Self {
             config: config.clone(),
             segments: Segments::of(&data.train, config.segments),
-            normal: data.train.with_label(Label::Normal),
-            abnormal: data.train.with_label(Label::Abnormal),
             model: Rtfm::init(dim, config.seed, &device.clone().autodiff()),
             optimiser: Adam::new(adam(config)),
             device: device.clone(),
@@ -146,7 +136,8 @@ impl Detector for RtfmDetector {
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {
-        bags.bags.iter().map(|bag| score_bag(&self.model, bags, bag, &self.device)).collect()
+        let score = |features: Tensor<4>| self.model.forward(features).scores;
+        bags.bags.iter().map(|bag| score_video(bags, bag, &self.device, score)).collect()
     }
 }
 
@@ -154,7 +145,7 @@ impl RtfmSystem {
     fn loss(&self, step: u64) -> RtfmLoss {
         let RtfmConfig { seed, pairs, segments, dropout, topk, .. } = self.config;
         let device = self.device.clone().autodiff();
-        let features = self.segments.tensor(&self.batch(step), &device);
+        let features = self.segments.tensor(&self.segments.batch(seed, pairs, step), &device);
         let [videos, crops, _, dim] = features.dims();
         let mut rng = stream(seed, Purpose::Dropout, step);
         let masks = Masks::draw(dropout, videos * crops * segments, dim, &mut rng, &device);
@@ -168,14 +159,6 @@ impl RtfmSystem {
             Mode::Released => rtfm::released(normal, abnormal, all, self.config.weights()),
         }
     }
-
-    /// Positions of the step's videos: normal first, then abnormal.
-    fn batch(&self, step: u64) -> Vec<usize> {
-        let RtfmConfig { seed, pairs, .. } = self.config;
-        let mut batch = videos(&self.normal, Purpose::NormalOrder, seed, pairs, step);
-        batch.extend(videos(&self.abnormal, Purpose::AbnormalOrder, seed, pairs, step));
-        batch
-    }
 }
 
 /// The chosen clips of the normal and of the abnormal half of a batch whose first `pairs` videos are normal.
@@ -187,62 +170,6 @@ pub fn halves(scored: &Scored, selection: &Selection, pairs: usize) -> [Chosen; 
         scores: scores.clone().narrow(0, first, pairs),
         features: features.clone().narrow(1, first, pairs).reshape([crops * pairs, k, dim]),
     })
-}
-
-/// The training videos, averaged into segments and kept off the device: a step needs a few of them.
-#[derive(Debug)]
-struct Segments {
-    /// `[crops, segments, dim]` of each video.
-    videos: Vec<Vec<f32>>,
-    crops: usize,
-    segments: usize,
-    dim: usize,
-}
-
-impl Segments {
-    fn of(bags: &BagSet, segments: usize) -> Self {
-        let BagSet { crops, dim, .. } = *bags;
-        let one = |bag: &Bag| {
-            let means = segment_means(bags.clips_of(bag), crops * dim, segments);
-            crops_first(&means, crops, dim)
-        };
-        Self { videos: bags.bags.iter().map(one).collect(), crops, segments, dim }
-    }
-
-    /// `[videos, crops, segments, dim]`.
-    fn tensor(&self, videos: &[usize], device: &Device) -> Tensor<4> {
-        let values: Vec<f32> = videos.iter().flat_map(|video| self.videos[*video].iter().copied()).collect();
-        let shape = [videos.len(), self.crops, self.segments, self.dim];
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-}
-
-/// `[clips, crops, dim]` as `[crops, clips, dim]`.
-fn crops_first(values: &[f32], crops: usize, dim: usize) -> Vec<f32> {
-    let mut turned = Vec::with_capacity(values.len());
-    for crop in 0..crops {
-        for clip in values.chunks_exact((crops * dim).max(1)) {
-            turned.extend_from_slice(&clip[crop * dim..(crop + 1) * dim]);
-        }
-    }
-    turned
-}
-
-/// Mean score over crops of every clip of a video.
-fn score_bag(model: &Rtfm, bags: &BagSet, bag: &Bag, device: &Device) -> Vec<f32> {
-    let (crops, dim) = (bags.crops, bags.dim);
-    let turned = crops_first(bags.clips_of(bag), crops, dim);
-    let at_once = (CLIPS_AT_ONCE / bag.clips.max(1)).clamp(1, crops);
-    let mut sums = vec![0.0_f64; bag.clips];
-    for part in turned.chunks((at_once * bag.clips * dim).max(1)) {
-        let count = part.len() / (bag.clips * dim).max(1);
-        let data = TensorData::new(part.to_vec(), [1, count, bag.clips, dim]);
-        let scores = model.forward(Tensor::from_data(data, device)).scores;
-        for (sum, score) in sums.iter_mut().zip(scores.into_data().iter::<f32>()) {
-            *sum += f64::from(score) * count as f64;
-        }
-    }
-    sums.into_iter().map(|sum| (sum / crops as f64) as f32).collect()
 }
 
 fn adam(config: &RtfmConfig) -> AdamConfig {

@@ -1,10 +1,10 @@
 //! CU: losses, repeated scoring, whole videos and optimiser steps.
 
-use crate::stored::{check_scalar, group, hashed_weights, numbers, tensor};
+use crate::stored::{check, check_scalar, doubles, group, hashed_weights, numbers, tensor};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use golden::{Case, Tolerance, assert_close, cases};
+use burn::tensor::{Device, Tensor, TensorData};
+use golden::{Case, assert_close, cases};
 use watchpost::dropout::Mask;
 use watchpost::loss::cu_completeness::{self, CompletenessWeights, Scope};
 use watchpost::loss::soft_cross_entropy::soft_cross_entropy;
@@ -40,20 +40,6 @@ fn every_kind_of_case_has_a_test() {
     for case in cases("cu/") {
         assert!(KINDS.iter().any(|kind| case.name().starts_with(kind)), "{}: no test", case.name());
     }
-}
-
-/// A stored array in double precision; its rank must be `D`.
-fn doubles<const D: usize>(case: &Case, key: &str, device: &Device) -> Tensor<D> {
-    let array = case.f64(key);
-    assert_eq!(array.shape.len(), D, "{}: rank of {:?}", case.what(key), array.shape);
-    Tensor::from_data(TensorData::new(array.data, array.shape), (device, DType::F64))
-}
-
-#[track_caller]
-fn check<const D: usize>(case: &Case, key: &str, got: Tensor<D>, tolerance: Tolerance) {
-    assert_eq!(got.dtype(), DType::F64, "{}: computed in another precision", case.what(key));
-    let got: Vec<f64> = got.into_data().iter::<f64>().collect();
-    assert_close(&case.what(key), &got, &case.f64(key).data, tolerance);
 }
 
 #[test]

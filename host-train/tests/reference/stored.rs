@@ -1,7 +1,7 @@
 //! From stored cases to arrays and tensors, and back.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use golden::{Case, assert_close};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use golden::{Case, Tolerance, assert_close};
 use watchpost::tensors::{Array, Arrays};
 
 /// Arrays of a case whose names start with `prefix`, without it.
@@ -32,6 +32,13 @@ pub fn tensor<const D: usize>(case: &Case, name: &str, device: &Device) -> Tenso
     Tensor::from_data(TensorData::new(array.data, array.shape), device)
 }
 
+/// A stored array in double precision; its rank must be `D`.
+pub fn doubles<const D: usize>(case: &Case, key: &str, device: &Device) -> Tensor<D> {
+    let array = case.f64(key);
+    assert_eq!(array.shape.len(), D, "{}: rank of {:?}", case.what(key), array.shape);
+    Tensor::from_data(TensorData::new(array.data, array.shape), (device, DType::F64))
+}
+
 /// The pixels `[T, H, W, 3]` of 0..=255 that a case of a video network stores, as a clip `[1, 3, T, H, W]` of -1..=1.
 pub fn clip(case: &Case, device: &Device) -> Tensor<5> {
     let key = case.array_names().find(|name| name.starts_with("input")).expect("an input array").to_owned();
@@ -51,4 +58,12 @@ pub fn check_scalar(case: &Case, key: &str, got: f32) {
     if case.has(key) {
         assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
     }
+}
+
+/// Compares what was computed in double precision throughout.
+#[track_caller]
+pub fn check<const D: usize>(case: &Case, key: &str, got: Tensor<D>, tolerance: Tolerance) {
+    assert_eq!(got.dtype(), DType::F64, "{}: computed in another precision", case.what(key));
+    let got: Vec<f64> = got.into_data().iter::<f64>().collect();
+    assert_close(&case.what(key), &got, &case.f64(key).data, tolerance);
 }

@@ -7,6 +7,7 @@
     reason = "a broken set-up must stop the test"
 )]
 
+mod arms;
 mod cu;
 mod files;
 mod made_up;

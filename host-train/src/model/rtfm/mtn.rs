@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, Shape};
 use super::non_local::{NonLocal, sequences};
 use super::norm::{Norm, Statistics};
+use crate::model::conv::{Conv, Shape};
 use crate::tensors::Array;
 
 /// Distances of the taps of the three branches.

@@ -5,8 +5,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, Shape};
 use super::norm::{Norm, Statistics};
+use crate::model::conv::{Conv, Shape};
 use crate::tensors::Array;
 
 /// Name in published files.
