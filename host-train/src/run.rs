@@ -258,8 +258,10 @@ impl Run {
                 return Ok(RunOutcome::Stopped { step: trainer.steps_done() });
             }
         }
-        let steps = (trainer.steps_done() - steps_before).max(1);
-        let step_ms = started.elapsed().as_secs_f64() * 1000.0 / steps as f64;
+        let step_ms = match trainer.steps_done() - steps_before {
+            0 => self.metrics().map_or(0.0, |metrics| metrics.step_ms),
+            steps => (started.elapsed().as_micros() / u128::from(steps)) as f64 / 1000.0,
+        };
         let outcome = trainer.outcome();
         let model = ModelSpec { head: trainer.detector().head(), ..model.clone() };
         self.write_results::<S>(config, data, &model, &outcome, step_ms)?;

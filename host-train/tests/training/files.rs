@@ -54,6 +54,9 @@ fn a_run_folder_can_be_stopped_resumed_and_read() {
     assert_eq!(tensors::load(&run.last_head_path()).unwrap().0, outcome.last);
     let whole = trained(&config, &data);
     assert_eq!(checkpoint::load::<MistStage1>(&run.checkpoint_path()).unwrap(), whole);
+    let metrics = run.metrics().unwrap();
+    run.train::<MistStage1>(&config, &data, &device, &spec(), &mut |_| panic!("a step too many")).unwrap();
+    assert_eq!(run.metrics().unwrap(), metrics, "a finished training was changed");
     // A second run in the same folder needs to be asked for.
     assert!(matches!(Run::create(run.dir(), false), Err(RunError::Exists { .. })));
     Run::create(run.dir(), true).unwrap();
