@@ -98,6 +98,8 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let manifest = Manifest::load(&labels, &data)?;
     let (recipes, given) = args.recipe.read(None)?;
+    // The tree may change while this runs.
+    let facts = provenance::facts(&[]);
     let model = ModelSpec::i3d_mist("ped2");
     let encoder = args.encoder.load(&model)?;
     let features = extract_all(args, &manifest, &*encoder, &model)?;
@@ -111,7 +113,7 @@ pub fn run(args: &Args) -> Result<()> {
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
         data_sha256: data_hash(&manifest)?,
-        facts: provenance::facts(&[]),
+        facts,
         recipes,
     };
     page::write(&args.out, &results)

@@ -50,6 +50,11 @@ pub fn run(
     );
     let features =
         super::features(&session.work, test.iter(), &*session.encoder, &ModelSpec::i3d_mist("any"))?;
+    // The tree may change while this runs.
+    let facts = provenance::facts(&[
+        ("Label file hash", session.dataset.file.labels_sha256.clone()),
+        ("Test videos", test.len().to_string()),
+    ]);
     let mut rows = Vec::new();
     for recipe in recipes {
         for seed in seeds.clone() {
@@ -74,10 +79,6 @@ pub fn run(
             });
         }
     }
-    let facts = provenance::facts(&[
-        ("Label file hash", session.dataset.file.labels_sha256.clone()),
-        ("Test videos", test.len().to_string()),
-    ]);
     write(session, recipes, &Comparison { facts, rows })
 }
 
