@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::initial::uniform;
 use crate::dropout::Mask;
+use crate::params::value;
 use crate::tensors::{Array, Arrays, TensorsError, require, require_shape};
 
 /// Fresh weights and biases as PyTorch's `Linear` draws them: uniform within `1 / sqrt(inputs)` of zero.
@@ -61,11 +62,8 @@ pub(crate) fn stored_outputs(arrays: &Arrays, origin: &str, name: &str) -> Resul
 
 /// A layer that holds the gradients in place of the parameters (zero where there is none).
 pub(crate) fn gradients(layer: &Linear, grads: &GradientsParams) -> Linear {
-    let weight = grads.get(layer.weight.id).unwrap_or_else(|| layer.weight.val().inner().zeros_like());
-    let bias = layer.bias.as_ref().map(|bias| {
-        Param::from_tensor(grads.get(bias.id).unwrap_or_else(|| bias.val().inner().zeros_like()))
-    });
-    Linear { weight: Param::from_tensor(weight), bias }
+    let bias = layer.bias.as_ref().map(|bias| Param::from_tensor(value(bias, Some(grads))));
+    Linear { weight: Param::from_tensor(value(&layer.weight, Some(grads))), bias }
 }
 
 /// Attaches the values of `given` to the parameters of `own`, as gradients.
@@ -84,7 +82,8 @@ pub(crate) fn drop_units(hidden: Tensor<2>, mask: Option<Mask>) -> Tensor<2> {
     }
 }
 
-fn from_parts(weight: &Array, bias: &Array, device: &Device) -> Linear {
+/// A layer of these values, weights as `[outputs, inputs]`.
+pub(super) fn from_parts(weight: &Array, bias: &Array, device: &Device) -> Linear {
     let [outputs, inputs] = [weight.shape[0], weight.shape[1]];
     let mut transposed = vec![0.0_f32; inputs * outputs];
     for (row, values) in weight.values.chunks_exact(inputs.max(1)).enumerate() {

@@ -1,6 +1,6 @@
 //! ARMS, whose iterations follow one another within one training.
 
-use crate::made_up::bags;
+use crate::made_up::{bags, bytes, mean, shifted_and_plain};
 use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::abnormal_ratio::Threshold;
@@ -10,7 +10,7 @@ use watchpost::recipe::arms::ArmsSystem;
 use watchpost::recipe::arms_config::{ArmsConfig, Objective};
 use watchpost::recipe::system::{Detector, Losses, System};
 use watchpost::score_correction::ScoreCorrection;
-use watchpost::tensors::{Arrays, decode, encode};
+use watchpost::tensors::decode;
 
 const DIM: usize = 16;
 
@@ -51,29 +51,8 @@ fn trained(config: &ArmsConfig, data: &TrainingSet) -> ArmsSystem {
     system
 }
 
-fn bytes(arrays: &Arrays) -> Vec<u8> {
-    encode(arrays, None).unwrap()
-}
-
-fn mean(values: &[f32]) -> f32 {
-    values.iter().sum::<f32>() / values.len() as f32
-}
-
 fn part(losses: &Losses, wanted: &str) -> f32 {
     losses.parts.iter().find(|(name, _)| *name == wanted).unwrap().1
-}
-
-/// Mean scores of the clips that were shifted and of those that were not.
-fn shifted_and_plain(set: &BagSet, scores: &[Vec<f32>]) -> [f32; 2] {
-    let (mut shifted, mut plain) = (Vec::new(), Vec::new());
-    for (bag, scores) in set.bags.iter().zip(scores) {
-        assert_eq!(scores.len(), bag.clips);
-        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{scores:?}");
-        let abnormal = if bag.label == Label::Abnormal { bag.clips.div_ceil(4) } else { 0 };
-        shifted.extend_from_slice(&scores[..abnormal]);
-        plain.extend_from_slice(&scores[abnormal..]);
-    }
-    [mean(&shifted), mean(&plain)]
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! CU, whose phases follow one another within one training.
 
-use crate::made_up::bags;
+use crate::made_up::{bags, bytes, mean, shifted_and_plain};
 use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::bag::{BagSet, TrainingSet};
@@ -8,7 +8,7 @@ use watchpost::recipe::cu::Cu;
 use watchpost::recipe::cu_config::CuConfig;
 use watchpost::recipe::settings::FeatureScaling;
 use watchpost::recipe::system::{Detector, Losses, System};
-use watchpost::tensors::{Arrays, decode, encode};
+use watchpost::tensors::{Arrays, decode};
 
 const DIM: usize = 24;
 
@@ -51,28 +51,13 @@ fn trained(config: &CuConfig, data: &TrainingSet) -> Cu {
     system
 }
 
-fn bytes(arrays: &Arrays) -> Vec<u8> {
-    encode(arrays, None).unwrap()
-}
-
-fn mean(values: &[f32]) -> f32 {
-    values.iter().sum::<f32>() / values.len() as f32
-}
-
 fn mean_loss(losses: &[Losses]) -> f32 {
     mean(&losses.iter().map(|losses| losses.total).collect::<Vec<_>>())
 }
 
 fn check_ranking(set: &BagSet, scores: &[Vec<f32>], when: &str) {
-    let (mut shifted, mut plain) = (Vec::new(), Vec::new());
-    for (bag, scores) in set.bags.iter().zip(scores) {
-        assert_eq!(scores.len(), bag.clips);
-        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{when}: {scores:?}");
-        let abnormal = if bag.label == Label::Abnormal { bag.clips.div_ceil(4) } else { 0 };
-        shifted.extend_from_slice(&scores[..abnormal]);
-        plain.extend_from_slice(&scores[abnormal..]);
-    }
-    assert!(mean(&shifted) > mean(&plain) + CLEARLY_ABOVE, "{when}: {} {}", mean(&shifted), mean(&plain));
+    let [shifted, plain] = shifted_and_plain(set, scores);
+    assert!(shifted > plain + CLEARLY_ABOVE, "{when}: {shifted} {plain}");
     assert!(worst_abnormal(set, scores) > best_normal(set, scores), "{when}: {scores:?}");
 }
 
