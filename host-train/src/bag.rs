@@ -40,6 +40,18 @@ pub struct BagSet {
 /// Why videos cannot be trained on.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BagError {
+    /// Two videos have features of a different number of crops.
+    #[error(
+        "video \"{id}\" has features of {got} crops, the others of {want}: extract all with the same number of crops"
+    )]
+    Crops {
+        /// The odd video.
+        id: String,
+        /// Its crops.
+        got: usize,
+        /// Crops of the videos before it.
+        want: usize,
+    },
     /// Two videos have features of different width.
     #[error("video \"{id}\" has features of width {got}, the others {want}: extract all with one encoder")]
     Width {
@@ -90,6 +102,19 @@ impl BagSet {
     /// Without videos, for features of `crops` crops per clip.
     pub fn with_crops(crops: usize) -> Self {
         Self { crops: crops.max(1), ..Self::default() }
+    }
+
+    /// Adds a video with its extracted features; the first one decides the number of crops.
+    ///
+    /// # Errors
+    /// When the number of crops differs from the videos before, and as [`BagSet::push`].
+    pub fn push_features(&mut self, id: &str, label: Label, features: &Features) -> Result<(), BagError> {
+        if self.bags.is_empty() {
+            self.crops = features.crops.max(1);
+        } else if features.crops != self.crops {
+            return Err(BagError::Crops { id: id.to_owned(), got: features.crops, want: self.crops });
+        }
+        self.push(id, label, features.dim, &features.values)
     }
 
     /// Adds a video, its features as `[clips, crops, dim]`. One without clips is noted in `skipped`.
@@ -184,7 +209,7 @@ impl TrainingSet {
             let mut set = BagSet::default();
             for entry in entries {
                 match features.get(&entry.id) {
-                    Some(found) => set.push(&entry.id, entry.label, found.dim, &found.values)?,
+                    Some(found) => set.push_features(&entry.id, entry.label, found)?,
                     None => set.skipped.push(entry.id.clone()),
                 }
             }
@@ -196,7 +221,7 @@ impl TrainingSet {
     /// Takes bags that were put together by hand.
     ///
     /// # Errors
-    /// When the training bags are all of one kind, or the two sets differ in width.
+    /// When the training bags are all of one kind, or the two sets differ in width or crops.
     pub fn from_bags(train: BagSet, val: BagSet) -> Result<Self, BagError> {
         let abnormal = train.with_label(Label::Abnormal).len();
         let normal = train.bags.len() - abnormal;
@@ -206,6 +231,9 @@ impl TrainingSet {
         match val.bags.first() {
             Some(bag) if val.dim != train.dim => {
                 Err(BagError::Width { id: bag.id.clone(), got: val.dim, want: train.dim })
+            }
+            Some(bag) if val.crops != train.crops => {
+                Err(BagError::Crops { id: bag.id.clone(), got: val.crops, want: train.crops })
             }
             _ => Ok(Self { train, val }),
         }

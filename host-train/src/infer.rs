@@ -55,7 +55,7 @@ impl Scorer {
             return Err(ScoreError::Width { features: features.dim, detector });
         }
         let mut video = BagSet::default();
-        video.push(id, Label::Normal, features.dim, &features.values)?;
+        video.push_features(id, Label::Normal, features)?;
         let scores = self.0.score(&video).concat();
         match scores.iter().position(|score| !score.is_finite()) {
             Some(clip) => Err(ScoreError::NotFinite { clip }),

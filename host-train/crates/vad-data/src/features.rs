@@ -1,7 +1,7 @@
 //! Features of one video, and their file format.
 //!
-//! The file is a safetensors file (so that any tool can read it) with the tensors `features` (`F32 [clips, dim]`),
-//! `span_first_frame` (`U64 [clips]`) and `span_frames` (`U16 [clips]`), and as metadata the number of frames, the
+//! The file is a safetensors file (so that any tool can read it) with the tensors `features` (`F32 [clips, crops,
+//! dim]`), `span_first_frame` (`U64 [clips]`) and `span_frames` (`U16 [clips]`), and as metadata the number of frames, the
 //! frame rate, what the features were made from, and a SHA-256. That hash covers every byte of the file, with its own
 //! 64 digits taken as zeros, so any flipped byte is noticed.
 
@@ -14,7 +14,7 @@ use vad_core::{ClipSpan, FrameIndex};
 
 use crate::hash::hex;
 
-const FORMAT: &str = "watchpost-features-1";
+const FORMAT: &str = "watchpost-features-2";
 const CHECKSUM_LABEL: &[u8] = b"\"sha256\":\"";
 const CHECKSUM_DIGITS: usize = 64;
 
@@ -23,9 +23,11 @@ const CHECKSUM_DIGITS: usize = 64;
 pub struct Features {
     /// Length of one feature.
     pub dim: usize,
+    /// Crops of each clip, at least 1.
+    pub crops: usize,
     /// The frames that each clip shows, in order.
     pub spans: Vec<ClipSpan>,
-    /// The features, `[clips, dim]` row-major.
+    /// The features, `[clips, crops, dim]` row-major.
     pub values: Vec<f32>,
     /// Frames of the whole video.
     pub frames: u64,
@@ -40,9 +42,9 @@ impl Features {
         self.spans.len()
     }
 
-    /// The features clip by clip, each of length `dim`.
+    /// The features clip by clip, each `[crops, dim]`.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dim.max(1))
+        self.values.chunks_exact((self.crops * self.dim).max(1))
     }
 
     /// What does not hold together, if anything.
@@ -51,8 +53,9 @@ impl Features {
             span.frames > 0
                 && span.first_frame.0.checked_add(span.frames.into()).is_some_and(|end| end <= self.frames)
         };
-        if self.dim == 0 || self.values.len() != self.clips() * self.dim {
-            Some("the number of values is not clips times dim")
+        let values = self.clips().checked_mul(self.crops).and_then(|rows| rows.checked_mul(self.dim));
+        if self.dim == 0 || self.crops == 0 || values != Some(self.values.len()) {
+            Some("the number of values is not clips times crops times dim")
         } else if !self.spans.iter().all(ends_inside) {
             Some("a clip lies outside the video")
         } else if !(self.frame_rate_hz.is_finite() && self.frame_rate_hz > 0.0) {
@@ -77,7 +80,7 @@ impl Features {
         };
         let clips = self.clips();
         let tensors = [
-            ("features", view(Dtype::F32, &[clips, self.dim], &values)?),
+            ("features", view(Dtype::F32, &[clips, self.crops, self.dim], &values)?),
             ("span_first_frame", view(Dtype::U64, &[clips], &firsts)?),
             ("span_frames", view(Dtype::U16, &[clips], &lengths)?),
         ];
@@ -109,8 +112,8 @@ impl Features {
             }
         }
         let tensors = SafeTensors::deserialize(&bytes).map_err(text)?;
-        let [clips, dim] = *tensors.tensor("features").map_err(text)?.shape() else {
-            return Err("`features` is not a matrix".to_owned());
+        let [clips, crops, dim] = *tensors.tensor("features").map_err(text)?.shape() else {
+            return Err("`features` does not have the axes clips, crops and values".to_owned());
         };
         let firsts = column::<8>(&tensors, "span_first_frame", Dtype::U64, clips)?.map(u64::from_le_bytes);
         let lengths = column::<2>(&tensors, "span_frames", Dtype::U16, clips)?.map(u16::from_le_bytes);
@@ -121,8 +124,9 @@ impl Features {
         });
         let features = Self {
             dim,
+            crops,
             spans: spans.collect(),
-            values: column::<4>(&tensors, "features", Dtype::F32, clips.saturating_mul(dim))?
+            values: column::<4>(&tensors, "features", Dtype::F32, clips.saturating_mul(crops).saturating_mul(dim))?
                 .map(f32::from_le_bytes)
                 .collect(),
             frames: field("frames")?.parse().map_err(|_| "`frames` is not a number")?,

@@ -113,6 +113,7 @@ impl<'a> Collector<'a> {
         let (spans, values): (Vec<_>, Vec<_>) = clips.into_values().unzip();
         let features = Features {
             dim: self.shared.encoder.feature_dim(),
+            crops: 1,
             spans,
             values: values.concat(),
             frames: end.frames,
