@@ -64,6 +64,14 @@ impl DeviceChoice {
         }
     }
 
+    /// Clips that an encoder should be given at once: several only where one does not fill the device.
+    pub fn batch(self) -> usize {
+        match self {
+            Self::Cpu | Self::Ndarray => 1,
+            Self::Wgpu | Self::Cuda => 8,
+        }
+    }
+
     /// Whether this program was built with the device.
     pub fn is_compiled(self) -> bool {
         match self {

@@ -60,6 +60,7 @@ impl ClipEncoder for TractEncoder {
         self.hash
     }
 
+    /// A batch is encoded clip by clip: on a processor larger tensors gain nothing.
     fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
         self.encoder.encode(clip).map_err(EncodeError::new)
     }

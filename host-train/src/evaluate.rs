@@ -5,9 +5,9 @@ use crate::infer::Scorer;
 use crate::recipe::registry;
 use crate::run::Run;
 use crate::tensors;
-use anyhow::{Context, Result, bail};
-use vad_core::{ModelSpec, ScoreSpec};
-use vad_data::{CacheKey, ClipEncoder, FeatureCache, Features, Label, Lookup, VideoEntry, file_hash};
+use anyhow::{Context, Result};
+use vad_core::ScoreSpec;
+use vad_data::{Features, Label, VideoEntry};
 use vad_eval::{ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold};
 
 /// The selected detector of a run, on `device`.
@@ -21,26 +21,6 @@ pub fn scorer(run: &Run, device: DeviceChoice) -> Result<Scorer> {
     let (weights, _) = tensors::load(&path)
         .context("this run has no trained detector\n  remedy: finish `watchpost train`")?;
     Ok(recipe.load(&settings, &weights, &path.display().to_string(), &device.open()?)?.into())
-}
-
-/// Features of one video from the cache.
-///
-/// # Errors
-/// Names the video and the remedy when they were never extracted.
-pub fn cached(
-    cache: &FeatureCache,
-    entry: &VideoEntry,
-    encoder: &dyn ClipEncoder,
-    spec: &ModelSpec,
-) -> Result<Features> {
-    let key = CacheKey::new(encoder.hash(), &spec.preprocess, spec.clip, file_hash(&entry.path)?);
-    match cache.get(&key)? {
-        Lookup::Found(features) => Ok(features),
-        Lookup::Absent => bail!("{} has no features\n  remedy: watchpost extract", entry.id),
-        Lookup::Damaged(what) => {
-            bail!("the features of {} are damaged: {what}\n  remedy: watchpost extract", entry.id)
-        }
-    }
 }
 
 /// Scores a video's clips and joins them with its label.

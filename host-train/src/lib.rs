@@ -13,6 +13,7 @@ pub mod device;
 pub mod dropout;
 pub mod encoder;
 pub mod evaluate;
+pub mod extraction;
 pub mod handoff;
 pub mod infer;
 pub mod loss;

@@ -7,6 +7,7 @@
 //! head.safetensors        the selected detector, for raw features
 //! head_last.safetensors   the detector after the last step
 //! model.json              the ModelSpec that the exporter and the board read
+//! extraction.json         what its features were made from
 //! ```
 
 use std::fs;

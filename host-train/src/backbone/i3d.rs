@@ -235,7 +235,8 @@ pub struct I3dEncoder {
     network: I3d,
     tap: Tap,
     device: Device,
-    clip_shape: [usize; 5],
+    /// `[3, T, H, W]`.
+    clip_shape: [usize; 4],
     feature_dim: usize,
     hash: [u8; 32],
 }
@@ -263,7 +264,7 @@ impl I3dEncoder {
             network,
             tap,
             device: device.clone(),
-            clip_shape: [1, 3, frames.into(), height.into(), width.into()],
+            clip_shape: [COLOURS, frames.into(), height.into(), width.into()],
             feature_dim: spec.encoder.feature_dim as usize,
             hash: hash.finalize().into(),
         })
@@ -280,15 +281,21 @@ impl ClipEncoder for I3dEncoder {
     }
 
     fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
-        let want: usize = self.clip_shape.iter().product();
-        if clip.len() != want {
+        self.encode_batch(clip, 1)
+    }
+
+    fn encode_batch(&self, clips: &[f32], count: usize) -> Result<Vec<f32>, EncodeError> {
+        let [channels, frames, height, width] = self.clip_shape;
+        let shape = [count, channels, frames, height, width];
+        let want: usize = shape.iter().product();
+        if clips.len() != want {
             return Err(EncodeError::new(format!(
-                "the clip has {} values, the encoder takes {want}",
-                clip.len()
+                "{count} clips have {} values, the encoder takes {want}",
+                clips.len()
             )));
         }
-        let clip = Tensor::from_data(TensorData::new(clip.to_vec(), self.clip_shape), &self.device);
-        let feature = self.network.features(clip, self.tap);
+        let clips = Tensor::from_data(TensorData::new(clips.to_vec(), shape), &self.device);
+        let feature = self.network.features(clips, self.tap);
         let values: Result<Vec<f32>, _> = feature.try_into_vec_as::<f32>();
         values.map_err(|error| EncodeError::new(format!("the device failed: {error:?}")))
     }

@@ -1,6 +1,6 @@
 //! `watchpost eval`: what a trained run is worth.
 
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DeviceOption, WorkOption};
 use super::provenance;
 use super::train::THRESHOLD_FILE;
 use super::work::Work;
@@ -9,7 +9,7 @@ use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use vad_data::VideoEntry;
+use vad_data::{CropPlan, VideoEntry};
 use vad_eval::report::Report;
 use vad_eval::{Evaluation, ThresholdChoice};
 
@@ -17,7 +17,8 @@ use vad_eval::{Evaluation, ThresholdChoice};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  watchpost eval --work work/ --run mist-seed1\n\n\
     Frame-level figures are over all videos together, without normalisation per video. A figure that the data cannot\n\
-    give (an AUC without abnormal frames) is called undefined.")]
+    give (an AUC without abnormal frames) is called undefined. A clip's score is the mean of its crops' scores. A board sees\n\
+    one crop: after `watchpost extract --crops 1`, --crops 1 shows what a run trained on several is worth there.")]
 pub struct Args {
     #[command(flatten)]
     work: WorkOption,
@@ -27,8 +28,11 @@ pub struct Args {
     /// Videos to evaluate on
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    /// Crops of the features to evaluate on, 1, 5 or 10 [default: those of the training]
+    #[arg(long, value_name = "N")]
+    crops: Option<CropPlan>,
     #[command(flatten)]
-    encoder: EncoderOptions,
+    compute: DeviceOption,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -59,12 +63,13 @@ pub fn run(args: &Args) -> Result<Assessment> {
         "the {} split is empty; index again with more videos for it",
         args.split.name()
     );
-    let encoder = args.encoder.load(&spec)?;
-    let scorer = evaluate::scorer(&run, args.encoder.device)?;
+    let mut made = work.extraction_of(&run)?;
+    made.features.crops = args.crops.unwrap_or(made.features.crops);
+    let scorer = evaluate::scorer(&run, args.compute.device)?;
     let cache = work.features()?;
     let scores = entries
         .iter()
-        .map(|entry| evaluate::score(entry, &evaluate::cached(&cache, entry, &*encoder, &spec)?, &scorer))
+        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
         .collect::<Result<Vec<_>>>()?;
     let evaluation = Evaluation::run(&scores, &spec.score)?;
 
@@ -72,6 +77,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let facts = provenance::facts(&[
         ("Run", spec.name.clone()),
         ("Split", args.split.name().to_owned()),
+        ("Features", made.to_string()),
         ("Recipe settings", toml::to_string(&run.settings()?)?),
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),

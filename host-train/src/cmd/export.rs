@@ -3,12 +3,14 @@
 use super::options::{EncoderOptions, WorkOption};
 use super::work::Work;
 use crate::evaluate;
+use crate::extraction::Extraction;
 use crate::run::Run;
 use crate::weights;
 use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
 use vad_core::HeadKind;
+use vad_data::CropPlan;
 
 /// Clips whose features and scores the exported graphs must repeat.
 const PARITY_CLIPS: usize = 64;
@@ -17,7 +19,10 @@ const PARITY_CLIPS: usize = 64;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  watchpost export --work work/ --run mist-seed1 --out bundle/\n\n\
     The bundle holds the encoder and the head as ONNX, the preprocessing and the score settings. Before it counts as\n\
-    exported, tract must repeat the trainer's scores from it.")]
+    exported, tract must repeat the trainer's scores from it.\n\n\
+    A board encodes one crop of each clip: the whole picture. A run trained on several crops can be exported, but its\n\
+    figures and its threshold come from the mean over crops; `watchpost eval --crops 1` shows what the board will see. A run\n\
+    trained on overlapping clips makes the board encode as many.")]
 pub struct Args {
     #[command(flatten)]
     pub work: WorkOption,
@@ -49,26 +54,31 @@ pub fn run(args: &Args) -> Result<()> {
     let weights = weights::find_i3d(args.encoder.weights.as_deref())?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
-    let reference = reference(args, &work, &run)?;
+    let made = work.extraction_of(&run)?;
+    let reference = reference(args, &work, &run, &made)?;
     let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
     println!(
         "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
         report.scores, report.score_max_error, EXPORT_F32.score_absolute
     );
+    if made.features.crops != CropPlan::One {
+        println!(
+            "note: trained on {made}; the board sees one crop, the whole picture, and its threshold was chosen on the mean \
+             over crops; `watchpost eval --crops 1` shows the difference"
+        );
+    }
     println!("bundle {} version {}: {}", spec.name, args.version, args.out.display());
     Ok(())
 }
 
-/// The trainer's own scores of the first clips of the data set.
-fn reference(args: &Args, work: &Work, run: &Run) -> Result<Vec<ReferenceClip>> {
+/// The trainer's own scores of the first clips of the data set, each crop taken for a clip.
+fn reference(args: &Args, work: &Work, run: &Run, made: &Extraction) -> Result<Vec<ReferenceClip>> {
     let dataset = work.dataset()?;
-    let spec = run.model()?;
-    let encoder = args.encoder.load(&spec)?;
     let scorer = evaluate::scorer(run, args.encoder.device)?;
     let cache = work.features()?;
     let mut clips = Vec::new();
     for entry in dataset.manifest.entries() {
-        let features = evaluate::cached(&cache, entry, &*encoder, &spec)?;
+        let features = made.cached(&cache, entry)?.crops_as_clips();
         let scores = scorer.score_video(&entry.id, &features)?;
         for (feature, score) in features.values.chunks_exact(features.dim).zip(scores) {
             clips.push(ReferenceClip { clip: None, feature: feature.to_vec(), score: Some(score) });

@@ -6,7 +6,7 @@ use crate::weights;
 use anyhow::Result;
 use std::path::PathBuf;
 use vad_core::ModelSpec;
-use vad_data::ClipEncoder;
+use vad_data::{ClipEncoder, ExtractSpec, FeatureSpec};
 
 /// The work folder of one data set.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,9 +25,20 @@ pub struct EncoderOptions {
     /// Safetensors file with the I3D weights [default: where `watchpost weights i3d` puts them]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Clips that are encoded at the same time [default: one per core]
+    /// Clips that are encoded at the same time [default: one per core, two on a graphics card]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Clips in one call of the encoder, crops counted apart [default: 1, or 8 on a graphics card]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Device for burn: cpu, or ndarray, wgpu, cuda where compiled in
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    pub device: DeviceChoice,
+}
+
+/// Where a detector is trained or run.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct DeviceOption {
     /// Device for burn: cpu, or ndarray, wgpu, cuda where compiled in
     #[arg(long, default_value_t = DeviceChoice::Cpu)]
     pub device: DeviceChoice,
@@ -40,7 +51,19 @@ impl EncoderOptions {
         encoder::load(self.engine, &weights, spec, self.device)
     }
 
-    pub fn threads(&self) -> usize {
-        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    /// How to extract `features` with this encoder.
+    pub fn extract_spec(&self, features: FeatureSpec) -> ExtractSpec {
+        let batch = match self.engine {
+            Engine::Tract => 1,
+            Engine::Burn => self.device.batch(),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // On a graphics card a second worker prepares its batch while the first one's is encoded.
+        let workers = if batch > 1 { 2 } else { cores };
+        ExtractSpec {
+            features,
+            threads: self.threads.unwrap_or(workers).max(1),
+            batch: self.batch.unwrap_or(batch).max(1),
+        }
     }
 }

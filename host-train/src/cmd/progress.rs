@@ -1,9 +1,13 @@
 //! Progress bars; on a terminal only.
 
 use super::interrupt;
+use super::terminal::count;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use vad_data::{Progress, VideoOutcome};
 
 /// One bar that counts `units`.
@@ -18,17 +22,33 @@ pub struct ExtractBars {
     bars: MultiProgress,
     videos: ProgressBar,
     at_work: Mutex<HashMap<String, ProgressBar>>,
+    started: Instant,
+    /// Clips encoded, not those found in the cache.
+    clips: AtomicU64,
+}
+
+/// How fast an extraction was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    clips: u64,
+    seconds: f64,
 }
 
 impl ExtractBars {
     pub fn new(videos: usize) -> Self {
         let bars = MultiProgress::new();
         let videos = bars.add(bar(videos as u64, "videos"));
-        Self { bars, videos, at_work: Mutex::default() }
+        Self { bars, videos, at_work: Mutex::default(), started: Instant::now(), clips: AtomicU64::new(0) }
     }
 
-    pub fn finish(&self) {
+    /// Takes the bars away and says how fast it went.
+    pub fn finish(&self) -> Speed {
         self.videos.finish_and_clear();
+        self.speed()
+    }
+
+    fn speed(&self) -> Speed {
+        Speed { clips: self.clips.load(Ordering::Relaxed), seconds: self.started.elapsed().as_secs_f64() }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, ProgressBar>) -> T) -> T {
@@ -50,6 +70,8 @@ impl Progress for ExtractBars {
     }
 
     fn clips_done(&self, id: &str, clips: u64) {
+        self.clips.fetch_add(1, Ordering::Relaxed);
+        self.videos.set_message(format!("{:.1} clips/s", self.speed().clips_per_s()));
         self.with(|at_work| at_work.get(id).map(|bar| bar.set_position(clips)));
     }
 
@@ -70,6 +92,29 @@ impl Progress for ExtractBars {
 
     fn cancelled(&self) -> bool {
         interrupt::asked()
+    }
+}
+
+impl Speed {
+    fn clips_per_s(self) -> f64 {
+        self.clips as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.clips {
+            0 => f.write_str("nothing was left to encode"),
+            clips => {
+                let rate = self.clips_per_s();
+                write!(
+                    f,
+                    "encoded {} in {:.0} s: {rate:.2} clips/s",
+                    count(clips as usize, "clip"),
+                    self.seconds
+                )
+            }
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! `watchpost train`: a detector from video-level labels.
 
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DeviceOption, WorkOption};
 use super::recipe_options::{RecipeOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
 use crate::bag::TrainingSet;
 use crate::evaluate;
+use crate::extraction::Extraction;
 use crate::handoff;
 use crate::recipe::curves::Selection;
 use crate::recipe::registry::Recipe;
@@ -14,8 +15,7 @@ use crate::run::{Flow, Run, RunOutcome};
 use anyhow::{Result, bail, ensure};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
-use vad_core::ModelSpec;
-use vad_data::{ClipEncoder, Features, VideoEntry};
+use vad_data::{Features, VideoEntry};
 
 mod compare;
 
@@ -30,7 +30,8 @@ pub const THRESHOLD_FILE: &str = "threshold.json";
     An interrupted training goes on where its checkpoint stands when the same command is given again. The model is\n\
     chosen on the validation split by video-level labels; the test split is never looked at while training. The alarm\n\
     threshold comes from the normal training and validation videos. Several recipes or seeds are compared on the test\n\
-    split when all are trained."
+    split when all are trained. The features are those of the latest `watchpost extract`; a clip of several crops has the\n    \
+    mean of their scores."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -56,7 +57,7 @@ pub struct Args {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    encoder: EncoderOptions,
+    compute: DeviceOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -81,7 +82,7 @@ struct Session<'a> {
     args: &'a Args,
     work: Work,
     dataset: Dataset,
-    encoder: Box<dyn ClipEncoder>,
+    made: Extraction,
     features: BTreeMap<String, Features>,
     data: TrainingSet,
 }
@@ -90,11 +91,10 @@ impl<'a> Session<'a> {
     fn open(args: &'a Args) -> Result<Self> {
         let work = Work::open(&args.work.work)?;
         let dataset = work.dataset()?;
-        let model = ModelSpec::i3d_mist("any");
-        let encoder = args.encoder.load(&model)?;
-        let features = features(&work, learning(&dataset), &*encoder, &model)?;
+        let made = work.extraction()?;
+        let features = features(&work, learning(&dataset), &made)?;
         let data = TrainingSet::new(&dataset.splits.train, &dataset.splits.val, &features)?;
-        Ok(Self { args, work, dataset, encoder, features, data })
+        Ok(Self { args, work, dataset, made, features, data })
     }
 
     /// Trains one recipe, or goes on with it, and chooses the alarm threshold.
@@ -109,9 +109,9 @@ impl<'a> Session<'a> {
         };
         let bar = progress::bar(0, "steps");
         bar.set_prefix(name.clone());
-        let device = self.args.encoder.device.open()?;
+        let device = self.args.compute.device.open()?;
         let outcome =
-            recipe.train(&run, given, &self.data, &device, &ModelSpec::i3d_mist(&name), &mut |report| {
+            recipe.train(&run, given, &self.data, &device, &self.made.model(&name), &mut |report| {
                 bar.set_length(report.steps);
                 bar.set_position(report.train.step);
                 bar.set_message(format!("loss {:.4}", report.train.loss));
@@ -121,6 +121,7 @@ impl<'a> Session<'a> {
         let RunOutcome::Finished(outcome) = outcome else {
             bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
         };
+        self.made.write(&dir)?;
         println!("{name}: {}", describe(&outcome.selection));
         self.calibrate(&run)?;
         println!("run {name}: {}", dir.display());
@@ -130,7 +131,7 @@ impl<'a> Session<'a> {
     /// Sets the alarm threshold from normal training and validation footage, and says what that footage can show.
     fn calibrate(&self, run: &Run) -> Result<()> {
         let mut model = run.model()?;
-        let scorer = evaluate::scorer(run, self.args.encoder.device)?;
+        let scorer = evaluate::scorer(run, self.args.compute.device)?;
         let scored = learning(&self.dataset)
             .filter_map(|entry| Some(evaluate::score(entry, self.features.get(&entry.id)?, &scorer)))
             .collect::<Result<Vec<_>>>()?;
@@ -152,11 +153,10 @@ fn learning(dataset: &Dataset) -> impl Iterator<Item = &VideoEntry> {
 fn features<'a>(
     work: &Work,
     entries: impl Iterator<Item = &'a VideoEntry>,
-    encoder: &dyn ClipEncoder,
-    spec: &ModelSpec,
+    made: &Extraction,
 ) -> Result<BTreeMap<String, Features>> {
     let cache = work.features()?;
-    entries.map(|entry| Ok((entry.id.clone(), evaluate::cached(&cache, entry, encoder, spec)?))).collect()
+    entries.map(|entry| Ok((entry.id.clone(), made.cached(&cache, entry)?))).collect()
 }
 
 fn describe(selection: &Selection) -> String {

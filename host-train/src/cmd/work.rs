@@ -1,5 +1,7 @@
-//! The work folder: `dataset.json`, `features/` and `runs/NAME/`.
+//! The work folder: `dataset.json`, `extraction.json`, `features/` and `runs/NAME/`.
 
+use crate::extraction::{self, Extraction};
+use crate::run::Run;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -56,6 +58,29 @@ impl Work {
 
     pub fn features(&self) -> Result<FeatureCache> {
         Ok(FeatureCache::open(&self.root.join("features"))?)
+    }
+
+    /// What the latest extraction made.
+    pub fn extraction(&self) -> Result<Extraction> {
+        let found = Extraction::read(&self.root)?;
+        found.with_context(|| {
+            format!(
+                "{} does not say what its features are of (no {})\n  remedy: watchpost extract --work {}",
+                self.root.display(),
+                extraction::FILE_NAME,
+                self.root.display()
+            )
+        })
+    }
+
+    /// What a run was trained on.
+    pub fn extraction_of(&self, run: &Run) -> Result<Extraction> {
+        // Runs from before there were crops do not say.
+        Extraction::read(run.dir())?.map_or_else(|| self.extraction(), Ok)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     pub fn runs(&self) -> PathBuf {

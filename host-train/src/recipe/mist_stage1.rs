@@ -4,6 +4,9 @@
 //! above the normal ones. `mode = "paper"` computes the text, `mode = "released"` what the public code computes; see
 //! [`crate::loss::mil_ranking`] for where they differ. The released trainer selects on the test set, which nothing here
 //! does.
+//!
+//! A clip of several crops has the mean of their scores, in training as in evaluation; every crop has a dropout mask of its
+//! own. The released code trains on features of one crop.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -38,8 +41,9 @@ pub struct MistStage1 {
     scaling: Scaling,
     /// With autodiff.
     device: Device,
-    /// `[clips, D]`, scaled.
+    /// `[clips * crops, D]`, scaled.
     features: Tensor<2>,
+    crops: usize,
     model: MistGenerator,
     optimiser: Adagrad,
 }
@@ -63,17 +67,15 @@ impl System for MistStage1 {
     type Detector = MistDetector;
 
     fn new(config: &MistConfig, data: &TrainingSet, device: &Device) -> Result<Self, ConfigError> {
-        if data.train.crops != 1 {
-            return Err(ConfigError::new("number of crops", data.train.crops, "1 for this recipe"));
-        }
         let autodiff = device.clone().autodiff();
         let scaling = Scaling::fit(config.feature_scaling, &data.train);
         let values = scaling.apply(data.train.values.clone());
-        let table = TensorData::new(values, [data.train.rows(), data.train.dim]);
+        let table = TensorData::new(values, [data.train.rows() * data.train.crops, data.train.dim]);
         Ok(Self {
             config: config.clone(),
             scaling,
             features: Tensor::from_data(table, &autodiff),
+            crops: data.train.crops,
             model: MistGenerator::init(data.train.dim, config.hidden, config.seed, &autodiff),
             optimiser: Adagrad::new(adagrad(config)),
             device: autodiff,
@@ -133,15 +135,16 @@ impl System for MistStage1 {
 impl MistStage1 {
     fn loss(&self, step: u64, batch: &Batch) -> RankingLoss {
         let (pairs, clips) = (self.config.pairs, self.config.sub_bags().len());
-        let rows = batch.occurrences.len();
+        let rows = batch.occurrences.len() * self.crops;
         let mut rng = stream(self.config.seed, Purpose::Dropout, step);
         let masks = self
             .config
             .hidden
             .map(|units| Mask::draw(self.config.dropout, rows, units, &mut rng, &self.device));
-        let distinct = self.features.clone().select(0, self.indices(&batch.distinct_rows));
-        let scores = self.model.forward_train(distinct, self.indices(&batch.occurrences), masks);
-        let scores: Tensor<2> = scores.reshape([2 * pairs, clips]);
+        let distinct = self.features.clone().select(0, self.rows_of(&batch.distinct_rows));
+        let scores = self.model.forward_train(distinct, self.rows_of(&batch.occurrences), masks);
+        let by_crop: Tensor<3> = scores.reshape([2 * pairs, clips, self.crops]);
+        let scores: Tensor<2> = by_crop.mean_dim(2).squeeze_dim(2);
         let normal = scores.clone().narrow(0, 0, pairs);
         let abnormal = scores.narrow(0, pairs, pairs);
         let MistConfig { margin, sparsity, smoothness, .. } = self.config;
@@ -152,10 +155,12 @@ impl MistStage1 {
         }
     }
 
-    fn indices(&self, values: &[usize]) -> Tensor<1, Int> {
-        let values: Vec<i64> = values.iter().map(|value| *value as i64).collect();
-        let count = values.len();
-        Tensor::from_data(TensorData::new(values, [count]), &self.device)
+    /// The rows of all crops of these clips.
+    fn rows_of(&self, clips: &[usize]) -> Tensor<1, Int> {
+        let crops = |clip: &usize| (clip * self.crops..(clip + 1) * self.crops).map(|row| row as i64);
+        let rows: Vec<i64> = clips.iter().flat_map(crops).collect();
+        let count = rows.len();
+        Tensor::from_data(TensorData::new(rows, [count]), &self.device)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::made_up::bags;
+use crate::made_up::{bags, shifted_and_plain};
 use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::bag::{BagSet, TrainingSet};
@@ -18,6 +18,9 @@ use watchpost::recipe::trainer::{self, TrainState};
 type Trainer<'a> = trainer::Trainer<'a, MistStage1>;
 
 pub const DIM: usize = 24;
+
+/// Three equal crops sum in another order, over forty steps.
+const EQUAL_CROPS_TOLERANCE: f32 = 1e-3;
 
 pub fn data() -> TrainingSet {
     TrainingSet::from_bags(bags(20, 1, DIM, 1.0, 1), bags(8, 1, DIM, 1.0, 2)).unwrap()
@@ -112,6 +115,54 @@ fn resuming_equals_never_having_stopped_bit_for_bit() {
             assert!(same, "{mode:?}, dropout {dropout}: a resumed training differs");
         }
     }
+}
+
+/// The same with every clip's feature repeated as so many crops.
+fn repeated(set: &BagSet, crops: usize) -> BagSet {
+    let mut many = BagSet::with_crops(crops);
+    for bag in &set.bags {
+        let values: Vec<f32> =
+            set.clips_of(bag).chunks_exact(set.dim).flat_map(|row| row.repeat(crops)).collect();
+        many.push(&bag.id, bag.label, set.dim, &values).unwrap();
+    }
+    many
+}
+
+#[test]
+fn equal_crops_are_one_crop() {
+    let one = data();
+    let three = TrainingSet::from_bags(repeated(&one.train, 3), repeated(&one.val, 3)).unwrap();
+    for mode in [Mode::Paper, Mode::Released] {
+        let config = MistConfig { dropout: 0.0, ..small(mode) };
+        let scores = |data: &TrainingSet| {
+            let mut trainer = Trainer::new(&config, data, &Device::flex()).unwrap();
+            run_steps(&mut trainer, config.steps);
+            let weights = trainer.outcome().last;
+            let detector = MistStage1::load(&config, &weights, "trained", &Device::flex()).unwrap();
+            detector.score(&data.val).concat()
+        };
+        for (one, three) in scores(&one).into_iter().zip(scores(&three)) {
+            assert!((one - three).abs() < EQUAL_CROPS_TOLERANCE, "{mode:?}: {one} {three}");
+        }
+    }
+}
+
+#[test]
+fn several_crops_learn_and_resume_bit_for_bit() {
+    let data = TrainingSet::from_bags(bags(20, 5, DIM, 1.0, 1), bags(8, 5, DIM, 1.0, 2)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = MistConfig { steps: 120, learning_rate: 0.01, ..small(Mode::Released) };
+    let mut trainer = Trainer::new(&config, &data, &Device::flex()).unwrap();
+    run_steps(&mut trainer, config.steps / 2);
+    let half = trainer.state();
+    run_steps(&mut trainer, config.steps / 2);
+    let mut resumed = Trainer::resume(half, &data, &Device::flex(), "half").unwrap();
+    run_steps(&mut resumed, config.steps / 2);
+    assert!(bytes_of(&trainer.state(), folder.path()) == bytes_of(&resumed.state(), folder.path()));
+    let outcome = trainer.outcome();
+    let detector = MistStage1::load(&config, &outcome.last, "last", &Device::flex()).unwrap();
+    let [shifted, plain] = shifted_and_plain(&data.val, &detector.score(&data.val));
+    assert!(shifted > plain + 0.2, "{shifted} {plain}");
 }
 
 #[test]

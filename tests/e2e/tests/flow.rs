@@ -53,8 +53,8 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     )
     .expect_success();
     run("watchpost", &["extract", &work_option, &weights]).expect_success();
-    run("watchpost", &["train", &work_option, &weights, "--seed", "3", "--steps", "60"]).expect_success();
-    run("watchpost", &["eval", &work_option, &weights]).expect_success();
+    run("watchpost", &["train", &work_option, "--seed", "3", "--steps", "60"]).expect_success();
+    run("watchpost", &["eval", &work_option]).expect_success();
     run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
 
     let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();

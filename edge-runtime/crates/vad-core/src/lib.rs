@@ -31,7 +31,7 @@ pub mod units;
 
 pub use clip::{ClipSpan, ClipSpec, ClipWindow};
 pub use frame::{FrameError, RgbFrame};
-pub use preprocess::{ChannelOrder, Fit, PreprocessSpec, Preprocessor};
+pub use preprocess::{ChannelOrder, Fit, MAX_MODEL_SIDE_PX, PreprocessSpec, Preprocessor};
 pub use score::{
     AlarmEdge, Calibration, EdgeKind, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, Smoothing,
 };

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use vad_core::{ClipSpec, PreprocessSpec};
 
 use crate::hash::hex;
-use crate::{DataError, Features};
+use crate::hash_index::HashIndex;
+use crate::{DataError, FeatureSpec, Features};
 
 /// Raised when decoding changes the pixels it gives, so that features of before are not taken for those of after.
 const DECODE_VERSION: u32 = 1;
@@ -18,7 +18,7 @@ const PARTIAL_PREFIX: &str = ".partial-";
 const PARTIAL_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 const MAX_ENTRY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// What features depend on: the encoder, the preprocessing, the clips and the video's contents.
+/// What features depend on: the encoder, the preprocessing, the clips, the crops and the video's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheKey {
     facts: Vec<(String, String)>,
@@ -28,25 +28,14 @@ pub struct CacheKey {
 impl CacheKey {
     /// The key for features of the file with `file_hash`.
     #[must_use]
-    pub fn new(
-        encoder_hash: [u8; 32],
-        preprocess: &PreprocessSpec,
-        clip: ClipSpec,
-        file_hash: [u8; 32],
-    ) -> Self {
-        let PreprocessSpec { width_px, height_px, fit, channel_order, mean, std } = preprocess;
-        let facts: Vec<(String, String)> = [
-            ("decode", DECODE_VERSION.to_string()),
-            ("encoder", hex(&encoder_hash)),
-            (
-                "preprocess",
-                format!("{width_px}x{height_px} {fit:?} {channel_order:?} mean {mean:?} std {std:?}"),
-            ),
-            ("clip", format!("{}/{}", clip.frames, clip.stride)),
-            ("file", hex(&file_hash)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
+    pub fn new(encoder_hash: [u8; 32], spec: &FeatureSpec, file_hash: [u8; 32]) -> Self {
+        let facts: Vec<(String, String)> =
+            [("decode", DECODE_VERSION.to_string()), ("encoder", hex(&encoder_hash))]
+                .into_iter()
+                .chain(spec.facts())
+                .chain([("file", hex(&file_hash))])
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
         let mut hasher = Sha256::new();
         for part in facts.iter().flat_map(|(name, value)| [name, value]) {
             hasher.update((part.len() as u64).to_le_bytes());
@@ -73,10 +62,11 @@ pub enum Lookup {
     Damaged(String),
 }
 
-/// A folder of features.
+/// A folder of features, and in its sub-folder `hashes` the content hashes of the videos.
 #[derive(Debug, Clone)]
 pub struct FeatureCache {
     folder: PathBuf,
+    hashes: HashIndex,
 }
 
 impl FeatureCache {
@@ -102,7 +92,17 @@ impl FeatureCache {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        let hashes = HashIndex::new(folder.join("hashes"), folder, PARTIAL_PREFIX);
+        Ok(Self { folder: folder.to_owned(), hashes })
+    }
+
+    /// [`crate::file_hash`] of a video, which is read only if its size or its time of change differ from when it was read
+    /// last.
+    ///
+    /// # Errors
+    /// The video cannot be read.
+    pub fn file_hash(&self, video: &Path) -> Result<[u8; 32], DataError> {
+        self.hashes.hash_of(video)
     }
 
     /// The file of an entry, whether it exists or not.

@@ -29,4 +29,17 @@ pub trait ClipEncoder: Sync {
     /// # Errors
     /// The encoder's own reason. The video then counts as failed.
     fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError>;
+
+    /// The features of several clips in one call, which a graphics card needs to be busy. What is in a batch beside a clip
+    /// may change the last bits of its feature, no more.
+    ///
+    /// # Shapes
+    /// `clips` is `[count, 3, T, H, W]`; the result is `[count, D]`. `count` is at least 1.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn encode_batch(&self, clips: &[f32], count: usize) -> Result<Vec<f32>, EncodeError> {
+        let features = clips.chunks_exact((clips.len() / count.max(1)).max(1)).map(|clip| self.encode(clip));
+        Ok(features.collect::<Result<Vec<_>, _>>()?.concat())
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vad_core::{FrameError, SpecError};
+use vad_core::{FrameError, MAX_MODEL_SIDE_PX, SpecError};
 use vad_video::VideoError;
 
 /// Labels, videos, splits or cached features could not be used.
@@ -89,6 +89,21 @@ pub enum DataError {
         frame: u64,
         /// The reason.
         source: FrameError,
+    },
+    /// The pictures of a video are too long to be enlarged for several crops.
+    #[error(
+        "video `{id}` ({}): its pictures of {width_px}x{height_px} px are too long for several crops, enlarged they would exceed {MAX_MODEL_SIDE_PX} px; extract one crop",
+        path.display()
+    )]
+    CropSize {
+        /// The video's id.
+        id: String,
+        /// The video.
+        path: PathBuf,
+        /// Width of its frames, in pixels.
+        width_px: u32,
+        /// Height of its frames, in pixels.
+        height_px: u32,
     },
     /// The preprocessing or clip spec is out of range.
     #[error("extraction: {0}")]

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! decode threads -- resized clips, bounded queue --> encode workers -- bounded queue --> collector -> cache
-//! (one video each)                                   (normalise, encode)                 (caller's thread)
+//! (one video each)                                   (cut, normalise, encode)            (caller's thread)
 //! ```
 //!
-//! A clip waits as bytes (`T * H * W * 3`, 2.4 MB for I3D); only each worker holds one as `f32` (9.6 MB). Features are
-//! put in order by clip index, so the result does not depend on the number of threads. A video enters the cache when
-//! all of its clips are encoded: a run may be killed at any moment, and the next one takes up the missing videos.
+//! A video is decoded once and a frame resized once, whatever the number of crops. A clip waits as bytes (`T * H * W * 3`,
+//! 2.4 MB for I3D, 4.7 MB for ten crops of 3:2 pictures), shared by the jobs of its crops; only each worker holds a batch as
+//! `f32` (9.6 MB per crop in it). Features are put in order by clip and crop, so the result does not depend on the number of
+//! threads. A video enters the cache when all of its clips are encoded: a run may be killed at any moment, and the next one
+//! takes up the missing videos.
 
 mod collect;
 mod decode;
@@ -17,29 +19,32 @@ mod progress;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
-use vad_core::{ClipSpan, ClipSpec, PreprocessSpec, Preprocessor};
+use vad_core::{ClipSpan, Preprocessor};
 
 use self::collect::Collector;
 pub use self::progress::{Progress, Silent, VideoOutcome};
-use crate::{CacheKey, ClipEncoder, DataError, FeatureCache, Features, VideoEntry};
+use crate::crops::View;
+use crate::{CacheKey, ClipEncoder, DataError, FeatureCache, FeatureSpec, Features, VideoEntry};
 
-const QUEUED_CLIPS: usize = 2;
+/// Jobs that wait for a worker, for each job of a batch.
+const QUEUED_BATCHES: usize = 2;
 const QUEUED_EVENTS: usize = 64;
 const MAX_DECODERS: usize = 8;
 
 /// How to extract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtractSpec {
-    /// Pictures as the encoder wants them.
-    pub preprocess: PreprocessSpec,
-    /// Clips as the encoder wants them.
-    pub clip: ClipSpec,
-    /// Clips encoded at once, at least 1. Does not change results.
+    /// What the features are of.
+    pub features: FeatureSpec,
+    /// Workers that encode at the same time, at least 1. Does not change results.
     pub threads: usize,
+    /// Clips, crops counted apart, that a worker gives the encoder in one call, at least 1. On a processor 1 is best; see
+    /// [`ClipEncoder::encode_batch`] for what it may change.
+    pub batch: usize,
 }
 
 /// A video that could not be extracted.
@@ -68,7 +73,8 @@ pub struct ExtractOutcome {
     pub failures: Vec<Failure>,
 }
 
-/// Extracts the features of all entries, taking from the cache what it holds and storing there what is new.
+/// Extracts the features of all entries, taking from the cache what it holds and storing there what is new, and keeps all
+/// of them in memory.
 ///
 /// With `keep_going`, a video that fails is listed in [`ExtractOutcome::failures`] and the others go on. Without, the
 /// first failure ends the extraction; videos finished until then stay cached.
@@ -84,6 +90,26 @@ pub fn extract(
     keep_going: bool,
     progress: &dyn Progress,
 ) -> Result<ExtractOutcome, DataError> {
+    let mut features = BTreeMap::new();
+    let mut keep = |id: &str, found: Features| drop(features.insert(id.to_owned(), found));
+    let failures = extract_each(entries, encoder, spec, cache, keep_going, progress, &mut keep)?;
+    Ok(ExtractOutcome { features, failures })
+}
+
+/// As [`extract`], but hands each video's features to `each` as it ends and keeps none: for sets that are larger than
+/// memory.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_each(
+    entries: &[VideoEntry],
+    encoder: &dyn ClipEncoder,
+    spec: ExtractSpec,
+    cache: &FeatureCache,
+    keep_going: bool,
+    progress: &dyn Progress,
+    each: &mut dyn FnMut(&str, Features),
+) -> Result<Vec<Failure>, DataError> {
     check_request(entries, encoder, &spec)?;
     let shared = Shared {
         entries,
@@ -96,23 +122,23 @@ pub fn extract(
         stopped: AtomicBool::new(false),
         abandoned: entries.iter().map(|_| AtomicBool::new(false)).collect(),
     };
-    let mut collector = Collector::new(&shared, keep_going);
+    let mut collector = Collector::new(&shared, keep_going, each);
     progress.begin(entries.len());
     std::thread::scope(|scope| {
-        let (clips_in, clips_out) = sync_channel(QUEUED_CLIPS);
+        let (jobs_in, jobs_out) = sync_channel(QUEUED_BATCHES * spec.batch);
         let (events_in, events_out) = sync_channel(QUEUED_EVENTS);
-        let clips_out = std::sync::Arc::new(Mutex::new(clips_out));
+        let jobs_out = Arc::new(Mutex::new(jobs_out));
         let shared = &shared;
         for _ in 0..spec.threads {
-            let (clips, events) = (clips_out.clone(), events_in.clone());
-            scope.spawn(move || encode::work(shared, &clips, &events));
+            let (jobs, events) = (jobs_out.clone(), events_in.clone());
+            scope.spawn(move || encode::work(shared, &jobs, &events));
         }
         for _ in 0..decoders(spec.threads, entries.len()) {
-            let (clips, events) = (clips_in.clone(), events_in.clone());
-            scope.spawn(move || decode::work(shared, &clips, &events));
+            let (jobs, events) = (jobs_in.clone(), events_in.clone());
+            scope.spawn(move || decode::work(shared, &jobs, &events));
         }
         // The queues end when the last thread that feeds them does.
-        drop((clips_in, clips_out, events_in));
+        drop((jobs_in, jobs_out, events_in));
         for event in events_out {
             collector.take(event);
         }
@@ -130,12 +156,15 @@ fn check_request(
     encoder: &dyn ClipEncoder,
     spec: &ExtractSpec,
 ) -> Result<(), DataError> {
-    spec.clip.validate()?;
+    spec.features.clip.validate()?;
     // Checks the preprocessing too.
-    Preprocessor::new(spec.preprocess.clone())?;
+    Preprocessor::new(spec.features.preprocess.clone())?;
     let refuse = |problem: String| Err(DataError::Request { problem });
     if spec.threads == 0 {
         return refuse("0 threads were asked for; give at least 1".to_owned());
+    }
+    if spec.batch == 0 {
+        return refuse("batches of 0 clips were asked for; give at least 1".to_owned());
     }
     if encoder.feature_dim() == 0 {
         return refuse("the encoder gives features of length 0; it must give at least one value".to_owned());
@@ -195,11 +224,15 @@ impl Shared<'_> {
     }
 }
 
-/// A clip on its way to a worker: resized frames, `[T, H, W, 3]`.
-struct ClipJob {
+/// One crop of a clip on its way to a worker.
+struct Job {
     video: usize,
     span: ClipSpan,
-    frames: Vec<u8>,
+    /// Number of the crop, from 0.
+    crop: usize,
+    view: View,
+    /// The clip's pictures, `[T, H', W', 3]`.
+    pictures: Arc<Vec<u8>>,
 }
 
 /// What the collector is told.
@@ -215,9 +248,10 @@ enum Event {
     Notice {
         text: String,
     },
-    Clip {
+    Feature {
         video: usize,
         span: ClipSpan,
+        crop: usize,
         feature: Vec<f32>,
     },
     /// All clips of the video are with the workers.

@@ -15,6 +15,8 @@ use vad_core::{ClipSpan, FrameIndex};
 use crate::hash::hex;
 
 const FORMAT: &str = "watchpost-features-2";
+/// Before crops: `features` is `[clips, dim]`.
+const FORMAT_OF_ONE_CROP: &str = "watchpost-features-1";
 const CHECKSUM_LABEL: &[u8] = b"\"sha256\":\"";
 const CHECKSUM_DIGITS: usize = 64;
 
@@ -45,6 +47,13 @@ impl Features {
     /// The features clip by clip, each `[crops, dim]`.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact((self.crops * self.dim).max(1))
+    }
+
+    /// The same with each crop as a clip of its own, which shows the frames of the clip it was cut from.
+    #[must_use]
+    pub fn crops_as_clips(self) -> Self {
+        let spans = self.spans.iter().flat_map(|span| std::iter::repeat_n(*span, self.crops)).collect();
+        Self { spans, crops: 1, ..self }
     }
 
     /// What does not hold together, if anything.
@@ -103,18 +112,19 @@ impl Features {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(text)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let field = |name: &str| metadata.get(name).ok_or_else(|| format!("the metadata lack `{name}`"));
-        if field("format")? != FORMAT {
-            return Err(format!("the format is `{}`, not `{FORMAT}`", field("format")?));
-        }
         for (name, value) in facts {
             if field(name)? != value {
                 return Err(format!("`{name}` is of other features"));
             }
         }
         let tensors = SafeTensors::deserialize(&bytes).map_err(text)?;
-        let [clips, crops, dim] = *tensors.tensor("features").map_err(text)?.shape() else {
-            return Err("`features` does not have the axes clips, crops and values".to_owned());
-        };
+        let [clips, crops, dim] =
+            match (field("format")?.as_str(), tensors.tensor("features").map_err(text)?.shape()) {
+                (FORMAT, &[clips, crops, dim]) => [clips, crops, dim],
+                (FORMAT_OF_ONE_CROP, &[clips, dim]) => [clips, 1, dim],
+                (FORMAT | FORMAT_OF_ONE_CROP, _) => return Err("`features` has other axes".to_owned()),
+                (other, _) => return Err(format!("the format is `{other}`, not `{FORMAT}`")),
+            };
         let firsts = column::<8>(&tensors, "span_first_frame", Dtype::U64, clips)?.map(u64::from_le_bytes);
         let lengths = column::<2>(&tensors, "span_frames", Dtype::U16, clips)?.map(u16::from_le_bytes);
         let spans = firsts.zip(lengths).zip(0..).map(|((first, frames), index)| ClipSpan {
@@ -126,9 +136,14 @@ impl Features {
             dim,
             crops,
             spans: spans.collect(),
-            values: column::<4>(&tensors, "features", Dtype::F32, clips.saturating_mul(crops).saturating_mul(dim))?
-                .map(f32::from_le_bytes)
-                .collect(),
+            values: column::<4>(
+                &tensors,
+                "features",
+                Dtype::F32,
+                clips.saturating_mul(crops).saturating_mul(dim),
+            )?
+            .map(f32::from_le_bytes)
+            .collect(),
             frames: field("frames")?.parse().map_err(|_| "`frames` is not a number")?,
             frame_rate_hz: field("frame_rate_hz")?.parse().map_err(|_| "`frame_rate_hz` is not a number")?,
         };

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use vad_video::{is_image_file, natural_cmp};
@@ -35,7 +35,8 @@ fn stream_hash(path: &Path) -> Result<[u8; 32], DataError> {
     }
 }
 
-fn folder_hash(folder: &Path) -> Result<[u8; 32], DataError> {
+/// The images of a folder with their names, in their order as frames.
+pub(crate) fn images_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let failed = |source| DataError::io(folder, "list the folder", source);
     let mut images = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -46,8 +47,12 @@ fn folder_hash(folder: &Path) -> Result<[u8; 32], DataError> {
         }
     }
     images.sort_by(|a, b| natural_cmp(&a.0, &b.0));
+    Ok(images)
+}
+
+fn folder_hash(folder: &Path) -> Result<[u8; 32], DataError> {
     let mut hasher = Sha256::new();
-    for (name, path) in images {
+    for (name, path) in images_in(folder)? {
         hasher.update((name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
         hasher.update(stream_hash(&path)?);
@@ -66,6 +71,21 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The reverse of [`hex`] for a SHA-256; nothing if it is not one.
+#[must_use]
+pub fn from_hex(digits: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16).filter(|_| !pair[at].is_ascii_uppercase());
+        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +102,15 @@ mod tests {
             hex(&file_hash(file.path()).unwrap()),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn digits_are_read_back() {
+        let hash: [u8; 32] = std::array::from_fn(|at| (at * 37) as u8);
+        assert_eq!(from_hex(&hex(&hash)), Some(hash));
+        for wrong in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g0".repeat(32), &"A0".repeat(32)] {
+            assert_eq!(from_hex(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

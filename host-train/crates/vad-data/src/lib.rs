@@ -10,17 +10,21 @@
 //! - *id*: the video's name inside its folder without the extension; it names the video everywhere.
 //! - *label*: what is known of a whole video. Where in it something happened is known for evaluation at most.
 //! - *clip*: the frames an encoder reads at once, see [`vad_core::ClipSpec`].
+//! - *crop*: one of several views of a clip that are encoded apart, see [`CropPlan`].
 //!
 //! What is deliberately absent: networks (an encoder is handed in), metrics, and any use of frame-level truth for
 //! training.
 #![deny(missing_docs)]
 
 mod cache;
+mod crops;
 mod encoder;
 mod error;
 mod extract;
+mod feature_spec;
 mod features;
 mod hash;
+mod hash_index;
 mod label;
 mod manifest;
 mod ranges;
@@ -28,11 +32,15 @@ mod split;
 mod suggest;
 
 pub use cache::{CacheKey, FeatureCache, Lookup};
+pub use crops::{CropPlan, CropPlanError};
 pub use encoder::{ClipEncoder, EncodeError};
 pub use error::DataError;
-pub use extract::{ExtractOutcome, ExtractSpec, Failure, Progress, Silent, VideoOutcome, extract};
+pub use extract::{
+    ExtractOutcome, ExtractSpec, Failure, Progress, Silent, VideoOutcome, extract, extract_each,
+};
+pub use feature_spec::FeatureSpec;
 pub use features::Features;
-pub use hash::{file_hash, hex};
+pub use hash::{file_hash, from_hex, hex};
 pub use label::{Label, VideoEntry};
 pub use manifest::{Manifest, render_labels};
 pub use split::{Quota, Split, SplitIds, SplitKind, SplitPlan, Splits, Test, Train, Val};

@@ -6,12 +6,12 @@ mod common;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use common::{PixelStats, Record, spec, videos};
+use common::{PixelStats, Record, spec, strided, videos};
 use golden::shared_data;
 use vad_core::{ClipSpec, FrameIndex};
 use vad_data::{
-    CacheKey, ClipEncoder, DataError, EncodeError, ExtractSpec, FeatureCache, Label, Lookup, Manifest,
-    Silent, VideoEntry, VideoOutcome, extract, file_hash,
+    CacheKey, ClipEncoder, DataError, EncodeError, ExtractSpec, FeatureCache, FeatureSpec, Label, Lookup,
+    Manifest, Silent, VideoEntry, VideoOutcome, extract, file_hash,
 };
 
 fn cache(folder: &Path) -> FeatureCache {
@@ -19,7 +19,7 @@ fn cache(folder: &Path) -> FeatureCache {
 }
 
 fn key(entry: &VideoEntry, encoder: &PixelStats, spec: &ExtractSpec) -> CacheKey {
-    CacheKey::new(encoder.hash(), &spec.preprocess, spec.clip, file_hash(&entry.path).unwrap())
+    CacheKey::new(encoder.hash(), &spec.features, file_hash(&entry.path).unwrap())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn features_do_not_depend_on_the_number_of_threads() {
         let features = &one.features[&entry.id];
         let frames = 20 + 5 * index as u64;
         assert_eq!((features.frames, features.dim, features.clips() as u64), (frames, 6, frames.div_ceil(8)));
-        assert_eq!(features.spans, spec(1).clip.spans(frames).collect::<Vec<_>>());
+        assert_eq!(features.spans, spec(1).features.clip.spans(frames).collect::<Vec<_>>());
         assert!((features.frame_rate_hz - 10.0).abs() < 1e-9);
     }
     let rows: Vec<&[f32]> = one.features["v0"].rows().collect();
@@ -50,7 +50,7 @@ fn features_do_not_depend_on_the_number_of_threads() {
 fn overlapping_clips_and_tails_come_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let entries = videos(folder.path(), 1);
-    let spec = ExtractSpec { clip: ClipSpec { frames: 8, stride: 3 }, ..spec(3) };
+    let spec = strided(spec(3), 3);
     let outcome = extract(&entries, &PixelStats::new(), spec, &cache(folder.path()), false, &Silent).unwrap();
     let firsts: Vec<FrameIndex> = outcome.features["v0"].spans.iter().map(|span| span.first_frame).collect();
     assert_eq!(firsts, [0, 3, 6, 9, 12].map(FrameIndex));
@@ -77,7 +77,7 @@ fn a_second_run_encodes_nothing() {
     let other = PixelStats { version: 2, ..PixelStats::new() };
     extract(&entries, &other, spec(2), &cache, false, &Silent).unwrap();
     assert!(other.calls() > 0, "another encoder has its own features");
-    let finer = ExtractSpec { clip: ClipSpec { frames: 8, stride: 4 }, ..spec(2) };
+    let finer = strided(spec(2), 4);
     assert_ne!(extract(&entries, &PixelStats::new(), finer, &cache, false, &Silent).unwrap(), first);
 }
 
@@ -233,8 +233,9 @@ fn half_written_files_are_invisible_and_swept_when_old() {
     FeatureCache::open(&cache_folder).unwrap();
     assert!(young.exists() && !old.exists());
     extract(&entries, &PixelStats::new(), spec(1), &cache, false, &Silent).unwrap();
-    let names = std::fs::read_dir(&cache_folder).unwrap().count();
-    assert_eq!(names, 2, "the features and the young file");
+    let files =
+        std::fs::read_dir(&cache_folder).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file());
+    assert_eq!(files.count(), 2, "the features and the young file");
 }
 
 #[test]
@@ -299,12 +300,9 @@ fn senseless_requests_are_refused() {
     let run =
         |entries: &[VideoEntry], spec| extract(entries, &PixelStats::new(), spec, &cache, true, &Silent);
     assert!(run(&entries, spec(0)).unwrap_err().to_string().contains("at least 1"));
-    assert!(
-        run(&entries, ExtractSpec { clip: ClipSpec { frames: 4, stride: 5 }, ..spec(1) })
-            .unwrap_err()
-            .to_string()
-            .contains("stride")
-    );
+    let no_batch = ExtractSpec { batch: 0, ..spec(1) };
+    assert!(run(&entries, no_batch).unwrap_err().to_string().contains("at least 1"));
+    assert!(run(&entries, strided(spec(1), 9)).unwrap_err().to_string().contains("stride"));
     entries.push(entries[0].clone());
     assert!(run(&entries, spec(1)).unwrap_err().to_string().contains("`v0` is listed twice"));
     assert_eq!(run(&[], spec(1)).unwrap().features.len(), 0);
@@ -335,7 +333,8 @@ fn ped2_is_extracted_in_full() {
     let Some(data) = shared_data("ped2") else { return };
     let folder = tempfile::tempdir().unwrap();
     let manifest = Manifest::load(&data.join("labels.csv"), &data).unwrap();
-    let spec = ExtractSpec { clip: ClipSpec::i3d(), ..spec(2) };
+    let features = FeatureSpec { clip: ClipSpec::i3d(), ..spec(2).features };
+    let spec = ExtractSpec { features, ..spec(2) };
     let record = Record::default();
     let outcome =
         extract(manifest.entries(), &PixelStats::new(), spec, &cache(folder.path()), false, &record).unwrap();

@@ -89,8 +89,7 @@ fn a_killed_extraction_is_completed_by_the_next() {
         let cache = FeatureCache::open(&folder.join("features")).unwrap();
         let (encoder, spec) = (PixelStats::new(), spec(1));
         for entry in &entries {
-            let key =
-                CacheKey::new(encoder.hash(), &spec.preprocess, spec.clip, file_hash(&entry.path).unwrap());
+            let key = CacheKey::new(encoder.hash(), &spec.features, file_hash(&entry.path).unwrap());
             let lookup = cache.get(&key).unwrap();
             assert!(!matches!(lookup, Lookup::Damaged(_)), "{}: {lookup:?}", entry.id);
         }

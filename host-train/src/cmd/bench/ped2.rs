@@ -5,6 +5,7 @@ use crate::cmd::options::EncoderOptions;
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
 use crate::cmd::recipe_options::{RecipeOptions, with_seed};
+use crate::cmd::terminal::count;
 use crate::evaluate;
 use crate::recipe::registry::Recipe;
 use crate::shared_data;
@@ -17,8 +18,8 @@ use std::time::Instant;
 use toml::Table;
 use vad_core::ModelSpec;
 use vad_data::{
-    ClipEncoder, ExtractSpec, FeatureCache, Features, Label, Manifest, Quota, SplitPlan, Splits, VideoEntry,
-    extract, file_hash, hex,
+    ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Label, Manifest, Quota, SplitPlan, Splits,
+    VideoEntry, extract, file_hash, hex,
 };
 use vad_eval::{Evaluation, roc_auc};
 
@@ -29,9 +30,11 @@ const FIRST_SEED: u64 = 1;
 
 /// UCSD Ped2: train on 6 abnormal and 4 normal videos, test on the other 18, over several seeds
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  watchpost bench ped2 --data ped2/ --recipe all --seeds 10\n\n\
+#[command(
+    after_help = "Example:\n  watchpost bench ped2 --data ped2/ --recipe all --crops 1,10 --seeds 10\n\n\
     Nothing is selected on the test videos: with ten training videos there is no validation split, and the model of the\n\
-    last step is the result.")]
+    last step is the result."
+)]
 pub struct Args {
     /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
     #[arg(long, value_name = "DIR")]
@@ -39,6 +42,9 @@ pub struct Args {
     /// Number of draws
     #[arg(long, default_value_t = 10)]
     seeds: u64,
+    /// Crops of each clip, one or several of 1, 5 and 10
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "1")]
+    crops: Vec<CropPlan>,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// Folder for features
@@ -68,11 +74,12 @@ struct SeedResult {
     train_videos: Vec<String>,
 }
 
-/// One recipe over all draws.
+/// One recipe on one kind of features over all draws.
 #[derive(Debug, Serialize)]
 struct RecipeResult {
     recipe: &'static str,
     about: &'static str,
+    crops: CropPlan,
     settings: Table,
     seeds: Vec<SeedResult>,
 }
@@ -102,37 +109,49 @@ pub fn run(args: &Args) -> Result<()> {
     let facts = provenance::facts(&[]);
     let model = ModelSpec::i3d_mist("ped2");
     let encoder = args.encoder.load(&model)?;
-    let features = extract_all(args, &manifest, &*encoder, &model)?;
 
-    let recipes = recipes
-        .iter()
-        .map(|recipe| one_recipe(args, *recipe, &given, &manifest, &features))
-        .collect::<Result<_>>()?;
+    let mut results = Vec::new();
+    for crops in plans(&args.crops) {
+        let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), model.clip) };
+        let features = extract_all(args, &manifest, &*encoder, spec)?;
+        for recipe in &recipes {
+            results.push(one_recipe(args, *recipe, crops, &given, &manifest, &features)?);
+        }
+    }
+    // A recipe's rows stand together.
+    results.sort_by_key(|result| recipes.iter().position(|recipe| recipe.name() == result.recipe));
     let results = Results {
         clip_frames: model.clip.frames,
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
         data_sha256: data_hash(&manifest)?,
         facts,
-        recipes,
+        recipes: results,
     };
     page::write(&args.out, &results)
+}
+
+/// Each plan once, from the fewest crops to the most.
+fn plans(asked: &[CropPlan]) -> Vec<CropPlan> {
+    CropPlan::ALL.into_iter().filter(|plan| asked.contains(plan)).collect()
 }
 
 fn one_recipe(
     args: &Args,
     recipe: &dyn Recipe,
+    crops: CropPlan,
     given: &Table,
     manifest: &Manifest,
     features: &BTreeMap<String, Features>,
 ) -> Result<RecipeResult> {
     let bar = progress::bar(args.seeds, "seeds");
-    bar.set_prefix(recipe.name());
+    let name = format!("{}, {}", recipe.name(), count(crops.count(), "crop"));
+    bar.set_prefix(name.clone());
     let mut seeds = Vec::new();
     for seed in FIRST_SEED..FIRST_SEED + args.seeds {
         let result = one_seed(args, recipe, given, manifest, features, seed)
-            .with_context(|| format!("{}, seed {seed}", recipe.name()))?;
-        bar.println(format!("{} seed {seed:>3}  frame AUC {:.4}", recipe.name(), result.frame_auc));
+            .with_context(|| format!("{name}, seed {seed}"))?;
+        bar.println(format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
         bar.inc(1);
         seeds.push(result);
     }
@@ -140,6 +159,7 @@ fn one_recipe(
     Ok(RecipeResult {
         recipe: recipe.name(),
         about: recipe.about(),
+        crops,
         settings: recipe.settings(given)?,
         seeds,
     })
@@ -149,18 +169,16 @@ fn extract_all(
     args: &Args,
     manifest: &Manifest,
     encoder: &dyn ClipEncoder,
-    model: &ModelSpec,
+    features: FeatureSpec,
 ) -> Result<BTreeMap<String, Features>> {
-    let spec = ExtractSpec {
-        preprocess: model.preprocess.clone(),
-        clip: model.clip,
-        threads: args.encoder.threads(),
-    };
+    let spec = args.encoder.extract_spec(features);
     let cache = FeatureCache::open(&args.work.join("features"))?;
     let bars = ExtractBars::new(manifest.entries().len());
     let outcome = extract(manifest.entries(), encoder, spec, &cache, false, &bars);
-    bars.finish();
-    Ok(outcome?.features)
+    let speed = bars.finish();
+    let features = outcome?.features;
+    println!("{speed}");
+    Ok(features)
 }
 
 fn one_seed(

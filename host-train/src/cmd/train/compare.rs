@@ -12,7 +12,6 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::ops::Range;
 use toml::Table;
-use vad_core::ModelSpec;
 use vad_data::{Features, VideoEntry};
 use vad_eval::Evaluation;
 
@@ -48,19 +47,19 @@ pub fn run(
         !test.is_empty(),
         "the test split is empty, so there is nothing to compare on; index again with more videos"
     );
-    let features =
-        super::features(&session.work, test.iter(), &*session.encoder, &ModelSpec::i3d_mist("any"))?;
+    let features = super::features(&session.work, test.iter(), &session.made)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[
         ("Label file hash", session.dataset.file.labels_sha256.clone()),
         ("Test videos", test.len().to_string()),
+        ("Features", session.made.to_string()),
     ]);
     let mut rows = Vec::new();
     for recipe in recipes {
         for seed in seeds.clone() {
             let run = session.train(*recipe, &with_seed(given, seed)?)?;
             let metrics = run.metrics()?;
-            let scorer = evaluate::scorer(&run, session.args.encoder.device)?;
+            let scorer = evaluate::scorer(&run, session.args.compute.device)?;
             let scored = |entry: &VideoEntry| -> Result<_> {
                 let found: Option<&Features> = features.get(&entry.id);
                 found.map(|found| evaluate::score(entry, found, &scorer)).transpose()

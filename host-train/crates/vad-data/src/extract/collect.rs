@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use vad_core::ClipSpan;
 
-use super::{Event, ExtractOutcome, Failure, Shared, VideoOutcome};
+use super::{Event, Failure, Shared, VideoOutcome};
 use crate::{CacheKey, DataError, Features};
 
 /// A video under way.
 #[derive(Default)]
 struct Partial {
-    clips: BTreeMap<u64, (ClipSpan, Vec<f32>)>,
+    /// By clip and crop.
+    features: BTreeMap<(u64, usize), (ClipSpan, Vec<f32>)>,
     end: Option<End>,
 }
 
@@ -25,19 +26,26 @@ pub(super) struct Collector<'a> {
     shared: &'a Shared<'a>,
     keep_going: bool,
     partials: BTreeMap<usize, Partial>,
-    outcome: ExtractOutcome,
+    each: &'a mut dyn FnMut(&str, Features),
+    /// Videos that `each` was given.
+    finished: usize,
     failures: BTreeMap<usize, DataError>,
     /// A failure of the cache, which no other video would escape.
     fatal: Option<DataError>,
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(shared: &'a Shared<'a>, keep_going: bool) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        keep_going: bool,
+        each: &'a mut dyn FnMut(&str, Features),
+    ) -> Self {
         Self {
             shared,
             keep_going,
             partials: BTreeMap::new(),
-            outcome: ExtractOutcome::default(),
+            each,
+            finished: 0,
             failures: BTreeMap::new(),
             fatal: None,
         }
@@ -53,7 +61,7 @@ impl<'a> Collector<'a> {
                 let clips = features.clips() as u64;
                 self.done(video, features, &VideoOutcome::Cached { clips });
             }
-            Event::Clip { video, span, feature } => self.take_clip(video, span, feature),
+            Event::Feature { video, span, crop, feature } => self.take_feature(video, span, crop, feature),
             Event::Decoded { video, key, clips, frames, frame_rate_hz } => {
                 if !self.failures.contains_key(&video) {
                     self.partials.entry(video).or_default().end =
@@ -65,56 +73,64 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The result, once every thread has ended.
-    pub(super) fn finish(self) -> Result<ExtractOutcome, DataError> {
+    /// The failures, once every thread has ended.
+    pub(super) fn finish(self) -> Result<Vec<Failure>, DataError> {
         if let Some(error) = self.fatal {
             return Err(error);
         }
-        let mut outcome = self.outcome;
+        let mut failures = Vec::with_capacity(self.failures.len());
         for (video, error) in self.failures {
             if !self.keep_going {
                 return Err(error);
             }
             let entry = &self.shared.entries[video];
-            outcome.failures.push(Failure {
+            failures.push(Failure {
                 id: entry.id.clone(),
                 path: entry.path.clone(),
                 reason: error.to_string(),
             });
         }
-        if outcome.features.len() + outcome.failures.len() < self.shared.entries.len() {
+        if self.finished + failures.len() < self.shared.entries.len() {
             return Err(DataError::Cancelled);
         }
-        Ok(outcome)
+        Ok(failures)
     }
 
-    fn take_clip(&mut self, video: usize, span: ClipSpan, feature: Vec<f32>) {
+    fn take_feature(&mut self, video: usize, span: ClipSpan, crop: usize, feature: Vec<f32>) {
         if self.failures.contains_key(&video) {
             return;
         }
         let partial = self.partials.entry(video).or_default();
-        partial.clips.insert(span.index, (span, feature));
-        let done = partial.clips.len() as u64;
-        self.shared.progress.clips_done(self.id(video), done);
+        partial.features.insert((span.index, crop), (span, feature));
+        let (done, crops) = (partial.features.len(), self.crops());
+        if done.is_multiple_of(crops) {
+            self.shared.progress.clips_done(self.id(video), (done / crops) as u64);
+        }
         self.complete(video);
+    }
+
+    fn crops(&self) -> usize {
+        self.shared.spec.features.crops.count()
     }
 
     /// Stores the video if its last clip has come.
     fn complete(&mut self, video: usize) {
+        let crops = self.crops();
         let is_whole = |partial: &Partial| {
-            partial.end.as_ref().is_some_and(|end| end.clips == partial.clips.len() as u64)
+            let due = |end: &End| end.clips * crops as u64 == partial.features.len() as u64;
+            partial.end.as_ref().is_some_and(due)
         };
         if !self.partials.get(&video).is_some_and(is_whole) {
             return;
         }
-        let Some(Partial { clips, end: Some(end) }) = self.partials.remove(&video) else {
+        let Some(Partial { features, end: Some(end) }) = self.partials.remove(&video) else {
             return;
         };
-        let (spans, values): (Vec<_>, Vec<_>) = clips.into_values().unzip();
+        let (spans, values): (Vec<_>, Vec<_>) = features.into_values().unzip();
         let features = Features {
             dim: self.shared.encoder.feature_dim(),
-            crops: 1,
-            spans,
+            crops,
+            spans: spans.into_iter().step_by(crops).collect(),
             values: values.concat(),
             frames: end.frames,
             frame_rate_hz: end.frame_rate_hz,
@@ -130,7 +146,8 @@ impl<'a> Collector<'a> {
     fn done(&mut self, video: usize, features: Features, outcome: &VideoOutcome) {
         let id = self.id(video);
         self.shared.progress.video_finished(id, outcome);
-        self.outcome.features.insert(id.to_owned(), features);
+        (self.each)(id, features);
+        self.finished += 1;
     }
 
     fn fail(&mut self, video: usize, error: DataError) {

@@ -1,18 +1,20 @@
 //! Decode threads: each takes one video after the other and sends its clips.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use vad_core::{ClipSpan, ClipWindow, Preprocessor};
-use vad_video::{FrameBuf, FrameSource};
+use vad_video::{FrameBuf, FrameSource, VideoInfo};
 
-use super::{ClipJob, Event, Shared};
-use crate::{CacheKey, DataError, Lookup, VideoEntry, file_hash};
+use super::{Event, Job, Shared};
+use crate::crops::{View, Views};
+use crate::{CacheKey, DataError, Lookup, VideoEntry};
 
 /// Runs until no video is left. A queue that has closed means that nobody is interested any more.
-pub(super) fn work(shared: &Shared<'_>, clips: &SyncSender<ClipJob>, events: &SyncSender<Event>) {
+pub(super) fn work(shared: &Shared<'_>, jobs: &SyncSender<Job>, events: &SyncSender<Event>) {
     while let Some(video) = shared.next_video() {
-        let task = Task { shared, video, entry: &shared.entries[video], clips, events };
+        let task = Task { shared, video, entry: &shared.entries[video], jobs, events };
         let ended = task.run().unwrap_or_else(|error| Some(Event::Failed { video, error }));
         if ended.is_some_and(|event| events.send(event).is_err()) {
             return;
@@ -25,26 +27,23 @@ struct Task<'a> {
     shared: &'a Shared<'a>,
     video: usize,
     entry: &'a VideoEntry,
-    clips: &'a SyncSender<ClipJob>,
+    jobs: &'a SyncSender<Job>,
     events: &'a SyncSender<Event>,
 }
 
 impl Task<'_> {
     /// The event that ends the video, or nothing if it became unwanted on the way.
     fn run(&self) -> Result<Option<Event>, DataError> {
-        let spec = self.shared.spec;
-        let key = CacheKey::new(
-            self.shared.encoder_hash,
-            &spec.preprocess,
-            spec.clip,
-            file_hash(&self.entry.path)?,
-        );
-        match self.shared.cache.get(&key)? {
-            Lookup::Found(features) if features.dim == self.shared.encoder.feature_dim() => {
+        let Shared { cache, encoder, encoder_hash, spec, .. } = self.shared;
+        let key = CacheKey::new(*encoder_hash, &spec.features, cache.file_hash(&self.entry.path)?);
+        match cache.get(&key)? {
+            Lookup::Found(features)
+                if (features.dim, features.crops) == (encoder.feature_dim(), spec.features.crops.count()) =>
+            {
                 check_labels(self.entry, features.frames)?;
                 return Ok(Some(Event::Cached { video: self.video, features }));
             }
-            Lookup::Found(_) => self.notice("the cached features have another length".to_owned()),
+            Lookup::Found(_) => self.notice("the cached features have another shape".to_owned()),
             Lookup::Damaged(reason) => self.notice(format!("the cached features are damaged: {reason}")),
             Lookup::Absent => {}
         }
@@ -60,12 +59,13 @@ impl Task<'_> {
 
     fn decode(&self, key: CacheKey) -> Result<Option<Event>, DataError> {
         let video_error = |source| DataError::Video { id: self.entry.id.clone(), source };
-        let spec = self.shared.spec;
+        let clip = self.shared.spec.features.clip;
         let mut source = FrameSource::open(&self.entry.path).map_err(video_error)?;
-        let clips_hint = source.info().frames_hint.map(|frames| spec.clip.spans(frames).count() as u64);
+        let clips_hint = source.info().frames_hint.map(|frames| clip.spans(frames).count() as u64);
         let _ = self.events.send(Event::Started { video: self.video, clips_hint });
-        let mut preprocessor = Preprocessor::new(spec.preprocess.clone())?;
-        let mut window = ClipWindow::new(spec.clip, spec.preprocess.resized_len())?;
+        let Views { picture, list: views } = self.views(*source.info())?;
+        let mut window = ClipWindow::new(clip, picture.resized_len())?;
+        let mut preprocessor = Preprocessor::new(picture)?;
         let mut buf = FrameBuf::new();
         let (mut frames, mut clips) = (0, 0);
         while source.next_frame(&mut buf).map_err(video_error)? {
@@ -81,13 +81,13 @@ impl Task<'_> {
             })?;
             frames += 1;
             clips += u64::from(span.is_some());
-            if span.is_some_and(|span| !self.send(span, &window)) {
+            if span.is_some_and(|span| !self.send(span, &window, &views)) {
                 return Ok(None);
             }
         }
         if let Some(tail) = window.finish() {
             clips += 1;
-            if !self.send(tail, &window) {
+            if !self.send(tail, &window, &views) {
                 return Ok(None);
             }
         }
@@ -101,10 +101,28 @@ impl Task<'_> {
         }))
     }
 
+    fn views(&self, info: VideoInfo) -> Result<Views, DataError> {
+        let VideoInfo { width_px, height_px, .. } = info;
+        let spec = &self.shared.spec.features;
+        spec.crops.views(&spec.preprocess, (width_px, height_px)).ok_or_else(|| DataError::CropSize {
+            id: self.entry.id.clone(),
+            path: self.entry.path.clone(),
+            width_px,
+            height_px,
+        })
+    }
+
     /// False if nobody takes clips any more.
-    fn send(&self, span: ClipSpan, window: &ClipWindow) -> bool {
-        let frames = window.frames().collect::<Vec<_>>().concat();
-        self.clips.send(ClipJob { video: self.video, span, frames }).is_ok()
+    fn send(&self, span: ClipSpan, window: &ClipWindow, views: &[View]) -> bool {
+        let pictures = Arc::new(window.frames().collect::<Vec<_>>().concat());
+        let job = |(crop, view): (usize, &View)| Job {
+            video: self.video,
+            span,
+            crop,
+            view: *view,
+            pictures: pictures.clone(),
+        };
+        views.iter().enumerate().all(|view| self.jobs.send(job(view)).is_ok())
     }
 }
 

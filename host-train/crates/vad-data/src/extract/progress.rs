@@ -33,7 +33,7 @@ pub trait Progress: Sync {
         let _ = (id, clips_hint);
     }
 
-    /// So many clips of a video are encoded by now.
+    /// So many clips of a video are encoded by now, with all their crops.
     fn clips_done(&self, id: &str, clips: u64) {
         let _ = (id, clips);
     }

@@ -49,6 +49,39 @@ fn other_facts_are_refused() {
     assert!(Features::from_bytes(bytes, &other).unwrap_err().contains("`file`"));
 }
 
+/// As they were written before there were crops.
+fn of_format_1(features: &Features) -> Vec<u8> {
+    let values: Vec<u8> = features.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let firsts: Vec<u8> = features.spans.iter().flat_map(|span| span.first_frame.0.to_le_bytes()).collect();
+    let lengths: Vec<u8> = features.spans.iter().flat_map(|span| span.frames.to_le_bytes()).collect();
+    let clips = features.clips();
+    let tensors = [
+        ("features", TensorView::new(Dtype::F32, vec![clips, features.dim], &values).unwrap()),
+        ("span_first_frame", TensorView::new(Dtype::U64, vec![clips], &firsts).unwrap()),
+        ("span_frames", TensorView::new(Dtype::U16, vec![clips], &lengths).unwrap()),
+    ];
+    let mut metadata: HashMap<String, String> = facts().into_iter().collect();
+    for (name, value) in [
+        ("format", "watchpost-features-1".to_owned()),
+        ("frames", features.frames.to_string()),
+        ("frame_rate_hz", features.frame_rate_hz.to_string()),
+        ("sha256", "0".repeat(CHECKSUM_DIGITS)),
+    ] {
+        metadata.insert(name.to_owned(), value);
+    }
+    let mut bytes = serialize(tensors, Some(metadata)).unwrap();
+    let at = checksum_position(&bytes).unwrap();
+    let checksum = hex(&Sha256::digest(&bytes));
+    bytes[at..at + CHECKSUM_DIGITS].copy_from_slice(checksum.as_bytes());
+    bytes
+}
+
+#[test]
+fn features_from_before_crops_are_read_as_one_crop() {
+    let features = sample(3, 1, 5);
+    assert_eq!(Features::from_bytes(of_format_1(&features), &facts()).unwrap(), features);
+}
+
 #[test]
 fn inconsistent_features_are_not_written() {
     let mut broken = [sample(2, 1, 3), sample(2, 1, 3), sample(2, 1, 3), sample(2, 1, 3)];

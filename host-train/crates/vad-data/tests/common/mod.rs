@@ -11,7 +11,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use vad_core::{ClipSpec, PreprocessSpec, RgbFrame};
-use vad_data::{ClipEncoder, EncodeError, ExtractSpec, Label, Progress, VideoEntry, VideoOutcome};
+use vad_data::{
+    ClipEncoder, CropPlan, EncodeError, ExtractSpec, FeatureSpec, Label, Progress, VideoEntry, VideoOutcome,
+};
 use vad_video::VideoWriter;
 
 /// Mean and mean square of each colour plane. Counts its calls, and fails from a given call on.
@@ -88,7 +90,19 @@ impl Progress for Record {
 
 pub fn spec(threads: usize) -> ExtractSpec {
     let preprocess = PreprocessSpec { width_px: 20, height_px: 16, ..PreprocessSpec::i3d() };
-    ExtractSpec { preprocess, clip: ClipSpec { frames: 8, stride: 8 }, threads }
+    let features = FeatureSpec::new(preprocess, ClipSpec { frames: 8, stride: 8 });
+    ExtractSpec { features, threads, batch: 1 }
+}
+
+/// The same with clips that begin every `stride` frames.
+pub fn strided(spec: ExtractSpec, stride: u16) -> ExtractSpec {
+    let clip = ClipSpec { stride, ..spec.features.clip };
+    ExtractSpec { features: FeatureSpec { clip, ..spec.features }, ..spec }
+}
+
+/// The same with several crops.
+pub fn cropped(spec: ExtractSpec, crops: CropPlan) -> ExtractSpec {
+    ExtractSpec { features: FeatureSpec { crops, ..spec.features }, ..spec }
 }
 
 /// Writes a video whose brightness is its own.

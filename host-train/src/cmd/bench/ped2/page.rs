@@ -2,9 +2,11 @@
 
 use super::{RecipeResult, Results, SeedResult, write_file};
 use crate::cmd::spread::Spread;
+use crate::cmd::terminal::count;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::path::Path;
+use vad_data::CropPlan;
 
 /// Writes `ped2.md` and `ped2.json`, and prints the headline.
 pub fn write(out: &Path, results: &Results) -> Result<()> {
@@ -13,7 +15,7 @@ pub fn write(out: &Path, results: &Results) -> Result<()> {
     write_file(&out.join("ped2.md"), &text)?;
     for result in &results.recipes {
         let frame_auc = Spread::of(result.seeds.iter().map(|seed| seed.frame_auc));
-        println!("{}: frame AUC {frame_auc} over {} seeds", result.recipe, result.seeds.len());
+        println!("{}: frame AUC {frame_auc} over {} seeds", name(result), result.seeds.len());
     }
     println!("page: {}", out.join("ped2.md").display());
     Ok(())
@@ -27,17 +29,18 @@ fn text(results: &Results) -> Result<String> {
          the test. Frame ROC AUC over all test frames together, without normalisation per video. There is no validation split; \
          the model of the last step is the result, and nothing was selected on test videos. Data: Mahadevan et al., CVPR 2010.\n"
     )?;
-    writeln!(page, "Mean ± standard deviation (range) over seeds; every recipe has the same draws.\n")?;
+    writeln!(page, "Mean ± standard deviation (range) over seeds; every row has the same draws.\n")?;
     writeln!(
         page,
-        "| recipe | **frame ROC AUC** | average precision | ROC AUC over videos | one training, s |\n|---|---|---|---|---|"
+        "| recipe | crops | **frame ROC AUC** | average precision | ROC AUC over videos | one training, s |\n|---|---|---|---|---|---|"
     )?;
     for result in &results.recipes {
         let of = |figure: fn(&SeedResult) -> f64| Spread::of(result.seeds.iter().map(figure));
         writeln!(
             page,
-            "| {} | **{}** | {} | {} | {:.1} |",
+            "| {} | {} | **{}** | {} | {} | {:.1} |",
             result.about,
+            result.crops,
             of(|seed| seed.frame_auc),
             of(|seed| seed.average_precision),
             of(|seed| seed.video_auc),
@@ -46,7 +49,7 @@ fn text(results: &Results) -> Result<String> {
     }
     if let Some(result) = results.recipes.first() {
         let oracle = Spread::of(result.seeds.iter().map(|seed| seed.video_oracle_auc));
-        writeln!(page, "| an oracle that knows the video labels and nothing else | {oracle} | | 1 | |")?;
+        writeln!(page, "| an oracle that knows the video labels and nothing else | | {oracle} | | 1 | |")?;
     }
     writeln!(
         page,
@@ -58,14 +61,21 @@ fn text(results: &Results) -> Result<String> {
     writeln!(page, "\n## How it was made\n")?;
     writeln!(
         page,
-        "- Encoder: I3D (Inception-v1), Kinetics-400, `Mixed_5c` averaged to 1024 values; whole frame squeezed to {0} x {0} px, clips of {1} frames, stride {2}, one crop",
-        results.input_px, results.clip_frames, results.clip_stride
+        "- Encoder: I3D (Inception-v1), Kinetics-400, `Mixed_5c` averaged to 1024 values; clips of {} frames, stride {}",
+        results.clip_frames, results.clip_stride
     )?;
+    writeln!(page, "{}", pictures(results))?;
     writeln!(page, "- Data hash: `{}`", results.data_sha256)?;
     for (name, value) in &results.facts {
         writeln!(page, "- {name}: `{value}`")?;
     }
+    let mut shown = Vec::new();
     for result in &results.recipes {
+        // Settings are the same for any number of crops.
+        if shown.contains(&result.recipe) {
+            continue;
+        }
+        shown.push(result.recipe);
         writeln!(
             page,
             "\n```toml\nrecipe = \"{}\"\n{}```",
@@ -77,11 +87,38 @@ fn text(results: &Results) -> Result<String> {
     Ok(page)
 }
 
+fn name(result: &RecipeResult) -> String {
+    format!("{}, {}", result.recipe, count(result.crops.count(), "crop"))
+}
+
+/// What the encoder was shown.
+fn pictures(results: &Results) -> String {
+    let has = |plan| results.recipes.iter().any(|result| result.crops == plan);
+    let px = results.input_px;
+    let mut text = Vec::new();
+    if has(CropPlan::One) {
+        text.push(format!("one crop is the whole frame squeezed to {px} x {px} px"));
+    }
+    let several = match (has(CropPlan::Five), has(CropPlan::Ten)) {
+        (false, false) => None,
+        (true, false) => Some("five crops"),
+        (false, true) => Some("ten crops"),
+        (true, true) => Some("five and ten crops"),
+    };
+    if let Some(several) = several {
+        text.push(format!(
+            "{several} are cut from frames whose short side is 8/7 of {px} px, aspect kept (corners and centre, for ten with \
+             their mirror images), and a clip's score is the mean of its crops' scores"
+        ));
+    }
+    format!("- Pictures: {}", text.join("; "))
+}
+
 fn every_seed(page: &mut String, result: &RecipeResult) -> Result<()> {
     writeln!(
         page,
         "## Every seed: {}\n\n| seed | frame AUC | average precision | video AUC | oracle | training videos |\n|---|---|---|---|---|---|",
-        result.recipe
+        name(result)
     )?;
     for seed in &result.seeds {
         writeln!(
