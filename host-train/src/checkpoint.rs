@@ -79,17 +79,25 @@ const OWN_COLUMNS: usize = 3;
 /// # Errors
 /// When it cannot be written; the one before is intact then.
 pub fn save<S: System>(path: &Path, state: &TrainState<S::Config>) -> Result<(), CheckpointError> {
+    save_of(S::NAME, path, state)
+}
+
+/// As [`save`], for a training that is no [`System`].
+///
+/// # Errors
+/// When it cannot be written; the one before is intact then.
+pub fn save_of<C: Settings>(recipe: &str, path: &Path, state: &TrainState<C>) -> Result<(), CheckpointError> {
     let arrays = to_arrays(state);
-    let note = note::<S>(state)
+    let note = note(recipe, state)
         .map_err(|error| CheckpointError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
     let note = format!("{} {note}", content_sha256(&note, &arrays));
     Ok(tensors::save(path, &arrays, Some(&note))?)
 }
 
-fn note<S: System>(state: &TrainState<S::Config>) -> Result<String, serde_json::Error> {
+fn note<C: Settings>(recipe: &str, state: &TrainState<C>) -> Result<String, serde_json::Error> {
     serde_json::to_string(&Note {
         format_version: FORMAT_VERSION,
-        recipe: S::NAME.to_owned(),
+        recipe: recipe.to_owned(),
         config: serde_json::to_value(&state.config)?,
         data_sha256: hex(&state.data_sha256),
         step: state.step,
@@ -103,12 +111,23 @@ fn note<S: System>(state: &TrainState<S::Config>) -> Result<String, serde_json::
 /// # Errors
 /// When it cannot be read, anything in it is damaged or it belongs to another recipe, with the file's name.
 pub fn load<S: System>(path: &Path) -> Result<TrainState<S::Config>, CheckpointError> {
+    load_of(S::NAME, path)
+}
+
+/// As [`load`], for a training that is no [`System`].
+///
+/// # Errors
+/// As there.
+pub fn load_of<C: Settings>(recipe: &str, path: &Path) -> Result<TrainState<C>, CheckpointError> {
     let (arrays, note) = tensors::load(path)?;
-    from_arrays::<S>(&arrays, note.as_deref())
+    from_arrays(recipe, &arrays, note.as_deref())
         .map_err(|reason| CheckpointError::Damaged { path: path.to_owned(), reason })
 }
 
-/// Refuses to go on with other data or settings; the number of steps alone may change.
+/// Settings that may grow while a training goes on.
+const LENGTHS: [&str; 2] = ["steps", "epochs"];
+
+/// Refuses to go on with other data or settings; the number of steps or epochs alone may change.
 ///
 /// # Errors
 /// When data or settings differ, naming the first setting that does.
@@ -135,7 +154,8 @@ fn first_difference<C: Settings>(theirs: &C, ours: &C) -> Option<(String, String
         _ => serde_json::Map::new(),
     };
     let (theirs, ours) = (fields(theirs), fields(ours));
-    let field = theirs.keys().find(|key| *key != "steps" && theirs.get(*key) != ours.get(*key))?;
+    let field =
+        theirs.keys().find(|key| !LENGTHS.contains(&key.as_str()) && theirs.get(*key) != ours.get(*key))?;
     Some((field.clone(), theirs[field].to_string(), ours.get(field)?.to_string()))
 }
 
@@ -163,19 +183,21 @@ fn rows(values: impl Iterator<Item = f32>, width: usize) -> Array {
     Array { shape: vec![values.len() / width, width], values }
 }
 
-fn from_arrays<S: System>(arrays: &Arrays, note: Option<&str>) -> Result<TrainState<S::Config>, String> {
+fn from_arrays<C: Settings>(
+    recipe: &str,
+    arrays: &Arrays,
+    note: Option<&str>,
+) -> Result<TrainState<C>, String> {
     let (sha256, note) = note.and_then(|note| note.split_once(' ')).ok_or("it carries no description")?;
     if sha256 != content_sha256(note, arrays) {
         return Err("its content does not match its hash".to_owned());
     }
     let unreadable = |error: serde_json::Error| format!("its description is unreadable: {error}");
     let note: Note = serde_json::from_str(note).map_err(unreadable)?;
-    if note.format_version != FORMAT_VERSION || note.recipe != S::NAME {
+    if note.format_version != FORMAT_VERSION || note.recipe != recipe {
         return Err(format!(
-            "it is format {} of recipe {}, this program reads format {FORMAT_VERSION} of {}",
-            note.format_version,
-            note.recipe,
-            S::NAME
+            "it is format {} of recipe {}, this program reads format {FORMAT_VERSION} of {recipe}",
+            note.format_version, note.recipe
         ));
     }
     let curve = |name: &str, width: usize| -> Result<Vec<Vec<f32>>, String> {

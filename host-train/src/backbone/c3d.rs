@@ -9,6 +9,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::{Conv, Shape};
+use super::grid::{Line, Strided};
 use super::pooling::max_pool3d;
 use crate::tensors::{Arrays, TensorsError};
 
@@ -64,16 +65,26 @@ impl C3d {
     /// # Shapes
     /// `[N, 3, T, H, W]`; T at least 8, H and W at least 16.
     pub fn forward(&self, clips: Tensor<5>) -> C3dMaps {
-        let [conv1a, conv2a, conv3a, conv3b, conv4a, conv4b, conv5a, conv5b] = &self.convs;
-        let step = |conv: &Conv, x: Tensor<5>| relu(conv.forward(x));
-        let pool = |x: Tensor<5>, window: [usize; 3]| max_pool3d(x, window, window, [(0, 0); 3]);
+        let [conv1a, conv2a, conv3a, conv3b, conv4a, conv4b, ..] = &self.convs;
         let x = pool(step(conv1a, clips), [1, 2, 2]);
         let x = pool(step(conv2a, x), [2; 3]);
         let x = pool(step(conv3b, step(conv3a, x)), [2; 3]);
         let conv4b = step(conv4b, step(conv4a, x));
-        let x = pool(conv4b.clone(), [2; 3]);
-        let conv5b = step(conv5b, step(conv5a, x));
+        let conv5b = self.conv5b(conv4b.clone());
         C3dMaps { conv4b, conv5b }
+    }
+
+    /// The last map from the one before it.
+    pub(crate) fn conv5b(&self, conv4b: Tensor<5>) -> Tensor<5> {
+        let [.., conv5a, conv5b] = &self.convs;
+        step(conv5b, step(conv5a, pool(conv4b, [2; 3])))
+    }
+
+    /// Where the places of `conv4b` and `conv5b` lie along a side of the picture.
+    pub(crate) fn lines(&self) -> [Line; 2] {
+        let halved = |line: Line| line.through(Strided::pool(2, 2), 0);
+        let conv4b = halved(halved(halved(Line::PIXELS)));
+        [conv4b, halved(conv4b)]
     }
 
     /// Channels of `conv4b` and `conv5b`: 512 and 512 as published.
@@ -87,6 +98,14 @@ impl C3d {
             conv.store(&format!("{prefix}{name}"), grads, arrays);
         }
     }
+}
+
+fn step(conv: &Conv, x: Tensor<5>) -> Tensor<5> {
+    relu(conv.forward(x))
+}
+
+fn pool(x: Tensor<5>, window: [usize; 3]) -> Tensor<5> {
+    max_pool3d(x, window, window, [(0, 0); 3])
 }
 
 #[cfg(test)]

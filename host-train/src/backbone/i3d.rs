@@ -14,6 +14,7 @@ use thiserror::Error;
 use vad_core::ModelSpec;
 use vad_data::{ClipEncoder, EncodeError};
 
+use super::grid::{Line, Strided};
 use super::inception::Inception;
 use super::padding::Padding;
 pub use super::pooling::global_average;
@@ -23,10 +24,14 @@ use super::unit::{Build, Form, Learning, Unit};
 use crate::tensors::{self, Array, Arrays, TensorsError, require_shape};
 
 /// Colours of a pixel.
-const COLOURS: usize = 3;
+pub(super) const COLOURS: usize = 3;
+
+/// What changes the size of a picture, in order: a convolution, and four poolings.
+pub(super) const SHRINKING: [Strided; 5] =
+    [Strided::conv(7, 2), Strided::pool(3, 2), Strided::pool(3, 2), Strided::pool(3, 2), Strided::pool(2, 2)];
 
 /// The Inception blocks between poolings, in order.
-const BLOCKS_3: [&str; 2] = ["3b", "3c"];
+pub(super) const BLOCKS_3: [&str; 2] = ["3b", "3c"];
 const BLOCKS_4: [&str; 5] = ["4b", "4c", "4d", "4e", "4f"];
 const BLOCKS_5: [&str; 2] = ["5b", "5c"];
 
@@ -131,8 +136,20 @@ impl I3d {
         let x = self.conv_2c.forward(self.conv_2b.forward(x));
         let mixed_3c = run(&self.mixed_3, pool(x, [1, 3, 3], [1, 2, 2]));
         let mixed_4f = run(&self.mixed_4, pool(mixed_3c.clone(), [3; 3], [2; 3]));
-        let mixed_5c = run(&self.mixed_5, pool(mixed_4f.clone(), [2; 3], [2; 3]));
+        let mixed_5c = self.mixed_5c(mixed_4f.clone());
         I3dMaps { mixed_3c, mixed_4f, mixed_5c }
+    }
+
+    /// The last map from the one before it.
+    pub(crate) fn mixed_5c(&self, mixed_4f: Tensor<5>) -> Tensor<5> {
+        run(&self.mixed_5, self.padding.max_pool3d(mixed_4f, [2; 3], [2; 3]))
+    }
+
+    /// Where the places of `mixed_4f` and `mixed_5c` lie along a side of so many pixels.
+    pub(crate) fn lines(&self, side_px: usize) -> [Line; 2] {
+        let [.., last] = SHRINKING;
+        let (mixed_4f, side) = self.padding.line(side_px, &SHRINKING[..SHRINKING.len() - 1]);
+        [mixed_4f, mixed_4f.through(last, self.padding.before(side, last))]
     }
 
     /// Channels of `mixed_4f` and `mixed_5c`: 832 and 1024 as published.
@@ -194,7 +211,11 @@ impl I3d {
 }
 
 /// Loads blocks of which each takes what the one before gives.
-fn load_chain(build: Build<'_>, numbers: &[&str], mut inputs: usize) -> Result<Vec<Inception>, TensorsError> {
+pub(super) fn load_chain(
+    build: Build<'_>,
+    numbers: &[&str],
+    mut inputs: usize,
+) -> Result<Vec<Inception>, TensorsError> {
     let mut blocks = Vec::with_capacity(numbers.len());
     for number in numbers {
         let block = Inception::load(build, &build.source.names.mixed(number), inputs)?;
@@ -204,12 +225,12 @@ fn load_chain(build: Build<'_>, numbers: &[&str], mut inputs: usize) -> Result<V
     Ok(blocks)
 }
 
-fn run(blocks: &[Inception], x: Tensor<5>) -> Tensor<5> {
+pub(super) fn run(blocks: &[Inception], x: Tensor<5>) -> Tensor<5> {
     blocks.iter().fold(x, |x, block| block.forward(x))
 }
 
 /// Channels after the last of the blocks.
-fn outputs(blocks: &[Inception]) -> usize {
+pub(super) fn outputs(blocks: &[Inception]) -> usize {
     blocks.last().map_or(0, Inception::outputs)
 }
 

@@ -2,11 +2,13 @@
 
 pub mod c3d;
 pub(crate) mod conv;
+pub mod grid;
 pub mod i3d;
 pub mod inception;
 #[cfg(test)]
 pub(crate) mod narrow;
 pub mod padding;
 pub mod pooling;
+pub mod short_i3d;
 pub mod source;
 pub mod unit;

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::{ConvOptions, PadMode};
 
+use super::grid::{Line, Strided};
 use super::pooling::{Places, max_pool3d};
 
 /// The rule by which a network pads its maps.
@@ -60,12 +61,35 @@ impl Padding {
         max_pool3d(x, kernel, stride, [0, 1, 2].map(whole))
     }
 
+    /// Places added before a side (height or width) of `size`.
+    pub(super) fn before(self, size: usize, layer: Strided) -> usize {
+        self.total(size, layer, false) / 2
+    }
+
+    /// Where the places lie along a side of `side_px` pixels after all `layers`, and how many there are.
+    pub(super) fn line(self, side_px: usize, layers: &[Strided]) -> (Line, usize) {
+        layers.iter().fold((Line::PIXELS, side_px), |(line, size), layer| {
+            let windows = match (self, layer.pooling) {
+                (Self::Same, _) | (Self::Mist, true) => size.div_ceil(layer.stride),
+                (Self::Mist, false) => {
+                    let padded = size + self.total(size, *layer, false);
+                    padded.saturating_sub(layer.kernel) / layer.stride + 1
+                }
+            };
+            (line.through(*layer, self.before(size, *layer)), windows)
+        })
+    }
+
+    fn total(self, size: usize, layer: Strided, is_time: bool) -> usize {
+        match self {
+            Self::Same => same_total(size, layer.kernel, layer.stride),
+            Self::Mist => mist_total(size, layer.kernel, layer.stride, is_time),
+        }
+    }
+
     fn places(self, size: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> Places {
         [0, 1, 2].map(|axis| {
-            let total = match self {
-                Self::Same => same_total(size[axis], kernel[axis], stride[axis]),
-                Self::Mist => mist_total(size[axis], kernel[axis], stride[axis], axis == 0),
-            };
+            let total = self.total(size[axis], Strided::conv(kernel[axis], stride[axis]), axis == 0);
             (total / 2, total - total / 2)
         })
     }

@@ -3,8 +3,10 @@
 use super::options::{DeviceOption, WorkOption};
 use super::provenance;
 use super::train::THRESHOLD_FILE;
-use super::work::Work;
+use super::tuned::{self, Head, Judged};
+use super::work::{Dataset, Work};
 use crate::evaluate;
+use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -31,12 +33,15 @@ pub struct Args {
     /// Crops of the features to evaluate on, 1, 5 or 10 [default: those of the training]
     #[arg(long, value_name = "N")]
     crops: Option<CropPlan>,
+    /// What scores the clips of a fine-tuned run
+    #[arg(long, value_enum, default_value_t = Head::Own)]
+    head: Head,
     #[command(flatten)]
     compute: DeviceOption,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
-enum SplitName {
+pub enum SplitName {
     Val,
     Test,
 }
@@ -53,41 +58,35 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let work = Work::open(&args.work.work)?;
     let dataset = work.dataset()?;
     let run = Run::open(&work.run(args.run.as_deref())?)?;
-    let spec = run.model()?;
-    let entries: &[VideoEntry] = match args.split {
-        SplitName::Val => dataset.splits.val.entries(),
-        SplitName::Test => dataset.splits.test.entries(),
-    };
+    let tuned = TunedRun::of(&run)?;
+    let entries = args.split.entries(&dataset);
     ensure!(
         !entries.is_empty(),
         "the {} split is empty; index again with more videos for it",
         args.split.name()
     );
-    let mut made = work.extraction_of(&run)?;
-    made.features.crops = args.crops.unwrap_or(made.features.crops);
-    let scorer = evaluate::scorer(&run, args.compute.device)?;
-    let cache = work.features()?;
-    let scores = entries
-        .iter()
-        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
-        .collect::<Result<Vec<_>>>()?;
-    let evaluation = Evaluation::run(&scores, &spec.score)?;
+    let Judged { name, score, videos, made } = match &tuned {
+        Some(tuned) => tuned::judge(&work, tuned, entries, args.head, &args.compute.into())?,
+        None => judge(args, &work, &run, entries)?,
+    };
+    let evaluation = Evaluation::run(&videos, &score)?;
 
-    let report = run.dir().join(format!("report-{}.html", args.split.name()));
+    let suffix = tuned.as_ref().map_or("", |_| args.head.suffix());
+    let report = run.dir().join(format!("report-{}{suffix}.html", args.split.name()));
     let facts = provenance::facts(&[
-        ("Run", spec.name.clone()),
+        ("Run", name.clone()),
         ("Split", args.split.name().to_owned()),
-        ("Features", made.to_string()),
+        ("Features", made),
         ("Recipe settings", toml::to_string(&run.settings()?)?),
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
     let set = dataset.file.videos.file_name().unwrap_or_default().to_string_lossy();
     let subtitle = format!("{} held-back videos of {set}", entries.len());
-    let mut page = Report::new(format!("Watchpost: {}", spec.name), subtitle, facts, evaluation.clone());
-    page.threshold = read_threshold(&run)?;
+    let mut page = Report::new(format!("Watchpost: {name}"), subtitle, facts, evaluation.clone());
+    page.threshold = read_threshold(&run, suffix)?;
     page.write(&report)?;
-    let scores_path = run.dir().join(format!("scores-{}.json", args.split.name()));
+    let scores_path = run.dir().join(format!("scores-{}{suffix}.json", args.split.name()));
     crate::atomic_file::write(&scores_path, &serde_json::to_vec_pretty(&evaluation)?)?;
 
     print_figures(&evaluation);
@@ -96,8 +95,30 @@ pub fn run(args: &Args) -> Result<Assessment> {
     Ok(Assessment { evaluation, paths, report })
 }
 
+/// Scores by the run's detector, on features that were extracted before.
+fn judge(args: &Args, work: &Work, run: &Run, entries: &[VideoEntry]) -> Result<Judged> {
+    let spec = run.model()?;
+    let mut made = work.extraction_of(run)?;
+    made.features.crops = args.crops.unwrap_or(made.features.crops);
+    let scorer = evaluate::scorer(run, args.compute.device)?;
+    let cache = work.features()?;
+    let videos = entries
+        .iter()
+        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Judged { name: spec.name, score: spec.score, videos, made: made.to_string() })
+}
+
 impl SplitName {
-    fn name(self) -> &'static str {
+    /// The videos of this split.
+    pub fn entries(self, dataset: &Dataset) -> &[VideoEntry] {
+        match self {
+            Self::Val => dataset.splits.val.entries(),
+            Self::Test => dataset.splits.test.entries(),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::Val => "val",
             Self::Test => "test",
@@ -106,8 +127,11 @@ impl SplitName {
 }
 
 /// How `watchpost train` chose the alarm threshold, if it did.
-fn read_threshold(run: &Run) -> Result<Option<ThresholdChoice>> {
-    let path = run.dir().join(THRESHOLD_FILE);
+fn read_threshold(run: &Run, suffix: &str) -> Result<Option<ThresholdChoice>> {
+    let path = match suffix {
+        "" => run.dir().join(THRESHOLD_FILE),
+        _ => run.dir().join(tuned::STAGE1_THRESHOLD_FILE),
+    };
     if !path.is_file() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use super::options::{EncoderOptions, WorkOption};
 use super::work::Work;
 use crate::evaluate;
 use crate::extraction::Extraction;
+use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use crate::weights;
 use anyhow::{Context, Result, ensure};
@@ -45,6 +46,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let work = Work::open(&args.work.work)?;
     let run = Run::open(&work.run(args.run.as_deref())?)?;
+    ensure!(
+        TunedRun::of(&run)?.is_none(),
+        "{} is a fine-tuned encoder, which no board program runs yet\n  remedy: export the run of --recipe mist that it came from",
+        run.dir().display()
+    );
     let spec = run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
     ensure!(
         spec.head.kind == HeadKind::Mlp,

@@ -4,8 +4,10 @@ mod alarms;
 mod bench;
 mod demo;
 mod eval;
+mod explain;
 mod export;
 mod extract;
+mod finetune;
 mod hub;
 mod index;
 mod interrupt;
@@ -17,6 +19,7 @@ mod scenes;
 mod spread;
 mod terminal;
 mod train;
+mod tuned;
 mod weights;
 mod work;
 
@@ -48,7 +51,9 @@ enum Command {
     Index(index::Args),
     Extract(extract::Args),
     Train(train::Args),
+    Finetune(finetune::Args),
     Eval(eval::Args),
+    Explain(explain::Args),
     Export(export::Args),
     Hub(hub::Args),
     Alarms(alarms::Args),
@@ -66,7 +71,9 @@ impl Cli {
             Command::Index(args) => index::run(&args),
             Command::Extract(args) => extract::run(&args),
             Command::Train(args) => train::run(&args),
+            Command::Finetune(args) => finetune::run(&args),
             Command::Eval(args) => eval::run(&args).map(drop),
+            Command::Explain(args) => explain::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Hub(args) => hub::run(args),
             Command::Alarms(args) => alarms::run(args),

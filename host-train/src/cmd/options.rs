@@ -44,6 +44,13 @@ pub struct DeviceOption {
     pub device: DeviceChoice,
 }
 
+/// An encoder that only exists in burn, with nothing else asked for.
+impl From<DeviceOption> for EncoderOptions {
+    fn from(compute: DeviceOption) -> Self {
+        Self { engine: Engine::Burn, weights: None, threads: None, batch: None, device: compute.device }
+    }
+}
+
 impl EncoderOptions {
     /// Finds, verifies and loads the encoder of `spec`.
     pub fn load(&self, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {

@@ -17,6 +17,13 @@ pub struct RecipeOptions {
     /// Training system [default: that of --config, else mist]
     #[arg(long, value_name = "NAME", value_parser = names())]
     recipe: Option<String>,
+    #[command(flatten)]
+    settings: SettingsOptions,
+}
+
+/// With which settings.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SettingsOptions {
     /// TOML file with settings; options take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -37,10 +44,9 @@ enum ModeName {
     Released,
 }
 
-impl RecipeOptions {
-    /// The chosen recipes, and the settings given for them: those of the file, changed by the options and by `more`.
-    /// They suit each of the recipes.
-    pub fn read(&self, more: Option<(&str, Value)>) -> Result<(Vec<&'static dyn Recipe>, Table)> {
+impl SettingsOptions {
+    /// The settings of the file, changed by the options.
+    pub fn given(&self) -> Result<Table> {
         let mut given = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
         if let Some(data) = self.published {
             given.insert("dataset".to_owned(), data.name().into());
@@ -53,6 +59,20 @@ impl RecipeOptions {
             given.insert("mode".to_owned(), name.into());
         }
         given.extend(self.changes.iter().cloned());
+        Ok(given)
+    }
+
+    /// Where the settings come from, for errors.
+    pub fn origin(&self) -> String {
+        self.config.as_deref().map_or_else(|| "options".to_owned(), |path| path.display().to_string())
+    }
+}
+
+impl RecipeOptions {
+    /// The chosen recipes, and the settings given for them: those of the file, changed by the options and by `more`.
+    /// They suit each of the recipes.
+    pub fn read(&self, more: Option<(&str, Value)>) -> Result<(Vec<&'static dyn Recipe>, Table)> {
+        let mut given = self.settings.given()?;
         given.extend(more.map(|(key, value)| (key.to_owned(), value)));
         let recipes = match self.recipe.as_deref() {
             None => vec![registry::of(&given)?],
@@ -63,9 +83,7 @@ impl RecipeOptions {
             ensure!(asked == named, "--recipe is {asked}, but the settings are for {named}");
         }
         for recipe in &recipes {
-            let origin =
-                || self.config.as_deref().map_or("options".into(), |path| path.display().to_string());
-            recipe.settings(&given).with_context(origin)?;
+            recipe.settings(&given).with_context(|| self.settings.origin())?;
         }
         Ok((recipes, given))
     }

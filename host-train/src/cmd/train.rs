@@ -159,7 +159,8 @@ fn features<'a>(
     entries.map(|entry| Ok((entry.id.clone(), made.cached(&cache, entry)?))).collect()
 }
 
-fn describe(selection: &Selection) -> String {
+/// How the model was chosen, in words.
+pub fn describe(selection: &Selection) -> String {
     match selection {
         Selection::Validation(point) => {
             format!("chosen on the validation split: step {}, video-level AUC {:.3}", point.step, point.auc)

@@ -113,6 +113,11 @@ impl Work {
         }
     }
 
+    /// Folders of all runs, by name.
+    pub fn run_folders(&self) -> Vec<PathBuf> {
+        list_folders(&self.runs())
+    }
+
     pub fn dataset(&self) -> Result<Dataset> {
         let path = self.dataset_path();
         let text =

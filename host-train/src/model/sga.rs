@@ -23,14 +23,14 @@ use crate::backbone::pooling::global_average;
 use crate::dropout::Mask;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Arrays, TensorsError};
-use attention::{Attention, SelfGuidedAttention, Steps};
+use attention::{Attention, Form, SelfGuidedAttention};
 use maps::{Maps, ShapeError};
 
 /// What stands before the attention's names in published files.
 const ATTENTION: &str = "Conv_Atten.";
 
 /// The classifier H_c in published files; number 0 is its dropout.
-const CLASSIFIER: &str = "Regressor.1";
+pub(crate) const CLASSIFIER: &str = "Regressor.1";
 
 /// Normal and abnormal.
 const CLASSES: usize = 2;
@@ -58,11 +58,11 @@ pub struct Guided {
 
 impl SgaHead {
     /// Fresh weights as PyTorch draws them, for maps of these channels (block 4, block 5).
-    pub fn init(widths: [usize; 2], k: usize, steps: Steps, seed: u64, device: &Device) -> Self {
+    pub fn init(widths: [usize; 2], form: Form, seed: u64, device: &Device) -> Self {
         let [block_4, block_5] = widths;
         let mut rng = stream(seed, Purpose::Weights, CLASSIFIER_LAYER);
         Self {
-            attention: SelfGuidedAttention::init(block_4, k, steps, seed, device),
+            attention: SelfGuidedAttention::init(block_4, form, seed, device),
             classifier: dense::init(block_5, CLASSES, &mut rng, device),
         }
     }
@@ -122,8 +122,15 @@ impl SgaHead {
         ShapeError::unless(given == own, "channels of block 5", given, own)?;
         let attention = self.attention.forward(&maps)?;
         let attended = maps.block_5.clone() + maps.block_5 * attention.map.clone();
-        let features = dense::drop_units(global_average(attended.clone()), mask);
-        Ok(Guided { logits: self.classifier.forward(features), attention, attended })
+        Ok(Guided { logits: self.classify(attended.clone(), mask), attention, attended })
+    }
+
+    /// The classifier H_c on `M_A`: its mean over time and space, with dropout where there is a mask, and the linear layer.
+    ///
+    /// # Shapes
+    /// `[N, C5, T5, h, w]` to logits `[N, 2]`.
+    pub(crate) fn classify(&self, attended: Tensor<5>, mask: Option<Mask>) -> Tensor<2> {
+        self.classifier.forward(dense::drop_units(global_average(attended), mask))
     }
 }
 
@@ -147,6 +154,7 @@ impl Guided {
 
 #[cfg(test)]
 mod tests {
+    use super::attention::Steps;
     use super::*;
     use crate::backbone::narrow;
     use crate::tensors::Array;
@@ -162,7 +170,11 @@ mod tests {
     }
 
     fn head() -> SgaHead {
-        SgaHead::init([6, 5], 3, Steps::Two, 1, &Device::flex())
+        SgaHead::init([6, 5], form(6, 3, Steps::Two), 1, &Device::flex())
+    }
+
+    fn form(width: usize, k: usize, steps: Steps) -> Form {
+        Form { width, k, steps }
     }
 
     fn changed(head: &SgaHead, name: &str, change: impl Fn(usize) -> f32) -> SgaHead {
@@ -224,7 +236,7 @@ mod tests {
 
     #[test]
     fn all_four_steps_can_be_kept() {
-        let head = SgaHead::init([6, 5], 3, Steps::Four, 1, &Device::flex());
+        let head = SgaHead::init([6, 5], form(4, 3, Steps::Four), 1, &Device::flex());
         let attention = head.forward(maps(1)).unwrap().attention;
         assert_eq!(attention.detectors.dims(), [1, 6, 4, 3, 2]);
         assert_eq!(attention.map.dims(), [1, 1, 1, 3, 2]);
@@ -260,7 +272,8 @@ mod tests {
         };
         assert_eq!(size(832, 1024), 18_706_563);
         assert_eq!(size(512, 512), 7_087_939);
-        let head = SgaHead::init([512, 512], attention::PUBLISHED_K, Steps::Two, 1, &Device::flex());
+        let published = form(512, attention::PUBLISHED_K, Steps::Two);
+        let head = SgaHead::init([512, 512], published, 1, &Device::flex());
         assert_eq!(head.num_params(), size(512, 512));
     }
 }

@@ -18,16 +18,45 @@
 //! the first batch of an epoch makes a step of its own.
 
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use crate::loss::weighted_bce::ClassWeights;
 use crate::model::sga::attention::PUBLISHED_K;
-use crate::model::sga::encoder::Trained;
+use crate::model::sga::encoder::{Kind, Trained};
 use crate::optim::warmup;
-use crate::recipe::settings::ConfigError;
+use crate::pseudo_label::RELEASED_WIDTH;
+use crate::recipe::settings::{
+    ConfigError, Mode, Published, SelectionRule, Settings, SettingsError, Watch, check_counts, check_dropout,
+    check_reals, overlay, read,
+};
+
+/// Name of the settings in files, run folders and checkpoints.
+pub const NAME: &str = "mist-stage2";
+
+/// Longest side of a picture that an encoder is given, in pixels.
+const MOST_SIDE_PX: u64 = 1024;
+
+/// Sides are multiples of this, so that every map has a place for each begun stride.
+const SIDE_STEP_PX: u16 = 16;
+
+/// Shortest side of a picture: a place of I3D's last map.
+const LEAST_SIDE_PX: u16 = 32;
+
+/// Encoders by their names on the command line and in files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderChoice {
+    /// The first layers of I3D at 112 pixels: minutes on a processor.
+    #[default]
+    Small,
+    /// The whole I3D at 224 pixels, as published: for graphics cards.
+    I3d,
+    /// C3D at 112 pixels, as published; its weights must be given.
+    C3d,
+}
 
 /// Data sets and encoders that the released code trains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage2Data {
     /// UCF-Crime with I3D.
     UcfCrimeI3d,
@@ -39,10 +68,22 @@ pub enum Stage2Data {
     ShanghaiTechC3d,
 }
 
-/// Settings of one fine-tuning. Fields that a file leaves out take the released values for ShanghaiTech with I3D.
+/// Settings of one fine-tuning. Fields that a file leaves out take the values of [`Stage2Config::small`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stage2Config {
+    /// How pseudo labels are smoothed: eq 2 of the paper, or twice as the public code does.
+    pub mode: Mode,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// What is fine-tuned.
+    pub encoder: EncoderChoice,
+    /// Width of the pictures that the encoder is given, a multiple of 16.
+    pub width_px: u16,
+    /// Their height, a multiple of 16.
+    pub height_px: u16,
+    /// Clips over which pseudo labels are smoothed, an odd number.
+    pub smoothing: usize,
     /// Passes over the videos.
     pub epochs: u32,
     /// Epochs over which the step size rises.
@@ -57,8 +98,18 @@ pub struct Stage2Config {
     pub clips_per_video: usize,
     /// Batches whose gradients are summed (not averaged) before each step.
     pub batches_per_step: u32,
+    /// Clips that go through the network at once. Bounds memory and changes results in the last bits only.
+    pub clips_at_once: usize,
+    /// Whether clips begin at any frame, their label a mean of the two that they overlap, instead of at multiples of 16.
+    pub jitter: bool,
+    /// Whether every second clip, at random, is mirrored.
+    pub flip: bool,
+    /// Least share of height and width that a training clip shows, in 0..=1; 1 shows all.
+    pub crop_share: f32,
     /// Step size of Adam after the warm-up.
     pub learning_rate: f32,
+    /// What multiplies the step size once the backbone learns; 1 as published.
+    pub thawed_rate: f32,
     /// L2 weight decay, coupled into the gradient.
     pub weight_decay: f32,
     /// Greatest common norm of all gradients.
@@ -73,28 +124,72 @@ pub struct Stage2Config {
     pub normal_weight: f32,
     /// How far labels are kept from 0 and 1, in 0..=0.5.
     pub label_smoothing: f32,
+    /// Epochs between two looks at the validation split.
+    pub eval_every: u32,
+    /// Clips whose mean is a video's score in those looks.
+    pub topk: usize,
+    /// Which step's weights become the model.
+    pub selection: SelectionRule,
+}
+
+impl EncoderChoice {
+    /// The network.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Small => Kind::ShortI3d,
+            Self::I3d => Kind::I3d,
+            Self::C3d => Kind::C3d,
+        }
+    }
+
+    /// Side of the pictures that it is given unless the settings say otherwise.
+    fn side_px(self) -> u16 {
+        match self {
+            Self::Small | Self::C3d => 112,
+            Self::I3d => 224,
+        }
+    }
+
+    /// Clips whose activations a processor with 8 GiB holds.
+    fn clips_at_once(self) -> usize {
+        match self {
+            Self::Small => 18,
+            Self::I3d => 2,
+            Self::C3d => 6,
+        }
+    }
 }
 
 impl Default for Stage2Config {
     fn default() -> Self {
-        Self::published(Stage2Data::ShanghaiTechI3d)
+        Self::small(EncoderChoice::default())
     }
 }
 
 impl Stage2Config {
     /// The released settings. The paper's differ for UCF-Crime in the number of videos, 16 + 16.
-    pub fn published(data: Stage2Data) -> Self {
-        let weights = match data {
-            Stage2Data::UcfCrimeI3d => ClassWeights::UCF_CRIME,
-            Stage2Data::ShanghaiTechI3d => ClassWeights::SHANGHAI_TECH,
-            Stage2Data::UcfCrimeC3d | Stage2Data::ShanghaiTechC3d => ClassWeights::EQUAL,
+    pub fn published(data: Stage2Data, mode: Mode) -> Self {
+        let (encoder, weights) = match data {
+            Stage2Data::UcfCrimeI3d => (EncoderChoice::I3d, ClassWeights::UCF_CRIME),
+            Stage2Data::ShanghaiTechI3d => (EncoderChoice::I3d, ClassWeights::SHANGHAI_TECH),
+            Stage2Data::UcfCrimeC3d | Stage2Data::ShanghaiTechC3d => {
+                (EncoderChoice::C3d, ClassWeights::EQUAL)
+            }
         };
-        let (videos, batches_per_step, frozen_epochs, clip_norm) = match data {
-            Stage2Data::UcfCrimeI3d | Stage2Data::ShanghaiTechI3d => (10, 3, 30, 20.0),
-            Stage2Data::UcfCrimeC3d => (32, 5, 60, 20.0),
-            Stage2Data::ShanghaiTechC3d => (10, 1, 0, 10.0),
+        let (videos, batches_per_step, frozen_epochs, clip_norm) = match (data, mode) {
+            (Stage2Data::UcfCrimeI3d, Mode::Paper) => (16, 3, 30, 20.0),
+            (Stage2Data::UcfCrimeI3d | Stage2Data::ShanghaiTechI3d, _) => (10, 3, 30, 20.0),
+            (Stage2Data::UcfCrimeC3d, Mode::Paper) => (16, 5, 60, 20.0),
+            (Stage2Data::UcfCrimeC3d, Mode::Released) => (32, 5, 60, 20.0),
+            (Stage2Data::ShanghaiTechC3d, _) => (10, 1, 0, 10.0),
         };
         Self {
+            mode,
+            seed: 0,
+            encoder,
+            width_px: encoder.side_px(),
+            height_px: encoder.side_px(),
+            smoothing: RELEASED_WIDTH,
             epochs: 300,
             warmup_epochs: 5,
             frozen_epochs,
@@ -102,7 +197,12 @@ impl Stage2Config {
             videos,
             clips_per_video: 3,
             batches_per_step,
+            clips_at_once: encoder.clips_at_once(),
+            jitter: true,
+            flip: true,
+            crop_share: 0.8,
             learning_rate: 1e-4,
+            thawed_rate: 1.0,
             weight_decay: 5e-4,
             clip_norm,
             dropout: 0.8,
@@ -110,12 +210,54 @@ impl Stage2Config {
             abnormal_weight: weights.abnormal,
             normal_weight: weights.normal,
             label_smoothing: weights.label_smoothing,
+            eval_every: 10,
+            topk: 3,
+            selection: SelectionRule::Validation,
         }
+    }
+
+    /// For tens of short videos on a processor: few videos per batch, and a step size with which a fresh head gets somewhere in
+    /// tens of steps; the pretrained backbone then takes the published one.
+    pub fn small(encoder: EncoderChoice) -> Self {
+        Self {
+            encoder,
+            width_px: encoder.side_px(),
+            height_px: encoder.side_px(),
+            epochs: 40,
+            warmup_epochs: 2,
+            frozen_epochs: 20,
+            train_norms: false,
+            videos: 3,
+            batches_per_step: 1,
+            clips_at_once: encoder.clips_at_once(),
+            learning_rate: 1e-3,
+            thawed_rate: 0.1,
+            dropout: 0.5,
+            eval_every: 5,
+            ..Self::published(Stage2Data::ShanghaiTechI3d, Mode::Released)
+        }
+    }
+
+    /// Completes and checks settings from a file or the command line.
+    ///
+    /// # Errors
+    /// Names the first key that is unknown, of the wrong type or out of range.
+    pub fn resolve(given: &Table) -> Result<Self, SettingsError> {
+        let mode = read::<Mode>(given, "mode")?.unwrap_or_default();
+        let encoder = read::<EncoderChoice>(given, "encoder")?;
+        let base = match read::<Published>(given, "dataset")? {
+            None => Self { mode, ..Self::small(encoder.unwrap_or_default()) },
+            Some(data) => Self::published(published_data(data, encoder)?, mode),
+        };
+        let settings = overlay(NAME, &base, given)?;
+        settings.validate()?;
+        Ok(settings)
     }
 
     /// Step size during an epoch, counted from 0.
     pub fn learning_rate_in(&self, epoch: u32) -> f32 {
-        (f64::from(self.learning_rate) * warmup::factor(epoch, self.warmup_epochs)) as f32
+        let rate = if epoch < self.frozen_epochs { 1.0 } else { f64::from(self.thawed_rate) };
+        (f64::from(self.learning_rate) * rate * warmup::factor(epoch, self.warmup_epochs)) as f32
     }
 
     /// What learns during an epoch, counted from 0.
@@ -133,39 +275,85 @@ impl Stage2Config {
         ClassWeights { abnormal: abnormal_weight, normal: normal_weight, label_smoothing }
     }
 
-    /// Checks every setting against its range.
-    ///
-    /// # Errors
-    /// Names the first field that is outside.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let counts = [
-            ("epochs", self.epochs as usize),
-            ("videos", self.videos),
-            ("clips_per_video", self.clips_per_video),
-            ("batches_per_step", self.batches_per_step as usize),
-            ("k", self.k),
-        ];
-        for (field, value) in counts {
-            if value == 0 {
-                return Err(ConfigError::new(field, value, "at least 1"));
+    /// Checks the sides of the pictures.
+    fn check_sides(&self) -> Result<(), ConfigError> {
+        for (field, side_px) in [("width_px", self.width_px), ("height_px", self.height_px)] {
+            check_counts(&[(field, side_px.into(), MOST_SIDE_PX)])?;
+            if side_px < LEAST_SIDE_PX || side_px % SIDE_STEP_PX != 0 {
+                return Err(ConfigError::new(field, side_px, "a multiple of 16 of at least 32"));
             }
         }
-        let positive = [
-            ("learning_rate", self.learning_rate),
-            ("clip_norm", self.clip_norm),
-            ("abnormal_weight", self.abnormal_weight),
-            ("normal_weight", self.normal_weight),
-        ];
-        for (field, value) in positive {
-            if !value.is_finite() || value <= 0.0 {
-                return Err(ConfigError::new(field, value, "a finite number above 0"));
-            }
+        Ok(())
+    }
+}
+
+/// The release's run for a data set, with the encoder that is asked for.
+fn published_data(data: Published, encoder: Option<EncoderChoice>) -> Result<Stage2Data, ConfigError> {
+    match (data, encoder) {
+        (_, Some(EncoderChoice::Small)) => {
+            Err(ConfigError::new("encoder", "small", "i3d or c3d, with which MIST was published"))
         }
-        if !self.weight_decay.is_finite() || self.weight_decay < 0.0 {
-            return Err(ConfigError::new("weight_decay", self.weight_decay, "a finite number of at least 0"));
+        (Published::UcfCrime, None | Some(EncoderChoice::I3d)) => Ok(Stage2Data::UcfCrimeI3d),
+        (Published::UcfCrimeC3d, None)
+        | (Published::UcfCrime | Published::UcfCrimeC3d, Some(EncoderChoice::C3d)) => {
+            Ok(Stage2Data::UcfCrimeC3d)
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(ConfigError::new("dropout", self.dropout, "at least 0 and below 1"));
+        (Published::UcfCrimeC3d, Some(EncoderChoice::I3d)) => {
+            Err(ConfigError::new("encoder", "i3d", "c3d for the data set ucf-crime-c3d"))
+        }
+        (Published::ShanghaiTech, None | Some(EncoderChoice::I3d)) => Ok(Stage2Data::ShanghaiTechI3d),
+        (Published::ShanghaiTech, Some(EncoderChoice::C3d)) => Ok(Stage2Data::ShanghaiTechC3d),
+        (Published::XdViolence | Published::Tad, _) => {
+            let must = "ucf-crime, ucf-crime-c3d or shanghaitech, for which MIST was published";
+            Err(ConfigError::new("dataset", data.name(), must))
+        }
+    }
+}
+
+impl Settings for Stage2Config {
+    fn starting_point(mode: Option<Mode>, data: Option<Published>) -> Result<Self, ConfigError> {
+        let mode = mode.unwrap_or_default();
+        match data {
+            None => Ok(Self { mode, ..Self::default() }),
+            Some(data) => Ok(Self::published(published_data(data, None)?, mode)),
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn watch(&self) -> Watch {
+        Watch { eval_every: self.eval_every.into(), topk: self.topk, selection: self.selection }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.check_sides()?;
+        check_counts(&[
+            ("smoothing", self.smoothing as u64, 1023),
+            ("epochs", self.epochs.into(), 1_000_000),
+            ("videos", self.videos as u64, 4096),
+            ("clips_per_video", self.clips_per_video as u64, 1024),
+            ("batches_per_step", self.batches_per_step.into(), 4096),
+            ("clips_at_once", self.clips_at_once as u64, 4096),
+            ("k", self.k as u64, 1024),
+            ("eval_every", self.eval_every.into(), 1_000_000),
+            ("topk", self.topk as u64, 1_000_000),
+        ])?;
+        check_reals(&[
+            ("learning_rate", self.learning_rate, true),
+            ("thawed_rate", self.thawed_rate, true),
+            ("weight_decay", self.weight_decay, false),
+            ("clip_norm", self.clip_norm, true),
+            ("abnormal_weight", self.abnormal_weight, true),
+            ("normal_weight", self.normal_weight, true),
+        ])?;
+        check_dropout("dropout", self.dropout)?;
+        if self.smoothing.is_multiple_of(2) {
+            return Err(ConfigError::new("smoothing", self.smoothing, "an odd number"));
+        }
+        if !(0.25..=1.0).contains(&self.crop_share) {
+            return Err(ConfigError::new("crop_share", self.crop_share, "within 0.25..=1"));
         }
         if !(0.0..=0.5).contains(&self.label_smoothing) {
             return Err(ConfigError::new("label_smoothing", self.label_smoothing, "within 0..=0.5"));
@@ -178,54 +366,86 @@ impl Stage2Config {
 mod tests {
     use super::*;
 
+    fn published(data: Stage2Data) -> Stage2Config {
+        Stage2Config::published(data, Mode::Released)
+    }
+
+    fn resolve(text: &str) -> Result<Stage2Config, SettingsError> {
+        Stage2Config::resolve(&text.parse().unwrap())
+    }
+
     #[test]
     fn published_values_are_the_published_ones() {
         use Stage2Data::{ShanghaiTechC3d, ShanghaiTechI3d, UcfCrimeC3d, UcfCrimeI3d};
         for data in [UcfCrimeI3d, UcfCrimeC3d, ShanghaiTechI3d, ShanghaiTechC3d] {
-            let config = Stage2Config::published(data);
+            let config = published(data);
             assert_eq!(config.validate(), Ok(()));
             assert_eq!((config.learning_rate, config.weight_decay, config.dropout), (1e-4, 5e-4, 0.8));
             assert_eq!((config.k, config.clips_per_video, config.warmup_epochs), (8, 3, 5));
         }
-        assert_eq!(Stage2Config::published(UcfCrimeI3d).class_weights(), ClassWeights::UCF_CRIME);
-        assert_eq!(Stage2Config::published(ShanghaiTechC3d).clip_norm, 10.0);
+        assert_eq!(published(UcfCrimeI3d).class_weights(), ClassWeights::UCF_CRIME);
+        assert_eq!(published(ShanghaiTechC3d).clip_norm, 10.0);
+        assert_eq!(Stage2Config::published(UcfCrimeI3d, Mode::Paper).videos, 16);
     }
 
     #[test]
     fn the_backbone_joins_after_the_frozen_epochs() {
-        let config = Stage2Config::published(Stage2Data::UcfCrimeI3d);
+        let config = published(Stage2Data::UcfCrimeI3d);
         assert_eq!(config.trained_in(0), Trained::Head);
         assert_eq!(config.trained_in(29), Trained::Head);
         assert_eq!(config.trained_in(30), Trained::AllButNorms);
-        assert_eq!(Stage2Config::default().trained_in(30), Trained::All);
-        assert_eq!(Stage2Config::published(Stage2Data::ShanghaiTechC3d).trained_in(0), Trained::AllButNorms);
+        assert_eq!(published(Stage2Data::ShanghaiTechI3d).trained_in(30), Trained::All);
+        assert_eq!(published(Stage2Data::ShanghaiTechC3d).trained_in(0), Trained::AllButNorms);
     }
 
     #[test]
     fn the_step_size_rises_over_the_warm_up() {
-        let config = Stage2Config::default();
+        let config = published(Stage2Data::ShanghaiTechI3d);
         assert_eq!(config.learning_rate_in(0), 1e-5);
         assert_eq!(config.learning_rate_in(5), 1e-4);
+        let small = Stage2Config { frozen_epochs: 7, ..Stage2Config::default() };
+        assert_eq!([small.learning_rate_in(6), small.learning_rate_in(7)], [1e-3, 1e-4]);
     }
 
     #[test]
-    fn a_file_round_trips_and_misspelt_keys_are_refused() {
-        let config = Stage2Config { dropout: 0.25, ..Stage2Config::published(Stage2Data::UcfCrimeC3d) };
-        let text = toml::to_string(&config).unwrap();
-        assert_eq!(toml::from_str::<Stage2Config>(&text).unwrap(), config);
-        let error = toml::from_str::<Stage2Config>("frozen_epoch = 3").unwrap_err();
-        assert!(error.to_string().contains("frozen_epoch"), "{error}");
+    fn data_set_and_encoder_choose_where_settings_begin() {
+        let c3d = resolve("dataset = 'shanghaitech'\nencoder = 'c3d'\nseed = 3").unwrap();
+        assert_eq!(c3d, Stage2Config { seed: 3, ..published(Stage2Data::ShanghaiTechC3d) });
+        assert_eq!(resolve("dataset = 'ucf-crime'").unwrap().encoder, EncoderChoice::I3d);
+        assert_eq!(resolve("encoder = 'i3d'").unwrap().width_px, 224);
+        assert_eq!(resolve("").unwrap(), Stage2Config::default());
+        for (text, part) in [
+            ("dataset = 'tad'", "ucf-crime"),
+            ("dataset = 'shanghaitech'\nencoder = 'small'", "i3d or c3d"),
+            ("dataset = 'ucf-crime-c3d'\nencoder = 'i3d'", "c3d"),
+            ("frozen_epoch = 3", "frozen_epochs"),
+        ] {
+            let error = resolve(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let config = Stage2Config { dropout: 0.25, ..published(Stage2Data::UcfCrimeC3d) };
+        assert_eq!(resolve(&toml::to_string(&config).unwrap()).unwrap(), config);
     }
 
     #[test]
     fn out_of_range_values_name_their_field() {
+        let small = Stage2Config::default;
         let broken = [
-            Stage2Config { dropout: 1.0, ..Stage2Config::default() },
-            Stage2Config { label_smoothing: 0.6, ..Stage2Config::default() },
-            Stage2Config { learning_rate: f32::NAN, ..Stage2Config::default() },
-            Stage2Config { k: 0, ..Stage2Config::default() },
+            Stage2Config { dropout: 1.0, ..small() },
+            Stage2Config { label_smoothing: 0.6, ..small() },
+            Stage2Config { learning_rate: f32::NAN, ..small() },
+            Stage2Config { k: 0, ..small() },
+            Stage2Config { width_px: 120, ..small() },
+            Stage2Config { smoothing: 4, ..small() },
+            Stage2Config { crop_share: 0.0, ..small() },
         ];
         let fields = broken.map(|config| config.validate().unwrap_err().field);
-        assert_eq!(fields, ["dropout", "label_smoothing", "learning_rate", "k"]);
+        let want =
+            ["dropout", "label_smoothing", "learning_rate", "k", "width_px", "smoothing", "crop_share"];
+        assert_eq!(fields, want);
     }
 }

@@ -204,7 +204,7 @@ pub fn resolve<S: Settings>(recipe: &'static str, given: &Table) -> Result<S, Se
     Ok(settings)
 }
 
-fn read<T: DeserializeOwned>(given: &Table, key: &str) -> Result<Option<T>, SettingsError> {
+pub(crate) fn read<T: DeserializeOwned>(given: &Table, key: &str) -> Result<Option<T>, SettingsError> {
     let parse = |value: &Value| {
         value.clone().try_into().map_err(|error: toml::de::Error| malformed(key, value, &error))
     };
@@ -212,7 +212,11 @@ fn read<T: DeserializeOwned>(given: &Table, key: &str) -> Result<Option<T>, Sett
 }
 
 /// One key at a time, so that a value of the wrong type is blamed on its own key.
-fn overlay<S: Settings>(recipe: &'static str, base: &S, given: &Table) -> Result<S, SettingsError> {
+pub(crate) fn overlay<S: Settings>(
+    recipe: &'static str,
+    base: &S,
+    given: &Table,
+) -> Result<S, SettingsError> {
     let mut settings = base.clone();
     let mut table = Table::try_from(base).unwrap_or_default();
     for (key, value) in given.iter().filter(|(key, _)| !["recipe", "mode", "dataset"].contains(&key.as_str()))

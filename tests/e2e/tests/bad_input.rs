@@ -165,3 +165,33 @@ fn training_before_extraction_names_the_remedy() {
         .expect_refusal(&["watchpost extract"]);
     assert!(!work.path().join("runs").join("mist-seed0").join("head.safetensors").exists());
 }
+
+/// An indexed work folder with a run whose settings are `config`.
+fn with_run(config: &str) -> TempDir {
+    let work = tempfile::tempdir().unwrap();
+    index(footage(), &footage().join("labels.csv"), work.path()).expect_success();
+    let run = work.path().join("runs").join("one");
+    std::fs::create_dir_all(&run).unwrap();
+    std::fs::write(run.join("config.toml"), config).unwrap();
+    work
+}
+
+#[test]
+fn fine_tuning_without_a_run_of_stage_1_names_the_remedy() {
+    let work = with_run("recipe = \"rtfm\"\nseed = 1\n");
+    let work = work.path().to_str().unwrap();
+    run("watchpost", &["finetune", "--work", work]).expect_refusal(&["watchpost train --recipe mist"]);
+    run("watchpost", &["finetune", "--work", work, "--run", "one"]).expect_refusal(&["rtfm", "mist"]);
+    run("watchpost", &["explain", "--work", work, "--run", "one"]).expect_refusal(&["watchpost finetune"]);
+    run("watchpost", &["finetune", "--work", work, "--set", "frozen=2"])
+        .expect_refusal(&["frozen", "frozen_epochs"]);
+}
+
+#[test]
+fn a_video_that_is_gone_between_the_stages_is_named() {
+    let (folder, work) = (copy(), tempfile::tempdir().unwrap());
+    index(folder.path(), &folder.path().join("labels.csv"), work.path()).expect_success();
+    std::fs::remove_file(folder.path().join("scene-001.mp4")).unwrap();
+    run("watchpost", &["finetune", "--work", work.path().to_str().unwrap()])
+        .expect_refusal(&["labels.csv", "scene-001"]);
+}

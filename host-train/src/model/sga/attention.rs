@@ -65,6 +65,17 @@ impl Steps {
     }
 }
 
+/// What the module looks like but for its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Channels between the two layers of F1; as many as inputs in the published encoders.
+    pub width: usize,
+    /// Detectors of each kind (K).
+    pub k: usize,
+    /// Time steps of `M*`.
+    pub steps: Steps,
+}
+
 /// The module.
 #[derive(Module, Debug)]
 pub struct SelfGuidedAttention {
@@ -92,15 +103,16 @@ pub struct Attention {
 
 impl SelfGuidedAttention {
     /// Fresh weights as PyTorch draws them (the published code keeps its default), for maps of `inputs` channels.
-    pub fn init(inputs: usize, k: usize, steps: Steps, seed: u64, device: &Device) -> Self {
+    pub fn init(inputs: usize, form: Form, seed: u64, device: &Device) -> Self {
+        let Form { width, k, steps } = form;
         let layer = |index: u64, shape: Shape, outputs: usize| {
             Conv::init(shape, outputs, &mut stream(seed, Purpose::Weights, FIRST_LAYER + index), device)
         };
         let detectors = CLASSES * k.max(1);
         let first = steps.first_layer(inputs);
         Self {
-            around: layer(0, first, inputs),
-            detect: layer(1, Shape::pointwise(inputs), detectors),
+            around: layer(0, first, width),
+            detect: layer(1, Shape::pointwise(width), detectors),
             guide: layer(2, Shape::pointwise(detectors), detectors),
             collapse: layer(3, steps.last_layer(detectors), 1),
             time_padding: first.padding[0],

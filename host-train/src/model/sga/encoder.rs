@@ -1,19 +1,22 @@
 //! MIST's encoder E_SGA: I3D or C3D with the self-guided head, trained as one network from pixels and pseudo labels.
 //!
-//! 30,993,827 parameters with I3D and 34,743,875 with C3D. Parameters carry the names of published files: `backbone.*`,
-//! `Conv_Atten.*`, `Regressor.1.*`.
+//! 30,993,827 parameters with I3D and 34,743,875 with C3D; beside these published encoders there is a small one, the first
+//! layers of I3D with a narrower attention, 3,199,859 parameters. Parameters carry the names of published files:
+//! `backbone.*`, `Conv_Atten.*`, `Regressor.1.*`.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::attention::Steps;
+use super::attention::{Form as AttentionForm, Steps};
 use super::maps::{Maps, ShapeError};
 use super::{Guided, SgaHead};
 use crate::backbone::c3d::C3d;
+use crate::backbone::grid::{Grid, Line, Strided};
 use crate::backbone::i3d::I3d;
 use crate::backbone::padding::Padding;
+use crate::backbone::short_i3d::ShortI3d;
 use crate::backbone::source::{Names, Source};
 use crate::backbone::unit::{Build, Form, Learning};
 use crate::dropout::Mask;
@@ -22,8 +25,14 @@ use crate::tensors::{Arrays, TensorsError};
 /// What stands before the backbone's names in published files.
 const BACKBONE: &str = "backbone.";
 
-/// Frames of a clip: for other lengths the attention would not collapse to one map.
+/// Frames of a clip of the published encoders: for other lengths the attention would not collapse to one map.
 pub const FRAMES: usize = 16;
+
+/// Frames of a clip of the small encoder, whose attention sits a halving of time earlier.
+pub const SHORT_FRAMES: usize = 8;
+
+/// Channels within the attention of the small encoder; that of the published ones is as wide as its input.
+const SHORT_ATTENTION_WIDTH: usize = 64;
 
 /// Colours of a pixel.
 const COLOURS: usize = 3;
@@ -31,12 +40,15 @@ const COLOURS: usize = 3;
 /// I3D's last map has one place for so many pixels.
 const I3D_STRIDE_PX: usize = 32;
 
-/// C3D's last map has one place for so many pixels; its poolings drop what is left over, the attention does not.
+/// The last map of C3D and of the small encoder has one place for so many pixels; C3D's poolings drop what is left over, the
+/// attention does not.
 const C3D_STRIDE_PX: usize = 16;
 
-/// The published networks beneath the head.
+/// The networks beneath the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The first layers of I3D, on every second frame; values in -1..=1.
+    ShortI3d,
     /// Clips of 224 x 224 pixels as published, values in -1..=1.
     I3d,
     /// Clips of 112 x 112 pixels as published, see [`crate::backbone::c3d`].
@@ -47,6 +59,8 @@ pub enum Kind {
 #[allow(clippy::large_enum_variant, reason = "there is one, and burn's modules cannot be boxed")]
 #[derive(Module, Debug)]
 pub enum Backbone {
+    /// Blocks 4 and 5 are `mixed_3c` and `mixed_4b`.
+    ShortI3d(ShortI3d),
     /// Blocks 4 and 5 are `mixed_4f` and `mixed_5c`.
     I3d(I3d),
     /// Blocks 4 and 5 are `conv4b` and `conv5b`.
@@ -62,6 +76,17 @@ pub enum Trained {
     AllButNorms,
     /// Everything.
     All,
+}
+
+/// Where maps lie in the picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grids {
+    /// Of the attention A.
+    pub attention: Grid,
+    /// Of block 4.
+    pub block_4: Grid,
+    /// Of block 5.
+    pub block_5: Grid,
 }
 
 /// The encoder.
@@ -80,6 +105,14 @@ impl Backbone {
         Ok(Self::I3d(I3d::load(Build { source, padding, form: Form::Trainable, device })?))
     }
 
+    /// The first layers of I3D to be trained, from weights of a whole I3D under either naming.
+    ///
+    /// # Errors
+    /// When an array is missing or of the wrong shape.
+    pub fn short_i3d(source: Source<'_>, padding: Padding, device: &Device) -> Result<Self, TensorsError> {
+        Ok(Self::ShortI3d(ShortI3d::load(Build { source, padding, form: Form::Trainable, device })?))
+    }
+
     /// A C3D to be trained.
     ///
     /// # Errors
@@ -91,21 +124,42 @@ impl Backbone {
     /// Channels of its maps: block 4, block 5.
     pub fn widths(&self) -> [usize; 2] {
         match self {
+            Self::ShortI3d(network) => network.widths(),
             Self::I3d(network) => network.widths(),
             Self::C3d(network) => network.widths(),
+        }
+    }
+
+    fn attention(&self, k: usize) -> AttentionForm {
+        let [block_4, _] = self.widths();
+        let width = match self {
+            Self::ShortI3d(_) => SHORT_ATTENTION_WIDTH.min(block_4),
+            Self::I3d(_) | Self::C3d(_) => block_4,
+        };
+        AttentionForm { width, k, steps: Steps::Two }
+    }
+
+    fn frames(&self) -> usize {
+        match self {
+            Self::ShortI3d(_) => SHORT_FRAMES,
+            Self::I3d(_) | Self::C3d(_) => FRAMES,
         }
     }
 
     /// The maps that the head takes.
     ///
     /// # Shapes
-    /// `[N, 3, 16, H, W]`; H and W at least 32 for I3D, multiples of 16 for C3D.
+    /// `[N, 3, 16, H, W]`, or 8 frames for the small encoder; H and W at least 32 for I3D, else multiples of 16.
     ///
     /// # Errors
     /// When clips have another shape.
     pub fn maps(&self, clips: Tensor<5>) -> Result<Maps, ShapeError> {
         self.check(clips.dims())?;
         Ok(match self {
+            Self::ShortI3d(network) => {
+                let maps = network.forward(clips);
+                Maps { block_4: maps.mixed_3c, block_5: maps.mixed_4b }
+            }
             Self::I3d(network) => {
                 let maps = network.forward(clips);
                 Maps { block_4: maps.mixed_4f, block_5: maps.mixed_5c }
@@ -117,14 +171,32 @@ impl Backbone {
         })
     }
 
+    /// The last map from the one before it.
+    pub(crate) fn block_5(&self, block_4: Tensor<5>) -> Tensor<5> {
+        match self {
+            Self::ShortI3d(network) => network.mixed_4b(block_4),
+            Self::I3d(network) => network.mixed_5c(block_4),
+            Self::C3d(network) => network.conv5b(block_4),
+        }
+    }
+
+    /// Where the places of blocks 4 and 5 lie along a side of so many pixels.
+    fn lines(&self, side_px: usize) -> [Line; 2] {
+        match self {
+            Self::ShortI3d(network) => network.lines(side_px),
+            Self::I3d(network) => network.lines(side_px),
+            Self::C3d(network) => network.lines(),
+        }
+    }
+
     fn check(&self, [clips, colours, frames, height, width]: [usize; 5]) -> Result<(), ShapeError> {
         ShapeError::unless(clips > 0, "clips", clips, "at least one")?;
         ShapeError::unless(colours == COLOURS, "colours of a pixel", colours, COLOURS)?;
-        ShapeError::unless(frames == FRAMES, "frames of a clip", frames, FRAMES)?;
+        ShapeError::unless(frames == self.frames(), "frames of a clip", frames, self.frames())?;
         for (what, size) in [("height of a clip", height), ("width of a clip", width)] {
             match self {
                 Self::I3d(_) => ShapeError::unless(size >= I3D_STRIDE_PX, what, size, "at least 32 pixels")?,
-                Self::C3d(_) => {
+                Self::ShortI3d(_) | Self::C3d(_) => {
                     let fits = size > 0 && size.is_multiple_of(C3D_STRIDE_PX);
                     ShapeError::unless(fits, what, size, "a multiple of 16 pixels")?;
                 }
@@ -135,6 +207,7 @@ impl Backbone {
 
     fn learning(self, learning: Learning) -> Self {
         match self {
+            Self::ShortI3d(network) => Self::ShortI3d(network.learning(learning)),
             Self::I3d(network) => Self::I3d(network.learning(learning)),
             Self::C3d(network) => Self::C3d(network.set_require_grad(learning.weights)),
         }
@@ -142,6 +215,7 @@ impl Backbone {
 
     fn store(&self, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
         match self {
+            Self::ShortI3d(network) => network.store(BACKBONE, Names::Mist, grads, arrays),
             Self::I3d(network) => network.store(BACKBONE, Names::Mist, grads, arrays),
             Self::C3d(network) => network.store(BACKBONE, grads, arrays),
         }
@@ -151,7 +225,7 @@ impl Backbone {
 impl SgaEncoder {
     /// A backbone with a fresh head, drawn from `seed`: the start of fine-tuning.
     pub fn with_fresh_head(backbone: Backbone, k: usize, seed: u64, device: &Device) -> Self {
-        let head = SgaHead::init(backbone.widths(), k, Steps::Two, seed, device);
+        let head = SgaHead::init(backbone.widths(), backbone.attention(k), seed, device);
         Self { backbone, head }
     }
 
@@ -167,11 +241,10 @@ impl SgaEncoder {
         padding: Padding,
         device: &Device,
     ) -> Result<Self, TensorsError> {
+        let source = Source { arrays, origin, prefix: BACKBONE, names: Names::Mist };
         let backbone = match kind {
-            Kind::I3d => {
-                let source = Source { arrays, origin, prefix: BACKBONE, names: Names::Mist };
-                Backbone::i3d(source, padding, device)?
-            }
+            Kind::ShortI3d => Backbone::short_i3d(source, padding, device)?,
+            Kind::I3d => Backbone::i3d(source, padding, device)?,
             Kind::C3d => Backbone::C3d(C3d::from_arrays(arrays, origin, BACKBONE, device)?),
         };
         Ok(Self { backbone, head: SgaHead::from_arrays(arrays, origin, device)? })
@@ -196,6 +269,26 @@ impl SgaEncoder {
     pub fn training(self, trained: Trained) -> Self {
         let learning = Learning { weights: trained != Trained::Head, norms: trained == Trained::All };
         Self { backbone: self.backbone.learning(learning), head: self.head }
+    }
+
+    /// The network beneath the head.
+    pub(crate) fn backbone(&self) -> &Backbone {
+        &self.backbone
+    }
+
+    /// Attention and classifiers.
+    pub(crate) fn head(&self) -> &SgaHead {
+        &self.head
+    }
+
+    /// Where the places of the attention and of blocks 4 and 5 lie in pictures of so many pixels.
+    pub fn grids(&self, height_px: usize, width_px: usize) -> Grids {
+        let [rows, columns] = [height_px, width_px].map(|side| {
+            let [block_4, block_5] = self.backbone.lines(side);
+            [block_4.through(Strided::ATTENTION, 1), block_4, block_5]
+        });
+        let grid = |map: usize| Grid { rows: rows[map], columns: columns[map] };
+        Grids { attention: grid(0), block_4: grid(1), block_5: grid(2) }
     }
 
     /// Draws the mask of one pass over so many clips; 0.8 is dropped as published.
@@ -241,6 +334,13 @@ mod tests {
         SgaEncoder::with_fresh_head(backbone, 2, 1, device)
     }
 
+    fn short(device: &Device) -> SgaEncoder {
+        let arrays = narrow::i3d(Names::Kinetics);
+        let source = Source { arrays: &arrays, origin: "test", prefix: "", names: Names::Kinetics };
+        let backbone = Backbone::short_i3d(source, Padding::Same, device).unwrap();
+        SgaEncoder::with_fresh_head(backbone, 2, 1, device)
+    }
+
     fn c3d(device: &Device) -> SgaEncoder {
         let backbone = Backbone::c3d(&narrow::c3d(), "test", device).unwrap();
         SgaEncoder::with_fresh_head(backbone, 2, 1, device)
@@ -260,12 +360,19 @@ mod tests {
     #[test]
     fn an_encoder_survives_a_round_trip_with_its_scores() {
         let device = Device::flex();
-        for (encoder, kind) in [(i3d(&device), Kind::I3d), (c3d(&device), Kind::C3d)] {
+        for (encoder, kind, frames) in [
+            (short(&device), Kind::ShortI3d, SHORT_FRAMES),
+            (i3d(&device), Kind::I3d, FRAMES),
+            (c3d(&device), Kind::C3d, FRAMES),
+        ] {
             let arrays = encoder.to_arrays();
-            let again = SgaEncoder::from_arrays(kind, &arrays, "test", Padding::Mist, &device).unwrap();
+            let padding = if kind == Kind::ShortI3d { Padding::Same } else { Padding::Mist };
+            let again = SgaEncoder::from_arrays(kind, &arrays, "test", padding, &device).unwrap();
             assert_eq!(again.to_arrays(), arrays);
-            let scores =
-                |encoder: &SgaEncoder| Array::from_tensor(encoder.forward(clips()).unwrap().scores()).values;
+            let clips = narrow::values([2, 3, frames, 32, 48]);
+            let scores = |encoder: &SgaEncoder| {
+                Array::from_tensor(encoder.forward(clips.clone()).unwrap().scores()).values
+            };
             assert_eq!(scores(&again), scores(&encoder));
         }
     }
@@ -314,5 +421,6 @@ mod tests {
         assert_eq!(refused(&i3d, [1, 3, 16, 32, 31]), "width of a clip");
         assert_eq!(refused(&c3d, [1, 3, 16, 40, 32]), "height of a clip");
         assert_eq!(refused(&c3d, [1, 1, 16, 32, 32]), "colours of a pixel");
+        assert_eq!(refused(&short(&device), [1, 3, 16, 32, 32]), "frames of a clip");
     }
 }

@@ -1,0 +1,321 @@
+//! `watchpost finetune`: MIST's second stage, an encoder fine-tuned from the pseudo labels of a run of stage I.
+
+use super::options::{EncoderOptions, WorkOption};
+use super::recipe_options::{SettingsOptions, with_seed};
+use super::train::{THRESHOLD_FILE, describe};
+use super::tuned::{self, Head, STAGE1_THRESHOLD_FILE};
+use super::work::{Dataset, Work};
+use super::{interrupt, progress};
+use crate::bag::TrainingSet;
+use crate::evaluate;
+use crate::finetune::labels::LabelledVideo;
+use crate::finetune::start::Pretrained;
+use crate::finetune::training::{self, Job};
+use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
+use crate::handoff;
+use crate::infer::Scorer;
+use crate::recipe::mist_config::MistConfig;
+use crate::recipe::mist_stage1::MistStage1;
+use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
+use crate::recipe::settings::resolve;
+use crate::recipe::system::System;
+use crate::recipe::trainer::{StepReport, Trainer};
+use crate::run::{Flow, Run, RunOutcome};
+use crate::weights;
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+use vad_core::ScoreSpec;
+use vad_data::{Features, VideoEntry};
+
+mod compare;
+
+/// Threads that read videos ahead at most: each holds two batches of clips.
+const MOST_READERS: usize = 4;
+
+/// Fine-tune an encoder from the pseudo labels of stage I (MIST's second stage)
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  watchpost train --work work/ --recipe mist --seed 1\n  watchpost finetune --work work/ --run mist-seed1\n  \
+    watchpost eval --work work/ --run mist-seed1-tuned\n  watchpost explain --work work/ --run mist-seed1-tuned\n\n\
+    Clips are read from the videos themselves. An interrupted fine-tuning goes on where its checkpoint stands when the\n\
+    same command is given again. The encoder is chosen on the validation split by video-level labels. --encoder small\n\
+    takes minutes on a processor; i3d and c3d, the published ones, want a graphics card (--device)."
+)]
+pub struct Args {
+    #[command(flatten)]
+    work: WorkOption,
+    /// Run of --recipe mist that makes the pseudo labels [default: the only one]
+    #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
+    run: Option<String>,
+    /// Name of the new run [default: that of the run of stage I, with -tuned]
+    #[arg(long, conflicts_with = "seeds")]
+    name: Option<String>,
+    /// What is fine-tuned [default: that of the settings, else small]
+    #[arg(long = "encoder", value_enum, value_name = "NAME")]
+    network: Option<EncoderChoice>,
+    /// Safetensors file with the C3D weights (conv1a.weight and so on), for --encoder c3d
+    #[arg(long, value_name = "FILE")]
+    c3d_weights: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsOptions,
+    /// Seed of every random draw [default: that of stage I]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Fine-tune the runs mist-seed1 to mist-seedN, each with its own seed, and compare both stages on the test split
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// Passes over the videos; short for --set epochs=N
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// False alarms per camera-day that the alarm thresholds aim at
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    false_alarms_per_day: f64,
+    /// Replace runs of the same name
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    options: EncoderOptions,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let given = given(args)?;
+    let session = Session::open(args)?;
+    match args.seeds {
+        Some(seeds) => compare::run(&session, &given, 1..seeds + 1),
+        None => {
+            let stage1 = session.stage1(args.run.as_deref())?;
+            let name = args.name.clone().unwrap_or_else(|| format!("{}-tuned", stage1.name));
+            session.tune(&stage1, &name, &given).map(drop)
+        }
+    }
+}
+
+/// The settings that the command line asks for.
+fn given(args: &Args) -> Result<Table> {
+    let mut given = args.settings.given()?;
+    if let Some(recipe) = given.get("recipe").and_then(Value::as_str) {
+        ensure!(recipe == NAME, "{}: settings for {recipe}, not for {NAME}", args.settings.origin());
+    }
+    if let Some(network) = args.network {
+        given.insert("encoder".to_owned(), Value::try_from(network)?);
+    }
+    if let Some(epochs) = args.epochs {
+        given.insert("epochs".to_owned(), i64::from(epochs).into());
+    }
+    if let Some(seed) = args.seed {
+        given = with_seed(&given, seed)?;
+    }
+    Stage2Config::resolve(&given).with_context(|| args.settings.origin())?;
+    Ok(given)
+}
+
+/// A finished run of stage I.
+struct Stage1 {
+    name: String,
+    run: Run,
+}
+
+/// What all fine-tunings of one command share.
+struct Session<'a> {
+    args: &'a Args,
+    work: Work,
+    dataset: Dataset,
+}
+
+impl<'a> Session<'a> {
+    fn open(args: &'a Args) -> Result<Self> {
+        let work = Work::open(&args.work.work)?;
+        let dataset = work.dataset()?;
+        Ok(Self { args, work, dataset })
+    }
+
+    /// The run of stage I of this name, or the only one that there is.
+    fn stage1(&self, name: Option<&str>) -> Result<Stage1> {
+        let dir = match name {
+            Some(name) => self.work.run(Some(name))?,
+            None => self.only_stage1()?,
+        };
+        let run = Run::open(&dir)?;
+        let recipe = recipe_of(&run)?;
+        ensure!(
+            recipe == MistStage1::NAME,
+            "{} is a run of {recipe}; fine-tuning starts from a run of mist\n  remedy: watchpost train --recipe mist --work {}",
+            dir.display(),
+            self.args.work.work.display()
+        );
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Stage1 { name, run })
+    }
+
+    fn only_stage1(&self) -> Result<PathBuf> {
+        let is_stage1 = |dir: &PathBuf| {
+            Run::open(dir).is_ok_and(|run| recipe_of(&run).is_ok_and(|recipe| recipe == MistStage1::NAME))
+        };
+        let mut runs: Vec<PathBuf> = self.work.run_folders().into_iter().filter(is_stage1).collect();
+        let names = || -> Vec<_> { runs.iter().filter_map(|run| run.file_name()?.to_str()).collect() };
+        match runs.len() {
+            0 => bail!(
+                "no run of stage I in {}\n  remedy: watchpost train --recipe mist --work {}",
+                self.work.runs().display(),
+                self.args.work.work.display()
+            ),
+            1 => Ok(runs.remove(0)),
+            _ => bail!("several runs of stage I: choose one with --run ({})", names().join(", ")),
+        }
+    }
+
+    /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
+    fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
+        let config = self.config(stage1, given)?;
+        let pretrained = self.pretrained(config.encoder)?;
+        let train = self.labelled(stage1, &config)?;
+        let dir = self.work.runs().join(name);
+        let run = self.open_or_create(&dir)?;
+        let device = self.args.options.device.open()?;
+        let job = Job {
+            config: &config,
+            train,
+            val: self.dataset.splits.val.entries(),
+            pretrained: &pretrained,
+            device: &device,
+            readers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS),
+        };
+        let bar = progress::bar(0, "steps");
+        bar.set_prefix(name.to_owned());
+        let outcome = training::train(&run, job, &mut |report| {
+            show(&bar, report);
+            if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+        })?;
+        bar.finish_and_clear();
+        let RunOutcome::Finished(outcome) = outcome else {
+            bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
+        };
+        println!("{name}: {}", describe(&outcome.selection));
+        run.write_spec(&TunedSpec::new(name, &stage1.name, &config, &outcome.selected)?)?;
+        self.finish(&run, stage1)?;
+        println!("run {name}: {}", dir.display());
+        Ok(run)
+    }
+
+    /// The settings, with stage I's seed unless they have one.
+    fn config(&self, stage1: &Stage1, given: &Table) -> Result<Stage2Config> {
+        let mut given = given.clone();
+        if !given.contains_key("seed") {
+            let settings = stage1.run.settings()?;
+            given.extend(settings.get("seed").map(|seed| ("seed".to_owned(), seed.clone())));
+        }
+        Ok(Stage2Config::resolve(&given)?)
+    }
+
+    fn pretrained(&self, network: EncoderChoice) -> Result<Pretrained> {
+        let path = match (network, &self.args.c3d_weights) {
+            (EncoderChoice::Small | EncoderChoice::I3d, _) => {
+                weights::find_i3d(self.args.options.weights.as_deref())?
+            }
+            (EncoderChoice::C3d, Some(path)) => path.clone(),
+            (EncoderChoice::C3d, None) => bail!(
+                "--encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take --encoder small or i3d"
+            ),
+        };
+        Ok(Pretrained::read(&path)?)
+    }
+
+    /// The training videos with the pseudo labels that stage I makes.
+    fn labelled(&self, stage1: &Stage1, config: &Stage2Config) -> Result<Vec<LabelledVideo>> {
+        stage1
+            .run
+            .model()
+            .with_context(|| format!("{} is not trained\n  remedy: finish `watchpost train`", stage1.name))?;
+        let made = self.work.extraction_of(&stage1.run)?;
+        let scorer = evaluate::scorer(&stage1.run, self.args.options.device)?;
+        let cache = self.work.features()?;
+        let label = |entry: &VideoEntry| {
+            let features = made.cached(&cache, entry)?;
+            let scores = scorer.score_video(&entry.id, &features).with_context(|| entry.id.clone())?;
+            Ok(LabelledVideo::new(entry, &features, &scores, config.mode, config.smoothing)?)
+        };
+        self.dataset.splits.train.entries().iter().map(label).collect()
+    }
+
+    fn open_or_create(&self, dir: &Path) -> Result<TunedRun> {
+        if let Ok(run) = Run::open(dir)
+            && !self.args.overwrite
+        {
+            let recipe = recipe_of(&run)?;
+            return TunedRun::of(&run)?.with_context(|| {
+                format!("{} is a run of {recipe}: choose another --name, or --overwrite it", dir.display())
+            });
+        }
+        Ok(TunedRun::create(dir, self.args.overwrite)?)
+    }
+
+    /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads.
+    fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<()> {
+        let encoder = tuned::encoder(run, self.args.options.device)?;
+        let splits = &self.dataset.splits;
+        let learning: Vec<VideoEntry> =
+            splits.train.entries().iter().chain(splits.val.entries()).cloned().collect();
+        let features = tuned::features(&self.work, &encoder, &learning, &self.args.options)?;
+        self.retrain(run, stage1, &features)?;
+        let mut spec = run.spec()?;
+        for (head, file) in [(Head::Own, THRESHOLD_FILE), (Head::Stage1, STAGE1_THRESHOLD_FILE)] {
+            let score = self.threshold(run, &encoder, head, &learning, &features, file)?;
+            match head {
+                Head::Own => spec.score = score,
+                Head::Stage1 => spec.stage1_score = score,
+            }
+        }
+        Ok(run.write_spec(&spec)?)
+    }
+
+    fn retrain(&self, run: &TunedRun, stage1: &Stage1, features: &BTreeMap<String, Features>) -> Result<()> {
+        let config: MistConfig = resolve(MistStage1::NAME, &stage1.run.settings()?)?;
+        let splits = &self.dataset.splits;
+        let data = TrainingSet::new(&splits.train, &splits.val, features)?;
+        let device = self.args.options.device.open()?;
+        let mut trainer = Trainer::<MistStage1>::new(&config, &data, &device)?;
+        while !trainer.is_finished() {
+            trainer.step()?;
+        }
+        Ok(handoff::write_head(&run.stage1_head_path(), &trainer.outcome().selected)?)
+    }
+
+    /// The scoring of a head with the threshold that normal training and validation footage suggests.
+    fn threshold(
+        &self,
+        run: &TunedRun,
+        encoder: &TunedEncoder,
+        head: Head,
+        learning: &[VideoEntry],
+        features: &BTreeMap<String, Features>,
+        file: &str,
+    ) -> Result<ScoreSpec> {
+        let scorer: Scorer = head.scorer(run, encoder, self.args.options.device)?;
+        let scored = tuned::score(learning, features, &scorer)?;
+        let spec = head.score_spec(encoder.spec());
+        let choice = evaluate::calibrate(&scored, spec, self.args.false_alarms_per_day)?;
+        crate::atomic_file::write(&run.run().dir().join(file), &serde_json::to_vec_pretty(&choice)?)?;
+        if head == Head::Own {
+            println!("{}", choice.explain());
+        }
+        Ok(choice.apply_to(spec))
+    }
+}
+
+fn recipe_of(run: &Run) -> Result<String> {
+    let settings = run.settings()?;
+    Ok(settings.get("recipe").and_then(Value::as_str).unwrap_or(MistStage1::NAME).to_owned())
+}
+
+fn show(bar: &ProgressBar, report: &StepReport) {
+    bar.set_length(report.steps);
+    bar.set_position(report.train.step);
+    let parts: Vec<String> = report.train.parts.iter().map(|part| format!("{part:.3}")).collect();
+    bar.set_message(format!("loss {:.3} ({})", report.train.loss, parts.join(" + ")));
+    if let Some(point) = report.validation {
+        bar.println(format!("step {}: validation AUC {:.3}, loss {:.3}", point.step, point.auc, point.loss));
+    }
+}

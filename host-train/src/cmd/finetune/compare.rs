@@ -1,0 +1,121 @@
+//! Both stages over several seeds, on the test split, in one table.
+
+use super::Session;
+use crate::atomic_file;
+use crate::cmd::provenance;
+use crate::cmd::recipe_options::with_seed;
+use crate::cmd::spread::Spread;
+use crate::cmd::tuned::{self, Head};
+use crate::evaluate;
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Instant;
+use toml::Table;
+use vad_data::VideoEntry;
+use vad_eval::Evaluation;
+
+/// What was compared, in the order of the columns.
+const DETECTORS: [&str; 3] = ["stage I", "stage II, own classifier", "stage II features, stage I again"];
+
+/// One seed.
+#[derive(Debug, Serialize)]
+struct Row {
+    seed: u64,
+    /// Frame ROC AUC in the order of [`DETECTORS`].
+    frame_auc: [Option<f64>; 3],
+    average_precision: [Option<f64>; 3],
+    /// Time of the fine-tuning and all that follows it, in seconds.
+    finetune_s: f64,
+}
+
+/// Everything on the page.
+#[derive(Debug, Serialize)]
+struct Comparison {
+    detectors: [&'static str; 3],
+    facts: Vec<(String, String)>,
+    rows: Vec<Row>,
+}
+
+/// Fine-tunes `mist-seedN` for each seed and writes `runs/finetune.md` and `.json`.
+pub fn run(session: &Session<'_>, given: &Table, seeds: Range<u64>) -> Result<()> {
+    let test = session.dataset.splits.test.entries();
+    ensure!(!test.is_empty(), "the test split is empty, so there is nothing to compare on");
+    // The tree may change while this runs.
+    let facts = provenance::facts(&[
+        ("Label file hash", session.dataset.file.labels_sha256.clone()),
+        ("Test videos", test.len().to_string()),
+    ]);
+    let rows = seeds.map(|seed| one_seed(session, given, seed, test)).collect::<Result<Vec<_>>>()?;
+    write(session, &Comparison { detectors: DETECTORS, facts, rows })
+}
+
+fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]) -> Result<Row> {
+    let name = format!("mist-seed{seed}");
+    let stage1 = session.stage1(Some(&name)).context(
+        "each seed needs its run of stage I; `watchpost train --recipe mist --seeds N` makes them",
+    )?;
+    let started = Instant::now();
+    let run = session.tune(&stage1, &format!("{name}-tuned"), &with_seed(given, seed)?)?;
+    let finetune_s = started.elapsed().as_secs_f64();
+
+    let (work, options) = (&session.work, &session.args.options);
+    let model = stage1.run.model()?;
+    let (cache, made) = (work.features()?, work.extraction_of(&stage1.run)?);
+    let scorer = evaluate::scorer(&stage1.run, options.device)?;
+    let videos = test
+        .iter()
+        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
+        .collect::<Result<Vec<_>>>()?;
+    let of_stage1 = Evaluation::run(&videos, &model.score)?;
+    let of_head = |head: Head| -> Result<Evaluation> {
+        let judged = tuned::judge(work, &run, test, head, options)?;
+        Ok(Evaluation::run(&judged.videos, &judged.score)?)
+    };
+    let all = [of_stage1, of_head(Head::Own)?, of_head(Head::Stage1)?];
+    Ok(Row {
+        seed,
+        frame_auc: all.each_ref().map(|evaluation| evaluation.frame.roc_auc),
+        average_precision: all.each_ref().map(|evaluation| evaluation.frame.average_precision),
+        finetune_s,
+    })
+}
+
+fn write(session: &Session<'_>, comparison: &Comparison) -> Result<()> {
+    let table = table(&comparison.rows)?;
+    let mut page = format!(
+        "# MIST, first and second stage\n\nFigures on the test split, mean ± standard deviation (range) over seeds. Nothing was selected on it.\n\n{table}\n## Every seed\n\nFrame ROC AUC.\n\n| seed | {} | fine-tuning, s |\n|---|---|---|---|---|\n",
+        DETECTORS.join(" | ")
+    );
+    for row in &comparison.rows {
+        let figures = row.frame_auc.map(figure);
+        writeln!(page, "| {} | {} | {:.0} |", row.seed, figures.join(" | "), row.finetune_s)?;
+    }
+    writeln!(page, "\n## How it was made\n")?;
+    for (name, value) in &comparison.facts {
+        writeln!(page, "- {name}: `{value}`")?;
+    }
+    let folder = session.work.runs();
+    atomic_file::write(&folder.join("finetune.json"), &serde_json::to_vec_pretty(comparison)?)?;
+    atomic_file::write(&folder.join("finetune.md"), page.as_bytes())?;
+    println!("\n{table}\npage: {}", folder.join("finetune.md").display());
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> Result<String> {
+    let mut text = String::from("| detector | frame ROC AUC | average precision |\n|---|---|---|\n");
+    let spread = |values: Option<Vec<f64>>| {
+        values.map_or_else(|| "undefined".to_owned(), |values| Spread::of(values).to_string())
+    };
+    for (index, detector) in DETECTORS.into_iter().enumerate() {
+        let auc = spread(rows.iter().map(|row| row.frame_auc[index]).collect());
+        let precision = spread(rows.iter().map(|row| row.average_precision[index]).collect());
+        writeln!(text, "| {detector} | {auc} | {precision} |")?;
+    }
+    Ok(text)
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+}

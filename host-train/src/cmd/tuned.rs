@@ -1,0 +1,122 @@
+//! What the subcommands share that work with fine-tuned encoders.
+
+use super::options::EncoderOptions;
+use super::progress::ExtractBars;
+use super::work::Work;
+use crate::device::DeviceChoice;
+use crate::encoder::Engine;
+use crate::evaluate;
+use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
+use crate::infer::Scorer;
+use crate::recipe::mist_config::MistConfig;
+use crate::recipe::mist_stage1::MistStage1;
+use crate::recipe::system::System;
+use crate::tensors;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use vad_core::ScoreSpec;
+use vad_data::{FeatureSpec, Features, VideoEntry, extract};
+use vad_eval::VideoScores;
+
+/// File of a run that says how the alarm threshold of its second head was chosen.
+pub const STAGE1_THRESHOLD_FILE: &str = "threshold_stage1.json";
+
+/// What scores the clips of a fine-tuned encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Head {
+    /// Its own classifier, as published
+    Own,
+    /// Stage I, trained anew on its features
+    Stage1,
+}
+
+/// Scored videos, and what turns their scores into alarms.
+pub struct Judged {
+    pub name: String,
+    pub score: ScoreSpec,
+    pub videos: Vec<VideoScores>,
+    /// What the features were made from, in words.
+    pub made: String,
+}
+
+impl Head {
+    /// Tells the files of the second head from those of the first.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Own => "",
+            Self::Stage1 => "-stage1",
+        }
+    }
+
+    pub fn score_spec(self, spec: &TunedSpec) -> &ScoreSpec {
+        match self {
+            Self::Own => &spec.score,
+            Self::Stage1 => &spec.stage1_score,
+        }
+    }
+
+    /// The detector on features of the encoder.
+    pub fn scorer(self, run: &TunedRun, encoder: &TunedEncoder, device: DeviceChoice) -> Result<Scorer> {
+        match self {
+            Self::Own => Ok(Scorer::new(encoder.classifier()?)),
+            Self::Stage1 => {
+                let path = run.stage1_head_path();
+                let (weights, _) = tensors::load(&path)
+                    .context("stage I was not trained anew yet\n  remedy: finish `watchpost finetune`")?;
+                let origin = path.display().to_string();
+                let device = device.open()?;
+                Ok(Scorer::new(MistStage1::load(&MistConfig::small(), &weights, &origin, &device)?))
+            }
+        }
+    }
+}
+
+/// Opens the encoder of a run.
+pub fn encoder(run: &TunedRun, device: DeviceChoice) -> Result<TunedEncoder> {
+    TunedEncoder::load(run, &device.open()?)
+        .context("this run has no fine-tuned encoder\n  remedy: finish `watchpost finetune`")
+}
+
+/// Features of videos by a fine-tuned encoder, from the cache where it has them.
+pub fn features(
+    work: &Work,
+    encoder: &TunedEncoder,
+    entries: &[VideoEntry],
+    options: &EncoderOptions,
+) -> Result<BTreeMap<String, Features>> {
+    let spec = encoder.spec();
+    let options = EncoderOptions { engine: Engine::Burn, ..options.clone() };
+    let request = options.extract_spec(FeatureSpec::new(spec.preprocess.clone(), spec.clip));
+    let bars = ExtractBars::new(entries.len());
+    let outcome = extract(entries, encoder, request, &work.features()?, false, &bars);
+    bars.finish();
+    Ok(outcome?.features)
+}
+
+/// Scores videos by a fine-tuned encoder.
+pub fn judge(
+    work: &Work,
+    run: &TunedRun,
+    entries: &[VideoEntry],
+    head: Head,
+    options: &EncoderOptions,
+) -> Result<Judged> {
+    let encoder = encoder(run, options.device)?;
+    let features = features(work, &encoder, entries, options)?;
+    let scorer = head.scorer(run, &encoder, options.device)?;
+    let videos = score(entries, &features, &scorer)?;
+    let spec = encoder.spec();
+    let made =
+        format!("of the fine-tuned encoder, clips of {} frames every {}", spec.clip.frames, spec.clip.stride);
+    Ok(Judged { name: spec.name.clone(), score: head.score_spec(spec).clone(), videos, made })
+}
+
+/// Scores the videos that have features.
+pub fn score(
+    entries: &[VideoEntry],
+    features: &BTreeMap<String, Features>,
+    scorer: &Scorer,
+) -> Result<Vec<VideoScores>> {
+    let scored = |entry: &VideoEntry| Some(evaluate::score(entry, features.get(&entry.id)?, scorer));
+    entries.iter().filter_map(scored).collect()
+}

@@ -1,0 +1,237 @@
+//! A map with its place in the picture, and its colours.
+
+use burn::tensor::Tensor;
+use image::{Rgb, RgbImage};
+
+use crate::backbone::grid::{Grid, Line};
+use crate::tensors::Array;
+
+/// How much of the colour lies over the frame where the map is highest; none where it is lowest.
+const STRONGEST: f32 = 0.75;
+
+/// Colours from the lowest to the highest value, at equal distances.
+const COLOURS: [[f32; 3]; 6] = [
+    [20.0, 20.0, 110.0],
+    [30.0, 90.0, 220.0],
+    [30.0, 180.0, 190.0],
+    [120.0, 205.0, 70.0],
+    [245.0, 200.0, 40.0],
+    [225.0, 40.0, 30.0],
+];
+
+/// Values at the places of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatMap {
+    rows: usize,
+    columns: usize,
+    values: Vec<f32>,
+    grid: Grid,
+}
+
+/// The values that the ends of the colour scale stand for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Of the lowest colour.
+    pub low: f32,
+    /// Of the highest colour.
+    pub high: f32,
+}
+
+impl HeatMap {
+    /// Takes a map `[h, w]` and where its places lie in the encoder's picture.
+    pub fn new(map: Tensor<2>, grid: Grid) -> Self {
+        let [rows, columns] = map.dims();
+        Self { rows, columns, values: Array::from_tensor(map).values, grid }
+    }
+
+    /// The value at a point of the encoder's picture, in pixels from its upper left corner: between places as the four nearest
+    /// have it, beyond the outermost as these.
+    pub fn at(&self, x_px: f64, y_px: f64) -> f32 {
+        let (left, right, across) = neighbours(self.grid.columns, x_px, self.columns);
+        let (upper, lower, down) = neighbours(self.grid.rows, y_px, self.rows);
+        let value =
+            |row: usize, column: usize| self.values.get(row * self.columns + column).copied().unwrap_or(0.0);
+        let row = |row: usize| value(row, left) * (1.0 - across) + value(row, right) * across;
+        row(upper) * (1.0 - down) + row(lower) * down
+    }
+
+    /// Lays the map over a picture of the same scene, whatever its size: the encoder was given the whole of it, squeezed
+    /// into `width_px` by `height_px`.
+    pub fn overlay(&self, picture: &mut RgbImage, [width_px, height_px]: [u16; 2], scale: Scale) {
+        let (own_width, own_height) = picture.dimensions();
+        let ratio =
+            [f64::from(width_px) / f64::from(own_width), f64::from(height_px) / f64::from(own_height)];
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            let value = self.at((f64::from(x) + 0.5) * ratio[0], (f64::from(y) + 0.5) * ratio[1]);
+            let share = scale.share(value);
+            *pixel = blend(*pixel, colour(share), STRONGEST * share);
+        }
+    }
+}
+
+impl Scale {
+    /// From the lowest to the highest value of all maps; `floor` where it is lower than that.
+    pub fn of<'a>(maps: impl Iterator<Item = &'a HeatMap> + Clone, floor: Option<f32>) -> Self {
+        let values = || maps.clone().flat_map(|map| &map.values).copied();
+        let low = floor.unwrap_or_else(|| values().fold(f32::INFINITY, f32::min));
+        Self { low, high: values().fold(low, f32::max) }
+    }
+
+    /// Where a value lies on the scale, within 0..=1. On a scale without extent everything is lowest.
+    fn share(self, value: f32) -> f32 {
+        let extent = self.high - self.low;
+        if extent > 0.0 { ((value - self.low) / extent).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
+
+/// The places before and after a point along one side, and the share of the second one.
+fn neighbours(line: Line, px: f64, places: usize) -> (usize, usize, f32) {
+    let last = places.saturating_sub(1);
+    let place = line.place_at(px).clamp(0.0, last as f64);
+    let first = place.floor() as usize;
+    (first, (first + 1).min(last), (place - first as f64) as f32)
+}
+
+/// The colour at a share of the scale, within 0..=1.
+pub fn colour(share: f32) -> Rgb<u8> {
+    let place = share.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f32;
+    let first = (place as usize).min(COLOURS.len() - 2);
+    let part = place - first as f32;
+    let (low, high) = (COLOURS[first], COLOURS[first + 1]);
+    Rgb([0, 1, 2].map(|c| (low[c] * (1.0 - part) + high[c] * part).round() as u8))
+}
+
+fn blend(under: Rgb<u8>, over: Rgb<u8>, share: f32) -> Rgb<u8> {
+    Rgb([0, 1, 2]
+        .map(|c| (f32::from(under.0[c]) * (1.0 - share) + f32::from(over.0[c]) * share).round() as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+    use crate::backbone::padding::Padding;
+    use crate::backbone::source::{Names, Source};
+    use crate::model::sga::encoder::{Backbone, SHORT_FRAMES, SgaEncoder};
+    use crate::tensors::Arrays;
+    use burn::tensor::{Device, TensorData};
+
+    fn heat(rows: usize, columns: usize, hot: usize, grid: Grid) -> HeatMap {
+        let mut values = vec![0.0; rows * columns];
+        values[hot] = 1.0;
+        HeatMap { rows, columns, values, grid }
+    }
+
+    #[test]
+    fn a_hot_place_is_drawn_where_it_lies_in_the_frame() {
+        // Places every 16 pixels, the first at 15.5, as the last map of the small encoder has them.
+        let line = Line { first_px: 15.5, step_px: 16.0 };
+        let grid = Grid { rows: line, columns: line };
+        // The place of row 2, column 5: x 95.5 and y 47.5 of 112, in a frame of 360 by 240.
+        let map = heat(7, 7, 2 * 7 + 5, grid);
+        let mut picture = RgbImage::new(360, 240);
+        map.overlay(&mut picture, [112, 112], Scale { low: 0.0, high: 1.0 });
+        let brightest = picture
+            .enumerate_pixels()
+            .max_by_key(|(.., pixel)| u32::from(pixel.0[0]))
+            .map(|(x, y, _)| (x, y));
+        let (x, y) = brightest.unwrap();
+        let expected = [95.5 * 360.0 / 112.0, 47.5 * 240.0 / 112.0];
+        assert!((f64::from(x) + 0.5 - expected[0]).abs() <= 360.0 / 112.0, "{x} {expected:?}");
+        assert!((f64::from(y) + 0.5 - expected[1]).abs() <= 240.0 / 112.0, "{y} {expected:?}");
+        assert_eq!(*picture.get_pixel(0, 0), Rgb([0; 3]));
+    }
+
+    #[test]
+    fn values_between_places_lie_between_and_beyond_the_edge_stay() {
+        let line = Line { first_px: 4.0, step_px: 8.0 };
+        let map = heat(2, 2, 3, Grid { rows: line, columns: line });
+        assert_eq!([map.at(12.0, 12.0), map.at(8.0, 12.0), map.at(8.0, 8.0)], [1.0, 0.5, 0.25]);
+        assert_eq!([map.at(100.0, 100.0), map.at(-5.0, 12.0)], [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_scale_without_extent_shows_the_frame_as_it_is() {
+        let line = Line { first_px: 4.0, step_px: 8.0 };
+        let flat = HeatMap { values: vec![0.5; 4], ..heat(2, 2, 0, Grid { rows: line, columns: line }) };
+        let mut picture = RgbImage::from_pixel(8, 8, Rgb([9, 8, 7]));
+        flat.overlay(&mut picture, [16, 16], Scale::of([&flat].into_iter(), None));
+        assert!(picture.pixels().all(|pixel| pixel.0 == [9, 8, 7]));
+    }
+
+    /// A network whose layers answer to brightness and to nothing else.
+    fn answering_to_light(device: &Device) -> SgaEncoder {
+        let mut arrays = narrow::i3d(Names::Kinetics);
+        for (name, array) in &mut arrays {
+            let fan = array.values.len() as f32 / array.shape[0] as f32;
+            match name.rsplit_once('.') {
+                Some((_, "running_mean" | "bias")) => array.values.fill(0.0),
+                Some((_, "running_var")) => array.values.fill(1.0),
+                _ if name.ends_with("conv.weight") => array.values.fill(1.0 / fan),
+                _ => array.values.fill(1.0),
+            }
+        }
+        let source = Source { arrays: &arrays, origin: "test", prefix: "", names: Names::Kinetics };
+        let backbone = Backbone::short_i3d(source, Padding::Same, device).unwrap();
+        let fresh = SgaEncoder::with_fresh_head(backbone, 1, 1, device);
+        let mut all: Arrays = fresh.to_arrays();
+        for (name, array) in &mut all {
+            if name.starts_with("Conv_Atten") {
+                array.values.fill(if name.ends_with("bias") { 0.0 } else { 0.05 });
+            }
+        }
+        use crate::model::sga::encoder::Kind;
+        SgaEncoder::from_arrays(Kind::ShortI3d, &all, "test", Padding::Same, device).unwrap()
+    }
+
+    #[test]
+    fn a_spot_of_light_is_found_again_where_it_was() {
+        let device = Device::flex();
+        let encoder = answering_to_light(&device);
+        let (height, width) = (112, 144);
+        let grids = encoder.grids(height, width);
+        for (spot_x, spot_y) in [(40.0, 40.0), (71.0, 55.0), (90.0, 72.0), (103.0, 47.0)] {
+            let light = |x: usize, y: usize| {
+                let (dx, dy) = (x as f64 + 0.5 - spot_x, y as f64 + 0.5 - spot_y);
+                (-(dx * dx + dy * dy) / 50.0).exp() as f32
+            };
+            let frame: Vec<f32> =
+                (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| light(x, y)).collect();
+            let clip = frame.repeat(3 * SHORT_FRAMES);
+            let clip = Tensor::from_data(TensorData::new(clip, [1, 3, SHORT_FRAMES, height, width]), &device);
+            let maps = encoder.backbone().maps(clip).unwrap();
+            let attention = encoder.head().forward(maps.clone()).unwrap().attention.map;
+            let plane = |map: Tensor<5>| -> Tensor<2> {
+                let [.., h, w] = map.dims();
+                map.narrow(1, 0, 1).narrow(2, 0, 1).reshape([h, w])
+            };
+            for (what, map, grid) in [
+                ("block 4", plane(maps.block_4), grids.block_4),
+                ("block 5", plane(maps.block_5), grids.block_5),
+                ("attention", plane(attention), grids.attention),
+            ] {
+                let heat = HeatMap::new(map, grid);
+                let [x, y] = centre(&heat);
+                // Maximum poolings and cut-off kernels leave a rest, far below the half place (8 pixels) of an even spread.
+                assert!(
+                    (x - spot_x).abs() < 3.0 && (y - spot_y).abs() < 3.0,
+                    "{what}: {x} {y}, not {spot_x} {spot_y}"
+                );
+            }
+        }
+    }
+
+    /// The mean place of what lies above half of the range, in pixels.
+    fn centre(heat: &HeatMap) -> [f64; 2] {
+        let scale = Scale::of([heat].into_iter(), None);
+        let (mut sum, mut mass) = ([0.0, 0.0], 0.0);
+        for (at, value) in heat.values.iter().enumerate() {
+            let weight = f64::from((scale.share(*value) - 0.5).max(0.0));
+            let place = |line: Line, index: usize| line.first_px + index as f64 * line.step_px;
+            sum[0] += weight * place(heat.grid.columns, at % heat.columns);
+            sum[1] += weight * place(heat.grid.rows, at / heat.columns);
+            mass += weight;
+        }
+        sum.map(|sum| sum / mass)
+    }
+}

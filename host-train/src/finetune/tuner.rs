@@ -1,0 +1,171 @@
+//! One step of fine-tuning after the other: forward, both losses, backward, clipping, Adam.
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::clips::{Clip, ClipInput};
+use super::error::TuneError;
+use super::schedule::Schedule;
+use super::start::{PADDING, Pretrained};
+use crate::loss::weighted_bce::guided_loss;
+use crate::model::sga::encoder::{SgaEncoder, Trained};
+use crate::optim::adam::{Adam, AdamConfig};
+use crate::optim::clip::clip_global_norm;
+use crate::recipe::mist_stage2_config::Stage2Config;
+use crate::recipe::system::Losses;
+use crate::rng::{Purpose, stream};
+use crate::tensors::{Arrays, TensorsError, group, grouped};
+
+/// Where a snapshot keeps the network and the optimiser.
+const MODEL: &str = "model.";
+const OPTIMISER: &str = "optimiser.";
+
+/// A fine-tuning in progress.
+pub struct Tuner {
+    config: Stage2Config,
+    input: ClipInput,
+    schedule: Schedule,
+    /// With autodiff.
+    device: Device,
+    encoder: SgaEncoder,
+    trained: Trained,
+    adam: Adam,
+}
+
+/// Sums over the clips of a step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    classifier: f32,
+    guided: f32,
+}
+
+impl Tuner {
+    /// Begins on a plain device.
+    ///
+    /// # Errors
+    /// When the weights do not fit the settings.
+    pub fn new(
+        config: &Stage2Config,
+        schedule: Schedule,
+        pretrained: &Pretrained,
+        device: &Device,
+    ) -> Result<Self, TuneError> {
+        let device = device.clone().autodiff();
+        let trained = config.trained_in(0);
+        Ok(Self {
+            config: config.clone(),
+            input: ClipInput::new(config.encoder, config.width_px, config.height_px),
+            schedule,
+            encoder: pretrained.encoder(config, &device)?.training(trained),
+            trained,
+            adam: Adam::new(adam(config)),
+            device,
+        })
+    }
+
+    /// What the encoder is given.
+    pub fn input(&self) -> &ClipInput {
+        &self.input
+    }
+
+    /// Does the step of this number, counted from 0. `next` gives the clips of one batch after the other.
+    ///
+    /// # Errors
+    /// Those of `next`, and when the clips do not fit the encoder.
+    pub fn step(
+        &mut self,
+        step: u64,
+        next: &mut dyn FnMut() -> Result<Vec<Clip>, TuneError>,
+    ) -> Result<Losses, TuneError> {
+        let epoch = self.schedule.epoch_of(step);
+        self.set_trained(self.config.trained_in(epoch));
+        let batches = self.schedule.batches_of(step);
+        let count = (batches.end - batches.start) as f32;
+        let (mut sums, mut grads) = (Sums::default(), GradientsAccumulator::new());
+        for batch in batches {
+            self.learn(batch, &next()?, &mut sums, &mut grads)?;
+        }
+        let mut grads = grads.grads();
+        let grad_norm = clip_global_norm(&self.encoder, &mut grads, self.config.clip_norm);
+        self.adam.set_learning_rate(self.config.learning_rate_in(epoch));
+        self.encoder = self.adam.step(self.encoder.clone(), grads);
+        let [classifier, guided] = [sums.classifier, sums.guided].map(|sum| sum / count);
+        Ok(Losses {
+            total: classifier + guided,
+            parts: vec![("classifier", classifier), ("guided", guided)],
+            grad_norm,
+        })
+    }
+
+    fn set_trained(&mut self, trained: Trained) {
+        if trained != self.trained {
+            self.encoder = self.encoder.clone().training(trained);
+            self.trained = trained;
+        }
+    }
+
+    /// Adds the gradients of a batch, part by part. Clips do not see each other, so the parts' gradients sum to the whole's.
+    fn learn(
+        &self,
+        batch: u64,
+        clips: &[Clip],
+        sums: &mut Sums,
+        grads: &mut GradientsAccumulator<SgaEncoder>,
+    ) -> Result<(), TuneError> {
+        let Stage2Config { seed, dropout, clips_at_once, .. } = self.config;
+        let mut rng = stream(seed, Purpose::Dropout, batch);
+        for part in clips.chunks(clips_at_once.max(1)) {
+            let share = part.len() as f32 / clips.len() as f32;
+            let pixels: Vec<&[u8]> = part.iter().map(|clip| clip.pixels.as_slice()).collect();
+            let labels: Vec<f32> = part.iter().map(|clip| clip.label).collect();
+            let labels: Tensor<1> = Tensor::from_data(TensorData::new(labels, [part.len()]), &self.device);
+            let mask = self.encoder.draw_mask(dropout, part.len(), &mut rng, &self.device);
+            let guided = self.encoder.forward_train(self.input.tensor(&pixels, &self.device)?, mask)?;
+            let weights = self.config.class_weights();
+            let loss = guided_loss(guided.scores(), guided.guided_scores(), labels, weights);
+            sums.classifier += share * loss.classifier.into_scalar::<f32>();
+            sums.guided += share * loss.guided.into_scalar::<f32>();
+            let backward = (loss.total * share).backward();
+            grads.accumulate(&self.encoder, GradientsParams::from_grads(backward, &self.encoder));
+        }
+        Ok(())
+    }
+
+    /// The encoder as it stands, for scoring.
+    pub fn encoder(&self) -> SgaEncoder {
+        self.encoder.valid()
+    }
+
+    /// Its weights under published names.
+    pub fn weights(&self) -> Arrays {
+        self.encoder.to_arrays()
+    }
+
+    /// Everything that changes from step to step.
+    pub fn snapshot(&self) -> Arrays {
+        grouped([(MODEL, self.encoder.to_arrays()), (OPTIMISER, self.adam.to_arrays())])
+    }
+
+    /// Takes back a snapshot that was taken before step `step`; after an error nothing has changed.
+    ///
+    /// # Errors
+    /// When an array is missing or does not fit; `origin` says where the arrays came from.
+    pub fn restore(&mut self, step: u64, snapshot: &Arrays, origin: &str) -> Result<(), TensorsError> {
+        let (kind, model) = (self.config.encoder.kind(), group(snapshot, MODEL));
+        let encoder = SgaEncoder::from_arrays(kind, &model, origin, PADDING, &self.device)?;
+        let (plain, moments) = (self.device.clone().inner(), group(snapshot, OPTIMISER));
+        self.adam = Adam::from_arrays(adam(&self.config), &moments, origin, &plain)?;
+        self.trained = self.config.trained_in(self.schedule.epoch_of(step));
+        self.encoder = encoder.training(self.trained);
+        Ok(())
+    }
+}
+
+fn adam(config: &Stage2Config) -> AdamConfig {
+    AdamConfig {
+        learning_rate: config.learning_rate,
+        weight_decay: config.weight_decay,
+        ..AdamConfig::default()
+    }
+}
