@@ -22,14 +22,22 @@ impl Memory {
         dim: usize,
         chosen: impl IntoIterator<Item = usize>,
     ) -> Vec<f32> {
+        let mut rows = Vec::new();
+        for clip in chosen {
+            self.push(video, crops, dim, clip, &mut rows);
+        }
+        rows
+    }
+
+    /// Appends one clip beside its memory, `[crops, 2 * dim]`, to `rows`.
+    pub fn push(self, video: &[f32], crops: usize, dim: usize, clip: usize, rows: &mut Vec<f32>) {
         let width = crops * dim;
-        let beside = |clip: usize| {
-            let own = &video[clip * width..(clip + 1) * width];
-            let past = mean_row(video, width, self.past(clip));
-            let pairs = own.chunks_exact(dim.max(1)).zip(past.chunks_exact(dim.max(1)));
-            pairs.flat_map(|(own, past)| [own, past].concat()).collect::<Vec<f32>>()
-        };
-        chosen.into_iter().flat_map(beside).collect()
+        let own = &video[clip * width..(clip + 1) * width];
+        let past = mean_row(video, width, self.past(clip));
+        for (own, past) in own.chunks_exact(dim.max(1)).zip(past.chunks_exact(dim.max(1))) {
+            rows.extend_from_slice(own);
+            rows.extend_from_slice(past);
+        }
     }
 
     fn past(self, clip: usize) -> std::ops::Range<usize> {

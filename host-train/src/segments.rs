@@ -27,7 +27,8 @@ pub fn segment_means(values: &[f32], width: usize, segments: usize) -> Vec<f32> 
         return Vec::new();
     }
     let table = boundaries(clips, segments);
-    table.windows(2).flat_map(|pair| mean_row(values, width, pair[0]..pair[1].max(pair[0] + 1))).collect()
+    let mean = |pair: &[usize]| mean_row(values, width, pair[0]..pair[1].max(pair[0] + 1));
+    table.windows(2).map(mean).collect::<Vec<_>>().concat()
 }
 
 /// The mean of some rows of a table `[rows, width]`, summed in `f64`.

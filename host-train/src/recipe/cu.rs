@@ -313,8 +313,9 @@ fn adam(config: &CuConfig) -> AdamConfig {
 
 fn segment_table(bags: &BagSet, segments: usize, inputs: &Inputs, device: &Device) -> Tensor<2> {
     let width = bags.dim * bags.crops;
-    let means = |bag: &Bag| segment_means(bags.clips_of(bag), width, segments);
-    inputs.table(bags.bags.iter().flat_map(means).collect(), bags.dim, device)
+    let means: Vec<_> =
+        bags.bags.iter().map(|bag| segment_means(bags.clips_of(bag), width, segments)).collect();
+    inputs.table(means.concat(), bags.dim, device)
 }
 
 fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {

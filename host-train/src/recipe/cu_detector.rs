@@ -48,10 +48,11 @@ impl Inputs {
 
     /// Clips chosen from many videos, as bag and clip, for the classifier: `[chosen * crops, 2D]`.
     pub(crate) fn chosen(&self, bags: &BagSet, chosen: &[(usize, usize)], device: &Device) -> Tensor<2> {
-        let beside = |(index, clip): &(usize, usize)| {
-            self.memory.extend(bags.clips_of(&bags.bags[*index]), bags.crops, bags.dim, [*clip])
-        };
-        self.table(chosen.iter().flat_map(beside).collect(), 2 * bags.dim, device)
+        let mut rows = Vec::with_capacity(chosen.len() * bags.crops * 2 * bags.dim);
+        for (index, clip) in chosen {
+            self.memory.push(bags.clips_of(&bags.bags[*index]), bags.crops, bags.dim, *clip, &mut rows);
+        }
+        self.table(rows, 2 * bags.dim, device)
     }
 
     /// Rows of `width`, which is one feature or several side by side.

@@ -30,11 +30,11 @@ impl Scaling {
     }
 
     /// Scales a table `[rows, dim]`.
-    pub(crate) fn apply(&self, values: Vec<f32>) -> Vec<f32> {
-        match &self.0 {
-            Some(standard) => standard.apply(&values),
-            None => values,
+    pub(crate) fn apply(&self, mut values: Vec<f32>) -> Vec<f32> {
+        if let Some(standard) = &self.0 {
+            standard.apply(&mut values);
         }
+        values
     }
 
     /// Rewrites the first layer so that it takes raw features. A layer whose input is several features side by side is
@@ -71,12 +71,12 @@ impl Standard {
         }
     }
 
-    fn apply(&self, values: &[f32]) -> Vec<f32> {
-        let scale_row = |row: &[f32]| -> Vec<f32> {
-            let scaled = row.iter().zip(&self.mean).zip(&self.factor);
-            scaled.map(|((value, mean), factor)| (value - mean) * factor).collect()
-        };
-        values.chunks_exact(self.mean.len().max(1)).flat_map(scale_row).collect()
+    fn apply(&self, values: &mut [f32]) {
+        for row in values.chunks_exact_mut(self.mean.len().max(1)) {
+            for ((value, mean), factor) in row.iter_mut().zip(&self.mean).zip(&self.factor) {
+                *value = (*value - mean) * factor;
+            }
+        }
     }
 
     /// `W' = W factor`, `b' = b - W' mean`, summed in `f64`.

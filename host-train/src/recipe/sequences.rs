@@ -49,8 +49,11 @@ impl Segments {
 
     /// `[videos, crops, segments, dim]`.
     pub(crate) fn tensor(&self, videos: &[usize], device: &Device) -> Tensor<4> {
-        let values: Vec<f32> = videos.iter().flat_map(|video| self.videos[*video].iter().copied()).collect();
         let shape = [videos.len(), self.crops, self.segments, self.dim];
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for video in videos {
+            values.extend_from_slice(&self.videos[*video]);
+        }
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 }
