@@ -1,6 +1,6 @@
 //! The first layers of I3D up to `Mixed_4b`: an encoder that a processor can fine-tune in minutes.
 //!
-//! It starts from the Kinetics weights of I3D itself, so nothing has to be distilled or trained anew; 2,364,816 of the
+//! It starts from the Kinetics weights of I3D itself, so nothing has to be distilled or trained anew; 2,360,384 of the
 //! 12,287,264 parameters. Everything before the first Inception block stays as it was loaded: those three convolutions see
 //! edges and motion of a few pixels, and they are two thirds of the work of a training step.
 

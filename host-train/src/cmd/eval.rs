@@ -2,7 +2,6 @@
 
 use super::options::{DeviceOption, WorkOption};
 use super::provenance;
-use super::train::THRESHOLD_FILE;
 use super::tuned::{self, Head, Judged};
 use super::work::{Dataset, Work};
 use crate::evaluate;
@@ -71,7 +70,8 @@ pub fn run(args: &Args) -> Result<Assessment> {
     };
     let evaluation = Evaluation::run(&videos, &score)?;
 
-    let suffix = tuned.as_ref().map_or("", |_| args.head.suffix());
+    let head = tuned.as_ref().map_or(Head::Own, |_| args.head);
+    let suffix = head.suffix();
     let report = run.dir().join(format!("report-{}{suffix}.html", args.split.name()));
     let facts = provenance::facts(&[
         ("Run", name.clone()),
@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let set = dataset.file.videos.file_name().unwrap_or_default().to_string_lossy();
     let subtitle = format!("{} held-back videos of {set}", entries.len());
     let mut page = Report::new(format!("Watchpost: {name}"), subtitle, facts, evaluation.clone());
-    page.threshold = read_threshold(&run, suffix)?;
+    page.threshold = read_threshold(&run, head)?;
     page.write(&report)?;
     let scores_path = run.dir().join(format!("scores-{}{suffix}.json", args.split.name()));
     crate::atomic_file::write(&scores_path, &serde_json::to_vec_pretty(&evaluation)?)?;
@@ -126,12 +126,9 @@ impl SplitName {
     }
 }
 
-/// How `watchpost train` chose the alarm threshold, if it did.
-fn read_threshold(run: &Run, suffix: &str) -> Result<Option<ThresholdChoice>> {
-    let path = match suffix {
-        "" => run.dir().join(THRESHOLD_FILE),
-        _ => run.dir().join(tuned::STAGE1_THRESHOLD_FILE),
-    };
+/// How the alarm threshold was chosen, if it was.
+fn read_threshold(run: &Run, head: Head) -> Result<Option<ThresholdChoice>> {
+    let path = run.dir().join(head.threshold_file());
     if !path.is_file() {
         return Ok(None);
     }

@@ -49,8 +49,11 @@ pub struct Args {
 }
 
 /// A clip and its score.
+#[derive(Clone, Copy)]
 struct Scored<'a> {
     entry: &'a VideoEntry,
+    /// Frames of the whole video.
+    frames: u64,
     span: ClipSpan,
     score: f32,
 }
@@ -68,8 +71,7 @@ pub fn run(args: &Args) -> Result<()> {
         return studio.sheet("highest", title, highest(scored, args.clips));
     }
     for entry in &entries {
-        let own = scored.iter().filter(|clip| clip.entry.id == entry.id);
-        let own = own.map(|clip| Scored { entry: clip.entry, span: clip.span, score: clip.score }).collect();
+        let own = scored.iter().copied().filter(|clip| clip.entry.id == entry.id).collect();
         let mut chosen = highest(own, args.clips);
         chosen.sort_by_key(|clip| clip.span.index);
         let title = format!("{}: {}, labelled {}", studio.name, entry.id, entry.label);
@@ -130,8 +132,8 @@ fn scores<'a>(
     let scorer = Head::Own.scorer(run, encoder, args.options.device)?;
     let videos = tuned::score(entries, &features, &scorer)?;
     let clips = entries.iter().zip(videos).flat_map(|(entry, video)| {
-        let clips = video.spans.into_iter().zip(video.raw);
-        clips.map(move |(span, score)| Scored { entry, span, score })
+        let (frames, clips) = (video.frames, video.spans.into_iter().zip(video.raw));
+        clips.map(move |(span, score)| Scored { entry, frames, span, score })
     });
     Ok(clips.collect())
 }
@@ -183,7 +185,7 @@ impl<'a> Studio<'a> {
         let shown = range.start + (range.end - range.start) / 2;
         let mut frames: BTreeMap<u64, _> = frames_at(clip.entry, &[shown])?;
         let frame = frames.remove(&shown).context("the frame to be shown is gone")?;
-        let pixels = self.explainer.clip(clip.entry, clip.span)?;
+        let pixels = self.explainer.clip(clip.entry, clip.frames, range.start)?;
         let explanation = self.explainer.explain(&pixels)?;
         let caption = format!(
             "{}, frames {} to {} ({shown} shown), score {:.2}",

@@ -2,8 +2,8 @@
 
 use super::options::{EncoderOptions, WorkOption};
 use super::recipe_options::{SettingsOptions, with_seed};
-use super::train::{THRESHOLD_FILE, describe};
-use super::tuned::{self, Head, STAGE1_THRESHOLD_FILE};
+use super::train::describe;
+use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
 use crate::bag::TrainingSet;
@@ -261,8 +261,8 @@ impl<'a> Session<'a> {
         let features = tuned::features(&self.work, &encoder, &learning, &self.args.options)?;
         self.retrain(run, stage1, &features)?;
         let mut spec = run.spec()?;
-        for (head, file) in [(Head::Own, THRESHOLD_FILE), (Head::Stage1, STAGE1_THRESHOLD_FILE)] {
-            let score = self.threshold(run, &encoder, head, &learning, &features, file)?;
+        for head in [Head::Own, Head::Stage1] {
+            let score = self.threshold(run, &encoder, head, &learning, &features)?;
             match head {
                 Head::Own => spec.score = score,
                 Head::Stage1 => spec.stage1_score = score,
@@ -291,13 +291,13 @@ impl<'a> Session<'a> {
         head: Head,
         learning: &[VideoEntry],
         features: &BTreeMap<String, Features>,
-        file: &str,
     ) -> Result<ScoreSpec> {
         let scorer: Scorer = head.scorer(run, encoder, self.args.options.device)?;
         let scored = tuned::score(learning, features, &scorer)?;
         let spec = head.score_spec(encoder.spec());
         let choice = evaluate::calibrate(&scored, spec, self.args.false_alarms_per_day)?;
-        crate::atomic_file::write(&run.run().dir().join(file), &serde_json::to_vec_pretty(&choice)?)?;
+        let path = run.run().dir().join(head.threshold_file());
+        crate::atomic_file::write(&path, &serde_json::to_vec_pretty(&choice)?)?;
         if head == Head::Own {
             println!("{}", choice.explain());
         }

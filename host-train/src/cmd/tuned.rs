@@ -2,6 +2,7 @@
 
 use super::options::EncoderOptions;
 use super::progress::ExtractBars;
+use super::train::THRESHOLD_FILE;
 use super::work::Work;
 use crate::device::DeviceChoice;
 use crate::encoder::Engine;
@@ -17,9 +18,6 @@ use std::collections::BTreeMap;
 use vad_core::ScoreSpec;
 use vad_data::{FeatureSpec, Features, VideoEntry, extract};
 use vad_eval::VideoScores;
-
-/// File of a run that says how the alarm threshold of its second head was chosen.
-pub const STAGE1_THRESHOLD_FILE: &str = "threshold_stage1.json";
 
 /// What scores the clips of a fine-tuned encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,6 +46,15 @@ impl Head {
         }
     }
 
+    /// File of a run that says how the alarm threshold was chosen.
+    pub fn threshold_file(self) -> &'static str {
+        match self {
+            Self::Own => THRESHOLD_FILE,
+            Self::Stage1 => "threshold_stage1.json",
+        }
+    }
+
+    /// What turns its scores into alarms.
     pub fn score_spec(self, spec: &TunedSpec) -> &ScoreSpec {
         match self {
             Self::Own => &spec.score,

@@ -10,16 +10,17 @@ mod lettering;
 pub mod sheet;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
-use vad_core::ClipSpan;
 use vad_data::VideoEntry;
 use vad_video::FrameBuf;
 
 use crate::finetune::clips::{self, ClipInput};
 use crate::finetune::error::TuneError;
+use crate::finetune::plan::{ClipDraw, View};
 use crate::model::sga::encoder::{Grids, SgaEncoder};
 use heat::HeatMap;
 
@@ -60,19 +61,15 @@ impl Explainer {
         &self.input
     }
 
-    /// The pixels of one clip of a video, as [`Explainer::explain`] takes them.
+    /// The pixels of the clip that begins at frame `begin` of a video of `frames` frames, as [`Explainer::explain`] takes
+    /// them.
     ///
     /// # Errors
-    /// When the video cannot be read, or has no such clip any more.
-    pub fn clip(&self, entry: &VideoEntry, wanted: ClipSpan) -> Result<Vec<u8>, TuneError> {
-        let mut found = None;
-        self.input.each(entry, &mut |span, pixels| {
-            if span == wanted {
-                found = Some(pixels);
-            }
-            Ok(())
-        })?;
-        found.ok_or_else(|| gone(entry, wanted.first_frame.0))
+    /// When the video cannot be read, or is shorter than it was.
+    pub fn clip(&self, entry: &VideoEntry, frames: u64, begin: u64) -> Result<Vec<u8>, TuneError> {
+        let draw = ClipDraw { begin, label: 0.0, view: View::WHOLE, mirrored: false };
+        let clips = self.input.read(entry, frames, &[draw], &AtomicBool::new(false))?;
+        Ok(clips.into_iter().flat_map(|clip| clip.pixels).collect())
     }
 
     /// Explains one clip, `[frames, height, width, 3]`.

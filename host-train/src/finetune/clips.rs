@@ -1,6 +1,5 @@
 //! Clips as an encoder takes them, read from videos.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,9 +8,10 @@ use vad_data::VideoEntry;
 use vad_video::{FrameBuf, FrameSource};
 
 use super::error::TuneError;
-use super::labels::{CLIP, LabelledVideo};
+use super::labels::CLIP;
 use super::plan::{ClipDraw, Region};
 use crate::model::sga::encoder::{Kind, SHORT_FRAMES};
+use crate::model::sga::maps::ShapeError;
 use crate::recipe::mist_stage2_config::EncoderChoice;
 
 /// Means of blue, green and red in 0..=255 that C3D's release subtracts.
@@ -83,48 +83,46 @@ impl ClipInput {
         let preprocessor = Preprocessor::new(self.preprocess.clone())?;
         let mut values = vec![0.0; clips.len() * self.bytes()];
         for (clip, values) in clips.iter().zip(values.chunks_exact_mut(self.bytes())) {
+            ShapeError::unless(clip.len() == self.bytes(), "bytes of a clip", clip.len(), self.bytes())?;
             let frames = clip.chunks_exact(self.preprocess.resized_len());
-            preprocessor
-                .normalise_into(frames, values)
-                .map_err(|source| TuneError::Frame { id: String::new(), source })?;
+            preprocessor.normalise_into(frames, values).map_err(TuneError::Values)?;
         }
         let [height, width] = [self.preprocess.height_px, self.preprocess.width_px].map(usize::from);
         let shape = [clips.len(), COLOURS, self.frames(), height, width];
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
-    /// Reads the drawn clips of one video, up to the last frame that they need. A video shorter than a clip repeats its last
-    /// frame, as everywhere. When `stop` is set it ends early and gives what it has.
+    /// Reads the drawn clips of a video of `frames` frames, up to the last frame that they need. A video shorter than a clip
+    /// repeats its last frame, as everywhere. When `stop` is set it ends early and gives what it has.
     ///
     /// # Errors
     /// When the video cannot be read, or is shorter than it was.
     pub fn read(
         &self,
-        video: &LabelledVideo,
+        entry: &VideoEntry,
+        frames: u64,
         draws: &[ClipDraw],
         stop: &AtomicBool,
     ) -> Result<Vec<Clip>, TuneError> {
         let mut clips: Vec<Clip> =
             draws.iter().map(|draw| Clip { pixels: vec![0; self.bytes()], label: draw.label }).collect();
-        let last = |draw: &ClipDraw| self.frame_of(draw, self.frames() - 1, video.frames);
+        let last = |draw: &ClipDraw| self.frame_of(draw, self.frames() - 1, frames);
         let Some(end) = draws.iter().map(last).max() else {
             return Ok(clips);
         };
-        let mut renderer = Renderer::new(self, &video.entry.id)?;
-        let mut source = open(&video.entry)?;
+        let mut renderer = Renderer::new(self, &entry.id)?;
+        let mut source = open(entry)?;
         let mut buf = FrameBuf::new();
         for frame in 0..=end {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            if !source.next_frame(&mut buf).map_err(|source| unreadable(&video.entry, source))? {
-                return Err(shorter(video, frame));
+            if !source.next_frame(&mut buf).map_err(|source| unreadable(entry, source))? {
+                return Err(shorter(entry, frame, frames));
             }
             for (draw, clip) in draws.iter().zip(&mut clips) {
-                let slots: Vec<usize> = (0..self.frames())
-                    .filter(|slot| self.frame_of(draw, *slot, video.frames) == frame)
-                    .collect();
-                for slot in slots {
+                let is_shown = |slot: &usize| self.frame_of(draw, *slot, frames) == frame;
+                for slot in (0..self.frames()).filter(is_shown) {
                     renderer.render(buf.as_frame(), draw, self.slot(&mut clip.pixels, slot))?;
                 }
             }
@@ -132,8 +130,7 @@ impl ClipInput {
         Ok(clips)
     }
 
-    /// Hands every clip of a video, the tail included, to `take`, as `[frames, height, width, 3]`; and says how many frames
-    /// the video has and how many in a second.
+    /// Hands every clip of a video, the tail included, to `take`, as `[frames, height, width, 3]`.
     ///
     /// # Errors
     /// When the video cannot be read, and those of `take`.
@@ -184,9 +181,8 @@ pub fn unreadable(entry: &VideoEntry, source: vad_video::VideoError) -> TuneErro
     TuneError::Video { id: entry.id.clone(), source }
 }
 
-fn shorter(video: &LabelledVideo, frames: u64) -> TuneError {
-    let path: PathBuf = video.entry.path.clone();
-    TuneError::Shorter { id: video.entry.id.clone(), path, frames, expected: video.frames }
+fn shorter(entry: &VideoEntry, frames: u64, expected: u64) -> TuneError {
+    TuneError::Shorter { id: entry.id.clone(), path: entry.path.clone(), frames, expected }
 }
 
 /// Cuts, resizes and mirrors frames.

@@ -79,6 +79,9 @@ pub enum TuneError {
         #[source]
         source: FrameError,
     },
+    /// Pixels do not make a clip.
+    #[error("clips of another size: {0}")]
+    Values(#[source] FrameError),
     /// A thread that reads videos could not be started, or died.
     #[error("reading videos ahead: {reason}")]
     Reader {

@@ -96,7 +96,8 @@ fn read_all(
 fn read(plan: &Plan, input: &ClipInput, batch: u64, stop: &AtomicBool) -> Batch {
     let mut clips = Vec::new();
     for draw in plan.batch(batch) {
-        clips.extend(input.read(&plan.videos()[draw.video], &draw.clips, stop)?);
+        let video = &plan.videos()[draw.video];
+        clips.extend(input.read(&video.entry, video.frames, &draw.clips, stop)?);
     }
     Ok(clips)
 }

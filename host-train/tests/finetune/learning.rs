@@ -1,6 +1,7 @@
 //! What is learnt, and what stays.
 
 use crate::footage::{config, job, labelled, pretrained, training_videos, validation_videos, video};
+use burn::module::Module;
 use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::finetune::clips::ClipInput;
@@ -89,6 +90,17 @@ fn a_moving_square_is_told_from_a_resting_one() {
     let least = moving.iter().copied().fold(1.0, f32::min);
     let most = resting.iter().copied().fold(0.0, f32::max);
     assert!(least > most + 0.2, "{moving:?} {resting:?}");
+}
+
+#[test]
+fn the_small_encoder_has_the_size_that_the_documentation_says() {
+    let Some(path) = golden::kinetics_i3d() else {
+        return;
+    };
+    let config = Stage2Config::default();
+    let pretrained = watchpost::finetune::start::Pretrained::read(&path).unwrap();
+    let encoder = pretrained.encoder(&config, &Device::flex()).unwrap();
+    assert_eq!(encoder.num_params(), 3_196_163);
 }
 
 #[test]

@@ -5,9 +5,12 @@ use burn::tensor::Device;
 use vad_data::ClipEncoder;
 use watchpost::bag::BagSet;
 use watchpost::checkpoint;
+use watchpost::explain::{Explainer, Layer};
 use watchpost::finetune::clips::ClipInput;
+use watchpost::finetune::start::PADDING;
 use watchpost::finetune::training::{score_video, train};
 use watchpost::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
+use watchpost::model::sga::encoder::SgaEncoder;
 use watchpost::recipe::mist_stage2_config::{NAME, Stage2Config};
 use watchpost::recipe::system::Detector;
 use watchpost::run::{Flow, RunOutcome};
@@ -62,6 +65,22 @@ fn a_tuned_encoder_read_back_scores_as_in_training() {
     let encoder = TunedEncoder::load(&run, &device).unwrap();
     let input = ClipInput::new(config.encoder, config.width_px, config.height_px);
     let want = score_video(encoder.network(), &input, &val[1], &device).unwrap();
+
+    // As it is explained.
+    let plain = SgaEncoder::from_arrays(
+        config.encoder.kind(),
+        &outcome.selected,
+        "selected",
+        PADDING,
+        &device.clone().autodiff(),
+    )
+    .unwrap();
+    for layer in [Layer::Block4, Layer::Block5] {
+        let explainer = Explainer::new(plain.clone(), input.clone(), layer, device.clone().autodiff());
+        let pixels = explainer.clip(&val[1], 32, 16).unwrap();
+        let score = explainer.explain(&pixels).unwrap().score;
+        assert!((score - want[1]).abs() < 1e-5, "{layer:?}: {score} {}", want[1]);
+    }
 
     // As extraction does it: every frame normalised, one clip after the other.
     let mut preprocessor = vad_core::Preprocessor::new(input.preprocess.clone()).unwrap();

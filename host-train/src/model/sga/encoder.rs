@@ -1,7 +1,7 @@
 //! MIST's encoder E_SGA: I3D or C3D with the self-guided head, trained as one network from pixels and pseudo labels.
 //!
 //! 30,993,827 parameters with I3D and 34,743,875 with C3D; beside these published encoders there is a small one, the first
-//! layers of I3D with a narrower attention, 3,199,859 parameters. Parameters carry the names of published files:
+//! layers of I3D with a narrower attention, 3,196,163 parameters. Parameters carry the names of published files:
 //! `backbone.*`, `Conv_Atten.*`, `Regressor.1.*`.
 
 use burn::module::Module;

@@ -25,7 +25,7 @@ pub struct ShapeError {
 }
 
 impl ShapeError {
-    pub(super) fn unless(
+    pub(crate) fn unless(
         fits: bool,
         what: &'static str,
         got: usize,
