@@ -7,4 +7,5 @@ pub mod mil_ranking;
 pub mod ms_mil;
 pub mod rtfm;
 pub mod soft_cross_entropy;
+pub mod sultani;
 pub mod weighted_bce;

@@ -8,9 +8,9 @@ use burn::nn::Linear;
 use burn::optim::GradientsParams;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Int, Tensor};
-use rand::Rng;
 
 use super::dense;
+use super::initial::normal;
 use crate::dropout::Mask;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Array, Arrays, TensorsError};
@@ -127,16 +127,8 @@ impl MistGenerator {
     }
 }
 
-/// Normal deviates by Box and Muller, scaled to `sqrt(2 / fan_in)`; row-major `[outputs, inputs]`.
+/// Normal with deviation `sqrt(2 / fan_in)`; row-major `[outputs, inputs]`.
 fn kaiming_normal(index: u64, fan_in: usize, fan_out: usize, seed: u64) -> Vec<f32> {
     let mut rng = stream(seed, Purpose::Weights, index);
-    let deviation = (2.0 / fan_in.max(1) as f64).sqrt();
-    let mut values = Vec::with_capacity(fan_in * fan_out + 1);
-    while values.len() < fan_in * fan_out {
-        let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * deviation;
-        let (sine, cosine) = (std::f64::consts::TAU * rng.random::<f64>()).sin_cos();
-        values.extend([(radius * cosine) as f32, (radius * sine) as f32]);
-    }
-    values.truncate(fan_in * fan_out);
-    values
+    normal((2.0 / fan_in.max(1) as f64).sqrt(), fan_in * fan_out, &mut rng)
 }

@@ -9,3 +9,4 @@ pub(crate) mod initial;
 pub mod mist_generator;
 pub mod rtfm;
 pub mod sga;
+pub mod sultani;

@@ -17,5 +17,7 @@ pub mod rtfm_config;
 mod scaling;
 mod sequences;
 pub mod settings;
+pub mod sultani;
+pub mod sultani_config;
 pub mod system;
 pub mod trainer;

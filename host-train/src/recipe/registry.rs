@@ -12,6 +12,7 @@ use crate::recipe::cu::Cu;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::rtfm::RtfmSystem;
 use crate::recipe::settings::{SettingsError, resolve};
+use crate::recipe::sultani::SultaniSystem;
 use crate::recipe::system::{Detector, System};
 use crate::recipe::trainer::{StepReport, TrainError, Trainer};
 use crate::run::{Flow, Run, RunError, RunOutcome};
@@ -95,7 +96,8 @@ pub enum RecipeError {
 }
 
 /// Every recipe, in the order of publication.
-pub const RECIPES: [&dyn Recipe; 4] = [
+pub const RECIPES: [&dyn Recipe; 5] = [
+    &Of::<SultaniSystem>(PhantomData),
     &Of::<MistStage1>(PhantomData),
     &Of::<RtfmSystem>(PhantomData),
     &Of::<Cu>(PhantomData),
@@ -195,6 +197,6 @@ mod tests {
             assert_eq!(by_name(recipe.name()).unwrap().name(), recipe.name());
         }
         let unknown = by_name("rtfn").err().unwrap().to_string();
-        assert!(unknown.contains("rtfn") && unknown.contains("mist, rtfm, cu, arms"), "{unknown}");
+        assert!(unknown.contains("rtfn") && unknown.contains("sultani, mist, rtfm, cu, arms"), "{unknown}");
     }
 }

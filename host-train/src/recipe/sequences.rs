@@ -40,6 +40,11 @@ impl Segments {
         }
     }
 
+    /// The same videos with every one's values, rows of one feature, rewritten.
+    pub(crate) fn map(self, rewrite: impl Fn(Vec<f32>) -> Vec<f32>) -> Self {
+        Self { videos: self.videos.into_iter().map(rewrite).collect(), ..self }
+    }
+
     /// Positions of the videos that a step looks at: `pairs` normal ones, then as many abnormal ones.
     pub(crate) fn batch(&self, seed: u64, pairs: usize, step: u64) -> Vec<usize> {
         let mut batch = videos(&self.normal, Purpose::NormalOrder, seed, pairs, step);

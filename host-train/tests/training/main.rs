@@ -13,3 +13,4 @@ mod files;
 mod made_up;
 mod mist;
 mod rtfm;
+mod sultani;
