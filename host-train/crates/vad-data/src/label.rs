@@ -54,6 +54,8 @@ pub struct VideoEntry {
     /// Frames in which something happens (from 0, both ends inclusive, ascending and apart), for evaluation only.
     /// `None`: not annotated. A normal video has none: `Some` of an empty list.
     pub abnormal: Option<Vec<RangeInclusive<u64>>>,
+    /// What kind of anomaly it holds, if the label file says so; for evaluation only.
+    pub class: Option<String>,
     /// Number of frames that the label file claims; extraction fails for a video that has another number.
     pub frames_claimed: Option<u64>,
 }
@@ -63,6 +65,6 @@ impl VideoEntry {
     #[must_use]
     pub fn new(id: impl Into<String>, path: impl Into<PathBuf>, label: Label) -> Self {
         let abnormal = (label == Label::Normal).then(Vec::new);
-        Self { id: id.into(), path: path.into(), label, abnormal, frames_claimed: None }
+        Self { id: id.into(), path: path.into(), label, abnormal, class: None, frames_claimed: None }
     }
 }

@@ -29,6 +29,7 @@ const MAX_LABEL_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// | `n_frames` | optional: number of frames, checked when the video is decoded |
 /// | `first_abnormal`, `last_abnormal` | optional: one range of frames, from 0, both ends inclusive |
 /// | `abnormal_frames` | optional: several ranges, `10-20;40-55` |
+/// | `class` | optional: what kind of anomaly an abnormal video holds, one word or several |
 ///
 /// Empty lines and lines that begin with `#` are passed over. Unknown columns are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,14 @@ fn resolve(
             row.video
         )));
     }
-    Ok(VideoEntry { id, path, label: row.label, abnormal: row.abnormal, frames_claimed: row.frames })
+    Ok(VideoEntry {
+        id,
+        path,
+        label: row.label,
+        abnormal: row.abnormal,
+        class: row.class,
+        frames_claimed: row.frames,
+    })
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {

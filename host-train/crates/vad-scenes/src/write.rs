@@ -50,7 +50,8 @@ pub struct Written {
 }
 
 /// Writes the videos of a set as `NAME.mp4` into a folder (which is created), then [`LABELS_FILE`] with the columns
-/// `video,label,n_frames,first_abnormal,last_abnormal` (frames from 0, both ends inclusive, empty for normal videos).
+/// `video,label,n_frames,first_abnormal,last_abnormal,class` (frames from 0, both ends inclusive; the class is the kind of
+/// anomaly; the last three are empty for normal videos).
 ///
 /// `progress` is called from several threads, after every frame; it may stop the work by
 /// [`ControlFlow::Break`]. The label file appears as the last one and whole: a folder without it holds no set.
@@ -173,13 +174,20 @@ impl<'a> Crew<'a> {
 }
 
 fn write_labels(path: &Path, written: &[Written]) -> Result<(), SetError> {
-    let mut text = String::from("video,label,n_frames,first_abnormal,last_abnormal\n");
+    let mut text = String::from("video,label,n_frames,first_abnormal,last_abnormal,class\n");
     for video in written {
+        let class = video.kind.map_or_else(String::new, |kind| kind.to_string());
         let row = match &video.abnormal {
             Some(range) => {
-                format!("{},abnormal,{},{},{}\n", video.name, video.frames, range.start(), range.end())
+                format!(
+                    "{},abnormal,{},{},{},{class}\n",
+                    video.name,
+                    video.frames,
+                    range.start(),
+                    range.end()
+                )
             }
-            None => format!("{},normal,{},,\n", video.name, video.frames),
+            None => format!("{},normal,{},,,\n", video.name, video.frames),
         };
         text.push_str(&row);
     }

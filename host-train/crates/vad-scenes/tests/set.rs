@@ -52,11 +52,13 @@ fn a_set_is_videos_and_labels() {
     assert_eq!(frames_in(&written[0].path), 48);
     let labels = fs::read_to_string(dir.join(LABELS_FILE)).unwrap();
     let mut lines = labels.lines();
-    assert_eq!(lines.next(), Some("video,label,n_frames,first_abnormal,last_abnormal"));
+    assert_eq!(lines.next(), Some("video,label,n_frames,first_abnormal,last_abnormal,class"));
     for (line, video) in lines.zip(&written) {
-        let expected = match &video.abnormal {
-            Some(range) => format!("{},abnormal,48,{},{}", video.name, range.start(), range.end()),
-            None => format!("{},normal,48,,", video.name),
+        let expected = match (&video.abnormal, video.kind) {
+            (Some(range), Some(kind)) => {
+                format!("{},abnormal,48,{},{},{kind}", video.name, range.start(), range.end())
+            }
+            _ => format!("{},normal,48,,,", video.name),
         };
         assert_eq!(line, expected);
     }

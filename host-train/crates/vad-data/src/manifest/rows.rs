@@ -8,8 +8,8 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use crate::suggest::did_you_mean;
 use crate::{DataError, Label, VideoEntry, ranges};
 
-const COLUMNS: [&str; 6] =
-    ["video", "label", "n_frames", "first_abnormal", "last_abnormal", "abnormal_frames"];
+const COLUMNS: [&str; 7] =
+    ["video", "label", "n_frames", "first_abnormal", "last_abnormal", "abnormal_frames", "class"];
 const REQUIRED: [&str; 2] = ["video", "label"];
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -21,6 +21,7 @@ pub(super) struct Row {
     pub(super) label: Label,
     pub(super) frames: Option<u64>,
     pub(super) abnormal: Option<Vec<RangeInclusive<u64>>>,
+    pub(super) class: Option<String>,
 }
 
 /// What is wrong, where; line 1 without a column is the file as a whole.
@@ -137,7 +138,8 @@ impl Fields<'_> {
             );
         }
         let abnormal = self.abnormal(label, frames)?;
-        Ok(Row { line: self.line, video: video.to_owned(), label, frames, abnormal })
+        let class = self.class(label)?;
+        Ok(Row { line: self.line, video: video.to_owned(), label, frames, abnormal, class })
     }
 
     fn label(&self) -> Result<Label, RowFault> {
@@ -181,6 +183,18 @@ impl Fields<'_> {
             return Err(self.fault(column, problem));
         }
         Ok(Some(ranges))
+    }
+
+    fn class(&self, label: Label) -> Result<Option<String>, RowFault> {
+        match (self.get("class"), label) {
+            (Some(class), Label::Normal) if class != Label::Normal.as_str() => {
+                let problem =
+                    format!("a normal video holds no `{class}`; correct the label or clear the class");
+                Err(self.fault("class", problem))
+            }
+            (Some(class), Label::Abnormal) => Ok(Some(class.to_owned())),
+            _ => Ok(None),
+        }
     }
 
     fn single_range(&self) -> Result<Option<RangeInclusive<u64>>, RowFault> {
@@ -230,11 +244,12 @@ impl Fields<'_> {
 /// The text of a label file for these videos, which [`super::Manifest::load`] reads back.
 #[must_use]
 pub fn render_labels(entries: &[VideoEntry]) -> String {
-    let mut text = "video,label,n_frames,abnormal_frames\n".to_owned();
+    let mut text = "video,label,n_frames,abnormal_frames,class\n".to_owned();
     for entry in entries {
         let frames = entry.frames_claimed.map_or_else(String::new, |count| count.to_string());
         let ranges = ranges::render(entry.abnormal.as_deref().unwrap_or_default());
-        text.push_str(&format!("{},{},{frames},{ranges}\n", quote(&entry.id), entry.label));
+        let class = quote(entry.class.as_deref().unwrap_or_default());
+        text.push_str(&format!("{},{},{frames},{ranges},{class}\n", quote(&entry.id), entry.label));
     }
     text
 }

@@ -32,6 +32,7 @@ fn faults_name_line_column_and_remedy() {
             "abnormal_frames",
             "keep one",
         ),
+        ("video,label,class\na,normal,fall\n", 2, "class", "clear the class"),
         ("video,lable\na,normal\n", 1, "", "did you mean `label`?"),
         ("video\na\n", 1, "", "`label` is missing"),
         ("video,label,label\na,normal,normal\n", 1, "", "twice"),
@@ -75,12 +76,14 @@ prop_compose! {
         steps in prop::collection::vec((0_u64..50, 0_u64..50), 1..4),
         annotated in any::<bool>(),
         spare in prop::option::of(1_u64..100),
+        class in prop::option::of("[a-zA-Z][a-zA-Z ,\"#-]{0,8}[a-z]"),
     ) -> VideoEntry {
         let id = id.trim().to_owned();
         let mut entry = VideoEntry::new(id, "", if abnormal { Label::Abnormal } else { Label::Normal });
         if abnormal && annotated {
             entry.abnormal = Some(ranges_from(&steps));
         }
+        entry.class = class.filter(|_| abnormal);
         let last = entry.abnormal.as_ref().and_then(|ranges| ranges.last()).map_or(0, |range| *range.end());
         entry.frames_claimed = spare.map(|spare| last + spare);
         entry
@@ -95,6 +98,7 @@ proptest! {
         for (row, entry) in rows.iter().zip(&entries) {
             prop_assert_eq!(&row.video, &entry.id);
             prop_assert_eq!((row.label, row.frames, &row.abnormal), (entry.label, entry.frames_claimed, &entry.abnormal));
+            prop_assert_eq!(&row.class, &entry.class);
         }
     }
 
