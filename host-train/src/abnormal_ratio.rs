@@ -45,13 +45,28 @@ pub enum Phase {
     Adaptive,
 }
 
-impl Phase {
+/// Which phases a training of several iterations goes through; all but the first are ablations of the paper.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phases {
+    /// Bootstrapping, hard anomaly mining, then adaptive.
+    #[default]
+    All,
+    /// Bootstrapping only: the small ratio in every iteration.
+    Bootstrapping,
+    /// Bootstrapping, then adaptive.
+    WithoutHardMining,
+    /// Bootstrapping, then hard anomaly mining.
+    WithoutAdaptive,
+}
+
+impl Phases {
     /// The phase of an iteration, counted from 0.
-    pub fn of(iteration: u64) -> Self {
-        match iteration {
-            0 => Self::Bootstrapping,
-            1 => Self::HardMining,
-            _ => Self::Adaptive,
+    pub fn of(self, iteration: u64) -> Phase {
+        match (self, iteration) {
+            (Self::Bootstrapping, _) | (_, 0) => Phase::Bootstrapping,
+            (Self::All, 1) | (Self::WithoutAdaptive, _) => Phase::HardMining,
+            (Self::All | Self::WithoutHardMining, _) => Phase::Adaptive,
         }
     }
 }
@@ -70,19 +85,21 @@ pub enum Threshold {
 /// The ratios of all iterations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RatioSchedule {
-    /// In the first iteration.
+    /// In bootstrapping.
     pub small: AbnormalRatio,
-    /// In the second one.
+    /// In hard anomaly mining.
     pub large: AbnormalRatio,
-    /// How later ones are found.
+    /// How adaptive ones are found.
     pub threshold: Threshold,
+    /// When these are.
+    pub phases: Phases,
 }
 
 impl RatioSchedule {
     /// The ratio of a video in an iteration, counted from 0, given its ratio in the one before and the scores of that
     /// one's model.
     pub fn ratio(&self, iteration: u64, before: AbnormalRatio, scores: &[f64]) -> AbnormalRatio {
-        match (Phase::of(iteration), self.threshold) {
+        match (self.phases.of(iteration), self.threshold) {
             (Phase::Bootstrapping, _) => self.small,
             (Phase::HardMining, _) => self.large,
             (Phase::Adaptive, Threshold::Fixed) => AbnormalRatio::reaching(self.large.get(), scores),
@@ -109,6 +126,16 @@ mod tests {
             assert_eq!(AbnormalRatio::new(share), None);
         }
         assert_eq!(AbnormalRatio::new(0.25).map(AbnormalRatio::weight), Some(4.0));
+    }
+
+    #[test]
+    fn a_phase_that_is_left_out_gives_its_iterations_to_a_neighbour() {
+        use Phase::{Adaptive, Bootstrapping, HardMining};
+        let of = |phases: Phases| [0, 1, 2, 5].map(|iteration| phases.of(iteration));
+        assert_eq!(of(Phases::All), [Bootstrapping, HardMining, Adaptive, Adaptive]);
+        assert_eq!(of(Phases::Bootstrapping), [Bootstrapping; 4]);
+        assert_eq!(of(Phases::WithoutHardMining), [Bootstrapping, Adaptive, Adaptive, Adaptive]);
+        assert_eq!(of(Phases::WithoutAdaptive), [Bootstrapping, HardMining, HardMining, HardMining]);
     }
 
     proptest! {

@@ -17,6 +17,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::conv::{Conv, Shape};
 use super::initial::xavier_uniform;
@@ -24,7 +25,7 @@ use crate::dropout::Mask;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Array, Arrays, TensorsError, require, require_shape};
 use mtn::{Mtn, Stages};
-use norm::Statistics;
+use norm::{Norm, Statistics};
 
 /// Feature widths must be a multiple of this: the non-local block works on an eighth.
 pub const WIDTH_MULTIPLE: usize = 8;
@@ -35,10 +36,21 @@ const HIDDEN: [usize; 2] = [512, 128];
 /// Starts at zero, scale included, so that the non-local block is the identity at first.
 const IDENTITY_NORM: &str = "Aggregate.non_local.W.1.weight";
 
+/// What rewrites the features before the head sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Temporal {
+    /// The multi-scale temporal network, as published.
+    #[default]
+    Mtn,
+    /// Nothing: the head sees the encoder's features. An ablation of the paper.
+    None,
+}
+
 /// The network.
 #[derive(Module, Debug)]
 pub struct Rtfm {
-    mtn: Mtn,
+    mtn: Option<Mtn>,
     fc1: Conv,
     fc2: Conv,
     fc3: Conv,
@@ -77,13 +89,13 @@ pub struct Scored {
 impl Rtfm {
     /// Fresh weights: Xavier uniform, zero biases, drawn from `seed`. `dim` is a multiple of
     /// [`WIDTH_MULTIPLE`].
-    pub fn init(dim: usize, seed: u64, device: &Device) -> Self {
+    pub fn init(dim: usize, temporal: Temporal, seed: u64, device: &Device) -> Self {
         let mut layer = 0;
         let mut source = |name: &str, shape: &[usize]| {
             let values = fresh(name, shape, &mut layer, seed);
             Ok::<_, Infallible>(Array { shape: shape.to_vec(), values })
         };
-        let Ok(model) = Self::build(dim, &mut source, device);
+        let Ok(model) = Self::build(dim, temporal, &mut source, device);
         model
     }
 
@@ -92,22 +104,32 @@ impl Rtfm {
     ///
     /// # Errors
     /// When an array is missing or of another shape; `origin` says where the arrays came from.
-    pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
+    pub fn from_arrays(
+        arrays: &Arrays,
+        temporal: Temporal,
+        origin: &str,
+        device: &Device,
+    ) -> Result<Self, TensorsError> {
         let dim = require(arrays, origin, "fc1.weight")?.shape.last().copied().unwrap_or(0);
         let whole = dim.max(1).next_multiple_of(WIDTH_MULTIPLE);
         require_shape(arrays, origin, "fc1.weight", &[HIDDEN[0], whole])?;
         let mut source = |name: &str, shape: &[usize]| require_shape(arrays, origin, name, shape).cloned();
-        Self::build(dim, &mut source, device)
+        Self::build(dim, temporal, &mut source, device)
     }
 
     fn build<E>(
         dim: usize,
+        temporal: Temporal,
         source: &mut impl FnMut(&str, &[usize]) -> Result<Array, E>,
         device: &Device,
     ) -> Result<Self, E> {
         let [first, second] = HIDDEN;
+        let mtn = match temporal {
+            Temporal::Mtn => Some(Mtn::build(dim, source, device)?),
+            Temporal::None => None,
+        };
         Ok(Self {
-            mtn: Mtn::build(dim, source, device)?,
+            mtn,
             fc1: Conv::build("fc1", Shape::linear(dim, first), source, device)?,
             fc2: Conv::build("fc2", Shape::linear(first, second), source, device)?,
             fc3: Conv::build("fc3", Shape::linear(second, 1), source, device)?,
@@ -129,7 +151,7 @@ impl Rtfm {
         for (name, conv) in self.convs() {
             conv.store(&name, grads, &mut arrays);
         }
-        for (name, norm) in self.mtn.norms() {
+        for (name, norm) in self.norms() {
             norm.store(&name, grads, &mut arrays);
         }
         arrays
@@ -147,23 +169,28 @@ impl Rtfm {
             }
             require_shape(arrays, origin, name, shape).cloned()
         };
-        let given = Self::build(self.feature_dim(), &mut source, &plain)?;
+        let temporal = if self.mtn.is_some() { Temporal::Mtn } else { Temporal::None };
+        let given = Self::build(self.feature_dim(), temporal, &mut source, &plain)?;
         let mut grads = GradientsParams::new();
         for ((_, own), (_, given)) in self.convs().into_iter().zip(given.convs()) {
             own.register(given, &mut grads);
         }
-        for ((_, own), (_, given)) in self.mtn.norms().into_iter().zip(given.mtn.norms()) {
+        for ((_, own), (_, given)) in self.norms().into_iter().zip(given.norms()) {
             own.register(given, &mut grads);
         }
         Ok(grads)
     }
 
     fn convs(&self) -> Vec<(String, &Conv)> {
-        let mut convs = self.mtn.convs();
+        let mut convs = self.mtn.as_ref().map(Mtn::convs).unwrap_or_default();
         for (name, conv) in [("fc1", &self.fc1), ("fc2", &self.fc2), ("fc3", &self.fc3)] {
             convs.push((name.to_owned(), conv));
         }
         convs
+    }
+
+    fn norms(&self) -> Vec<(String, &Norm)> {
+        self.mtn.as_ref().map(Mtn::norms).unwrap_or_default()
     }
 
     fn fc1_weight(&self) -> Tensor<2> {
@@ -175,13 +202,13 @@ impl Rtfm {
         self.fc1_weight().dims()[0]
     }
 
-    /// Every stage of the temporal network in evaluation.
+    /// Every stage of the temporal network in evaluation, if there is one.
     ///
     /// # Shapes
     /// `features` is `[videos, crops, clips, D]`.
-    pub fn stages(&self, features: Tensor<4>) -> Stages {
+    pub fn stages(&self, features: Tensor<4>) -> Option<Stages> {
         let clips = features.dims()[2];
-        self.mtn.stages(as_rows(features), clips, Statistics::Running)
+        Some(self.mtn.as_ref()?.stages(as_rows(features), clips, Statistics::Running))
     }
 
     /// Scores without dropout, normalised by running statistics. Videos may have any number of clips, at
@@ -199,8 +226,14 @@ impl Rtfm {
     /// `features` is `[videos, crops, clips, D]`.
     pub fn forward_train(&self, features: Tensor<4>, masks: Masks, statistics: Statistics) -> Scored {
         let [videos, crops, clips, dim] = features.dims();
-        let output = self.mtn.stages(as_rows(features), clips, statistics).output;
-        let rows = masked(output.reshape([videos * crops * clips, dim]), masks.features);
+        let rows = match &self.mtn {
+            Some(mtn) => {
+                let output = mtn.stages(as_rows(features), clips, statistics).output;
+                output.reshape([videos * crops * clips, dim])
+            }
+            None => as_rows(features),
+        };
+        let rows = masked(rows, masks.features);
         let hidden = masked(relu(self.fc1.forward(rows.clone(), clips)), masks.fc1);
         let hidden = masked(relu(self.fc2.forward(hidden, clips)), masks.fc2);
         let scores = sigmoid(self.fc3.forward(hidden, clips));
@@ -254,14 +287,15 @@ mod tests {
 
     #[test]
     fn the_non_local_block_starts_as_the_identity() {
-        let stages = Rtfm::init(16, 3, &Device::flex()).stages(features([2, 1, 6, 16]));
+        let stages =
+            Rtfm::init(16, Temporal::Mtn, 3, &Device::flex()).stages(features([2, 1, 6, 16])).unwrap();
         let values = |tensor: Tensor<3>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
         assert_eq!(values(stages.non_local), values(stages.reduced));
     }
 
     #[test]
     fn first_weights_are_bounded_and_biases_zero() {
-        let arrays = Rtfm::init(32, 3, &Device::flex()).to_arrays();
+        let arrays = Rtfm::init(32, Temporal::Mtn, 3, &Device::flex()).to_arrays();
         let bound = (6.0_f32 / (3 * (8 + 32)) as f32).sqrt();
         let weight = &arrays["Aggregate.conv_2.0.weight"];
         assert_eq!(weight.shape, [8, 32, 3]);
@@ -273,19 +307,34 @@ mod tests {
 
     #[test]
     fn arrays_survive_a_round_trip_and_odd_widths_are_refused() {
-        let (device, arrays) = (Device::flex(), Rtfm::init(16, 3, &Device::flex()).to_arrays());
-        let again = Rtfm::from_arrays(&arrays, "test", &device).unwrap();
+        let (device, arrays) =
+            (Device::flex(), Rtfm::init(16, Temporal::Mtn, 3, &Device::flex()).to_arrays());
+        let again = Rtfm::from_arrays(&arrays, Temporal::Mtn, "test", &device).unwrap();
         assert_eq!(again.to_arrays(), arrays);
         let odd = Array { shape: vec![512, 12], values: vec![0.0; 512 * 12] };
         let broken = Arrays::from([("fc1.weight".to_owned(), odd)]);
-        let error = Rtfm::from_arrays(&broken, "test", &device).unwrap_err();
+        let error = Rtfm::from_arrays(&broken, Temporal::Mtn, "test", &device).unwrap_err();
         assert!(error.to_string().contains("fc1.weight"), "{error}");
     }
 
     #[test]
     fn one_clip_is_enough() {
-        let scored = Rtfm::init(16, 3, &Device::flex()).forward(features([1, 2, 1, 16]));
-        let score = scored.scores.into_data().iter::<f32>().next().unwrap();
-        assert!((0.0..=1.0).contains(&score));
+        for temporal in [Temporal::Mtn, Temporal::None] {
+            let scored = Rtfm::init(16, temporal, 3, &Device::flex()).forward(features([1, 2, 1, 16]));
+            let score = scored.scores.into_data().iter::<f32>().next().unwrap();
+            assert!((0.0..=1.0).contains(&score));
+        }
+    }
+
+    #[test]
+    fn without_the_temporal_network_the_head_sees_the_features() {
+        let (device, shape) = (Device::flex(), [2, 1, 3, 16]);
+        let network = Rtfm::init(16, Temporal::None, 3, &device);
+        let values = |tensor: Tensor<4>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+        assert_eq!(values(network.forward(features(shape)).features), values(features(shape)));
+        let arrays = network.to_arrays();
+        assert!(arrays.keys().all(|name| name.starts_with("fc")), "{:?}", arrays.keys());
+        assert!(Rtfm::from_arrays(&arrays, Temporal::None, "test", &device).is_ok());
+        assert!(Rtfm::from_arrays(&arrays, Temporal::Mtn, "test", &device).is_err());
     }
 }

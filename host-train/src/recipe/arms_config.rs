@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::abnormal_ratio::{AbnormalRatio, RatioSchedule, Threshold};
+use crate::abnormal_ratio::{AbnormalRatio, Phases, RatioSchedule, Threshold};
 use crate::model::arms::PUBLISHED_WIDTH;
 use crate::model::arms::attention::HEADS;
 use crate::quarter_label::QuarterRule;
@@ -35,6 +35,8 @@ pub struct ArmsConfig {
     pub seed: u64,
     /// What a video-level label asks of the scores.
     pub objective: Objective,
+    /// Which of its three phases the training goes through.
+    pub phases: Phases,
     /// Trainings from fresh weights, one after another (K): bootstrapping, hard anomaly mining, then adaptive ones.
     pub iterations: u64,
     /// Steps of each.
@@ -102,6 +104,7 @@ impl ArmsConfig {
         Self {
             seed: 0,
             objective: Objective::AbnormalRatio,
+            phases: Phases::All,
             iterations: 6,
             iteration_steps: 1800,
             pairs: 30,
@@ -152,7 +155,7 @@ impl ArmsConfig {
         let small = ratio("small_ratio", self.small_ratio, 0.0, "above 0 and at most 1")?;
         let must = "at least small_ratio and at most 1";
         let large = ratio("large_ratio", self.large_ratio, small.get(), must)?;
-        Ok(RatioSchedule { small, large, threshold: self.threshold })
+        Ok(RatioSchedule { small, large, threshold: self.threshold, phases: self.phases })
     }
 }
 
@@ -228,6 +231,7 @@ mod tests {
     fn every_reading_is_written_and_read_back_and_misspelt_keys_are_refused() {
         let config = ArmsConfig {
             seed: 7,
+            phases: Phases::WithoutHardMining,
             threshold: Threshold::Recursive,
             quarters: QuarterRule::Percentile,
             score_correction: ScoreCorrection::Mean,

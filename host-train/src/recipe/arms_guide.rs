@@ -116,7 +116,7 @@ fn from_number(number: f32) -> Option<Label> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abnormal_ratio::Threshold;
+    use crate::abnormal_ratio::{Phases, Threshold};
 
     const SEGMENTS: usize = 5;
 
@@ -129,7 +129,12 @@ mod tests {
 
     fn schedule() -> RatioSchedule {
         let ratio = |value| AbnormalRatio::new(value).unwrap();
-        RatioSchedule { small: ratio(0.1), large: ratio(0.4), threshold: Threshold::Fixed }
+        RatioSchedule {
+            small: ratio(0.1),
+            large: ratio(0.4),
+            threshold: Threshold::Fixed,
+            phases: Phases::All,
+        }
     }
 
     fn scores(index: usize) -> Vec<f64> {

@@ -20,7 +20,7 @@ pub struct CuConfig {
     pub seed: u64,
     /// Steps of the pseudo-label generator.
     pub generator_steps: u64,
-    /// How often pseudo labels are made and the classifier is trained on them.
+    /// How often pseudo labels are made and the classifier is trained on them. With 0 the generator is the detector.
     pub iterations: u64,
     /// Steps of the classifier in each iteration.
     pub classifier_steps: u64,
@@ -186,7 +186,6 @@ impl Settings for CuConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         check_counts(&[
             ("generator_steps", self.generator_steps, MOST_STEPS),
-            ("iterations", self.iterations, 1000),
             ("classifier_steps", self.classifier_steps, MOST_STEPS),
             ("pairs", self.pairs as u64, 4096),
             ("segments", self.segments as u64, 1024),
@@ -201,6 +200,9 @@ impl Settings for CuConfig {
             ("clips", self.clips as u64, 1 << 20),
             ("eval_every", self.eval_every, MOST_STEPS),
         ])?;
+        if self.iterations > 1000 {
+            return Err(ConfigError::new("iterations", self.iterations, "0 to 1000"));
+        }
         check_reals(&[
             ("generator_learning_rate", self.generator_learning_rate, true),
             ("margin", self.margin, true),
@@ -240,8 +242,9 @@ mod tests {
             CuConfig { reliable_share: f64::NAN, ..CuConfig::small() },
             CuConfig { alpha: f32::INFINITY, ..CuConfig::small() },
             CuConfig { heads: 0, ..CuConfig::small() },
+            CuConfig { iterations: 1001, ..CuConfig::small() },
         ];
         let fields = broken.map(|config| config.validate().unwrap_err().field);
-        assert_eq!(fields, ["classifier_dropout", "reliable_share", "alpha", "heads"]);
+        assert_eq!(fields, ["classifier_dropout", "reliable_share", "alpha", "heads", "iterations"]);
     }
 }

@@ -66,7 +66,7 @@ impl System for RtfmSystem {
         Ok(Self {
             config: config.clone(),
             segments: Segments::of(&data.train, config.segments),
-            model: Rtfm::init(dim, config.seed, &device.clone().autodiff()),
+            model: Rtfm::init(dim, config.temporal, config.seed, &device.clone().autodiff()),
             optimiser: Adam::new(adam(config)),
             device: device.clone(),
         })
@@ -104,12 +104,13 @@ impl System for RtfmSystem {
     }
 
     fn load(
-        _: &RtfmConfig,
+        config: &RtfmConfig,
         weights: &Arrays,
         origin: &str,
         device: &Device,
     ) -> Result<RtfmDetector, TensorsError> {
-        Ok(RtfmDetector { model: Rtfm::from_arrays(weights, origin, device)?, device: device.clone() })
+        let model = Rtfm::from_arrays(weights, config.temporal, origin, device)?;
+        Ok(RtfmDetector { model, device: device.clone() })
     }
 
     fn snapshot(&self) -> Arrays {
@@ -118,7 +119,7 @@ impl System for RtfmSystem {
 
     fn restore(&mut self, snapshot: &Arrays, origin: &str) -> Result<(), TensorsError> {
         let device = self.device.clone().autodiff();
-        let model = Rtfm::from_arrays(&group(snapshot, MODEL), origin, &device)?;
+        let model = Rtfm::from_arrays(&group(snapshot, MODEL), self.config.temporal, origin, &device)?;
         let moments = group(snapshot, OPTIMISER);
         self.optimiser = Adam::from_arrays(adam(&self.config), &moments, origin, &self.device)?;
         self.model = model;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::loss::rtfm::RtfmWeights;
+use crate::model::rtfm::Temporal;
 use crate::model::rtfm::mtn::DILATIONS;
 use crate::recipe::settings::{
     ConfigError, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts, check_dropout,
@@ -30,6 +31,8 @@ pub struct RtfmConfig {
     pub pairs: usize,
     /// Segments that a training video is averaged into.
     pub segments: usize,
+    /// What rewrites the features before the head sees them.
+    pub temporal: Temporal,
     /// Segments of largest magnitude that stand for a video (k).
     pub topk: usize,
     /// Margin of the magnitudes (m).
@@ -99,6 +102,7 @@ impl RtfmConfig {
             steps: RELEASED_STEPS,
             pairs: 32,
             segments: PUBLISHED_SEGMENTS,
+            temporal: Temporal::Mtn,
             topk: 3,
             margin,
             magnitude,

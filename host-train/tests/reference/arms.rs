@@ -5,7 +5,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 use golden::{Case, assert_close, cases};
 use vad_data::Label;
-use watchpost::abnormal_ratio::{AbnormalRatio, RatioSchedule, Threshold};
+use watchpost::abnormal_ratio::{AbnormalRatio, Phases, RatioSchedule, Threshold};
 use watchpost::loss::ar_mil::{ar_mil, share};
 use watchpost::loss::labelled_cross_entropy::labelled_cross_entropy;
 use watchpost::loss::ms_mil::ms_mil;
@@ -65,7 +65,7 @@ fn the_ratios_of_all_iterations_equal_the_reference_in_both_readings() {
 /// Lambda of every video in every iteration, `[K, n]`. The scores stored for an iteration are those of its own model.
 fn schedule(case: &Case, threshold: Threshold) -> Vec<f64> {
     let (small, large) = (ratio(param(case, "lambda_small")), ratio(param(case, "lambda_large")));
-    let schedule = RatioSchedule { small, large, threshold };
+    let schedule = RatioSchedule { small, large, threshold, phases: Phases::All };
     let scores = case.f64("in.scores");
     let [iterations, videos, snippets] = [scores.shape[0], scores.shape[1], scores.shape[2]];
     let mut ratios = vec![small; videos];

@@ -10,7 +10,7 @@ use watchpost::dropout::Mask;
 use watchpost::loss::rtfm::{self, Chosen, RtfmLoss, RtfmWeights};
 use watchpost::model::rtfm::norm::Statistics;
 use watchpost::model::rtfm::selection::Selection;
-use watchpost::model::rtfm::{Masks, Rtfm, Scored};
+use watchpost::model::rtfm::{Masks, Rtfm, Scored, Temporal};
 use watchpost::optim::adam::{Adam, AdamConfig};
 use watchpost::recipe::rtfm::{RtfmSystem, halves};
 use watchpost::recipe::rtfm_config::RtfmConfig;
@@ -58,7 +58,7 @@ fn every_kind_of_case_has_a_test() {
 }
 
 fn network(case: &Case, device: &Device) -> Rtfm {
-    Rtfm::from_arrays(&group(case, "w."), case.name(), device).unwrap()
+    Rtfm::from_arrays(&group(case, "w."), Temporal::Mtn, case.name(), device).unwrap()
 }
 
 fn topk(case: &Case) -> usize {
@@ -126,7 +126,7 @@ fn evaluation_equals_the_reference_at_every_stage() {
         let network = network(&case, &device);
         let features = tensor::<4>(&case, "in.features", &device);
         check_pass(&case, &network.forward(features.clone()), None);
-        let stages = network.stages(features);
+        let stages = network.stages(features).unwrap();
         let branch = |index: usize| stages.branches[index].clone().swap_dims(1, 2);
         let stored = [
             ("mid.conv_1", branch(0)),
@@ -205,7 +205,7 @@ fn the_published_size_equals_the_reference() {
         let device = Device::flex();
         let arrays = hashed_weights(&case);
         check_hash(&case, &arrays);
-        let network = Rtfm::from_arrays(&arrays, case.name(), &device).unwrap();
+        let network = Rtfm::from_arrays(&arrays, Temporal::Mtn, case.name(), &device).unwrap();
         let trained = |(name, _): &(&String, &Array)| !name.contains(".running_");
         let count: usize =
             network.to_arrays().iter().filter(trained).map(|(_, array)| array.values.len()).sum();

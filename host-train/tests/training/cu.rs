@@ -100,6 +100,21 @@ fn both_phases_learn_to_point_at_the_abnormal_clips() {
 }
 
 #[test]
+fn without_iterations_the_generator_of_all_heads_or_one_is_the_detector() {
+    let data = data(2);
+    for (heads, alpha) in [(2, 0.1), (1, 0.0)] {
+        let config = CuConfig { iterations: 0, heads, alpha, ..short() };
+        let system = trained(&config, &data);
+        assert_eq!(system.steps(), config.generator_steps);
+        let loaded = Cu::load(&config, &system.weights(), "stored", &Device::flex()).unwrap();
+        let (own, stored) = (system.detector().score(&data.val), loaded.score(&data.val));
+        for (own, stored) in own.iter().flatten().zip(stored.iter().flatten()) {
+            assert!((own - stored).abs() < FOLD_TOLERANCE, "{own} {stored}");
+        }
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let data = data(1);
     let first = bytes(&trained(&short(), &data).snapshot());

@@ -4,6 +4,7 @@ use crate::made_up::bags;
 use burn::tensor::Device;
 use vad_data::Label;
 use watchpost::bag::{BagSet, TrainingSet};
+use watchpost::model::rtfm::Temporal;
 use watchpost::recipe::rtfm::RtfmSystem;
 use watchpost::recipe::rtfm_config::RtfmConfig;
 use watchpost::recipe::settings::Mode;
@@ -69,6 +70,22 @@ fn losses_are_named_alike_at_every_step() {
             assert!(losses.total.is_finite() && losses.grad_norm > 0.0);
         }
     }
+}
+
+#[test]
+fn the_head_alone_learns_resumes_and_is_read_back() {
+    let data = data(2);
+    let config = RtfmConfig { temporal: Temporal::None, ..small(Mode::Released) };
+    let mut straight = fresh(&config, &data);
+    let losses = run(&mut straight, &data, 0..12);
+    assert!(losses.iter().all(|loss| loss.total.is_finite() && loss.grad_norm > 0.0));
+    let mut half = fresh(&config, &data);
+    run(&mut half, &data, 0..5);
+    let mut rest = fresh(&config, &data);
+    rest.restore(&half.snapshot(), "half").unwrap();
+    assert_eq!(run(&mut rest, &data, 5..12), losses[5..]);
+    let loaded = RtfmSystem::load(&config, &straight.weights(), "stored", &Device::flex()).unwrap();
+    assert_eq!(loaded.score(&data.train), straight.detector().score(&data.train));
 }
 
 #[test]
