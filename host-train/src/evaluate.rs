@@ -40,6 +40,7 @@ pub fn score(entry: &VideoEntry, features: &Features, scorer: &Scorer) -> Result
         spans: features.spans.clone(),
         raw,
         truth,
+        class: entry.class.clone(),
     })
 }
 

@@ -64,7 +64,15 @@ fn video(n: u64, frames: u64, truth: VideoTruth) -> VideoScores {
             (0.06 + lift + bump + 0.24 * noise(n * 1_000 + middle)).min(0.99)
         })
         .collect();
-    VideoScores { video: format!("street-{n:02}"), frames, frame_rate_hz: FRAME_RATE_HZ, spans, raw, truth }
+    VideoScores {
+        video: format!("street-{n:02}"),
+        frames,
+        frame_rate_hz: FRAME_RATE_HZ,
+        spans,
+        raw,
+        truth,
+        class: None,
+    }
 }
 
 fn track(video: &VideoScores) -> ScoreTrack {

@@ -8,9 +8,12 @@ use vad_core::{ClipSpan, FrameIndex, ScoreSpec, SpecError};
 
 use crate::alarms::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
 use crate::align::{AlignError, clip_scores_to_frames};
+use crate::bootstrap::{AreaIntervals, BootstrapError, Resampling};
+use crate::classes::{ClassResult, by_class, frames_of};
 use crate::curves::{CurvePoint, pr_curve, roc_curve};
 use crate::gt::{GroundTruth, ranges_of};
 use crate::metrics::{FAR_THRESHOLD, FrameMetrics, MetricsError, far, roc_auc};
+use crate::ranked_videos::{RankError, RankedVideos};
 use crate::track::ScoreTrack;
 
 /// Points kept of a curve.
@@ -54,6 +57,12 @@ pub enum EvalError {
     /// The score spec is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// Frames cannot be ranked.
+    #[error(transparent)]
+    Rank(#[from] RankError),
+    /// Videos cannot be drawn again.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
 }
 
 /// The label of a video, for evaluation.
@@ -81,6 +90,8 @@ pub struct VideoScores {
     pub raw: Vec<f32>,
     /// Its label.
     pub truth: VideoTruth,
+    /// What kind of anomaly it holds, where known.
+    pub class: Option<String>,
 }
 
 /// What the evaluation found out about one video.
@@ -94,6 +105,10 @@ pub struct VideoResult {
     pub frame_rate_hz: f64,
     /// Its label.
     pub truth: VideoTruth,
+    /// What kind of anomaly it holds, where known.
+    pub class: Option<String>,
+    /// Frame-level figures of this video alone; `None` when its ranges are unknown.
+    pub frame: Option<FrameMetrics>,
     /// Raw score of every frame.
     pub raw: Vec<f32>,
     /// Smoothed score of every frame: the one compared with the thresholds.
@@ -104,11 +119,28 @@ pub struct VideoResult {
     pub figures: AlarmMetrics,
 }
 
+/// Intervals of the frame-level areas, over draws of the test videos.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameIntervals {
+    /// How they were drawn.
+    pub resampling: Resampling,
+    /// Videos with known frame labels, which are drawn from.
+    pub videos: u64,
+    /// The intervals.
+    pub areas: AreaIntervals,
+}
+
 /// Every figure of one evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Frame-level figures over all videos with known frame labels, together.
     pub frame: FrameMetrics,
+    /// The same over abnormal videos only: whether the score points at the right part of them.
+    pub frame_abnormal_videos: FrameMetrics,
+    /// How far the areas could have come out otherwise, where that was asked for.
+    pub intervals: Option<FrameIntervals>,
+    /// Results by kind of anomaly; empty when no video has a class.
+    pub classes: Vec<ClassResult>,
     /// False-alarm rate over the frames of normal videos only (MIST's test script).
     pub far_05_normal_videos: Option<f64>,
     /// ROC AUC over videos: greatest frame score against the video's label.
@@ -146,8 +178,12 @@ impl Evaluation {
         let alarms: Vec<VideoAlarms> = results.iter().map(VideoResult::to_alarms).collect();
         let (far_scores, far_labels) =
             (&pool.normal_video_scores, vec![false; pool.normal_video_scores.len()]);
+        let abnormal = results.iter().filter(|video| video.truth != VideoTruth::Normal);
         Ok(Self {
             frame: FrameMetrics::compute(&pool.scores, &pool.labels)?,
+            frame_abnormal_videos: frames_of(abnormal)?,
+            intervals: None,
+            classes: by_class(&results)?,
             far_05_normal_videos: far(far_scores, &far_labels, FAR_THRESHOLD),
             video_roc_auc: roc_auc(&pool.video_scores, &pool.video_labels),
             alarm: AlarmMetrics::compute(&alarms),
@@ -158,13 +194,44 @@ impl Evaluation {
             notes: pool.notes,
         })
     }
+
+    /// Finds the intervals of the areas by drawing the test videos again.
+    ///
+    /// # Errors
+    /// When frames cannot be ranked.
+    pub fn resample(&mut self, resampling: Resampling) -> Result<(), EvalError> {
+        let ranked = self.ranked_videos()?;
+        let videos = ranked.videos();
+        let areas = resampling.judge(&[ranked])?.intervals();
+        self.notes.extend(Resampling::caution(videos).filter(|_| areas.roc_auc.is_some()));
+        self.intervals = Some(FrameIntervals { resampling, videos: videos as u64, areas });
+        Ok(())
+    }
+
+    /// The frames of all videos with known labels, in the order of the videos.
+    ///
+    /// # Errors
+    /// When frames cannot be ranked.
+    pub fn ranked_videos(&self) -> Result<RankedVideos, EvalError> {
+        let labelled: Vec<(&[f32], Vec<bool>)> = self
+            .videos
+            .iter()
+            .filter_map(|video| Some((video.raw.as_slice(), video.frame_labels()?)))
+            .collect();
+        let borrowed = labelled.iter().map(|(scores, labels)| (*scores, labels.as_slice()));
+        Ok(RankedVideos::new(borrowed)?)
+    }
 }
 
 impl VideoResult {
+    /// Whether each frame is abnormal; `None` when the ranges are unknown.
+    pub fn frame_labels(&self) -> Option<Vec<bool>> {
+        frame_labels(&self.truth, self.frames)
+    }
+
     /// The abnormal ranges in frames, clipped to the video; `None` when they are unknown.
     pub fn abnormal_frames(&self) -> Option<Vec<RangeInclusive<u64>>> {
-        let labels = frame_labels(&self.truth, self.frames)?;
-        Some(ranges_of(&labels))
+        Some(ranges_of(&self.frame_labels()?))
     }
 
     /// The video's truth and alarms in media time.
@@ -239,11 +306,14 @@ fn evaluate_video(video: &VideoScores, spec: &ScoreSpec) -> Result<VideoResult, 
     let smoothed: Vec<f32> = replay.steps.iter().map(|step| step.smoothed).collect();
     let alarms =
         to_alarms(&video.video, video.frames, video.frame_rate_hz, &video.truth, replay.alarms.clone());
+    let frame = frame_labels(&video.truth, video.frames).map(|labels| FrameMetrics::compute(&raw, &labels));
     Ok(VideoResult {
         video: name(),
         frames: video.frames,
         frame_rate_hz: video.frame_rate_hz,
         truth: video.truth.clone(),
+        class: video.class.clone(),
+        frame: frame.transpose()?,
         raw,
         smoothed: to_frames(&smoothed)?,
         alarms: replay.alarms,

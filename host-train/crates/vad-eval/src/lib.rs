@@ -21,25 +21,36 @@
 
 pub mod alarms;
 pub mod align;
+pub mod bootstrap;
 pub mod calibrate;
+pub mod classes;
 pub mod curves;
 pub mod evaluation;
+pub mod feature_map;
 pub mod gt;
 pub mod metrics;
 pub mod poisson;
+pub mod ranked_videos;
 mod ranking;
 pub mod report;
 pub mod track;
+pub mod tsne;
 
 pub use alarms::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
 pub use align::{AlignError, Alignment, align, clip_scores_to_frames, repeat_scores};
+pub use bootstrap::{AreaIntervals, BootstrapError, Interval, Resampled, Resampling};
 pub use calibrate::{CalibrateError, ThresholdChoice, choose_threshold};
+pub use classes::{ClassResult, class_from_name};
 pub use curves::{CurvePoint, pr_curve, roc_curve};
-pub use evaluation::{EvalError, Evaluation, VideoResult, VideoScores, VideoTruth};
+pub use evaluation::{EvalError, Evaluation, FrameIntervals, VideoResult, VideoScores, VideoTruth};
+pub use feature_map::{ClipKind, FeatureMap, MapClip, MapPoint};
 pub use gt::GroundTruth;
 pub use metrics::{
-    FrameMetrics, MetricsError, average_precision, far, pr_auc_trapezoid, rmse, roc_auc, score_gap,
+    Areas, FrameMetrics, MetricsError, average_precision, far, pr_auc_trapezoid, rmse, roc_auc, score_gap,
 };
+pub use ranked_videos::{RankError, RankedVideos};
 pub use ranking::Score;
+pub use report::comparison::{ComparedRun, ComparisonReport};
 pub use report::{Report, ReportError, SeedFigures};
 pub use track::{Replay, ScoreTrack};
+pub use tsne::{Tsne, tsne};

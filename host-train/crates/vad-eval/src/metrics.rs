@@ -76,14 +76,13 @@ impl FrameMetrics {
         if let Some(frame) = scores.iter().position(|score| !score.to_f64().is_finite()) {
             return Err(MetricsError::NotFinite { frame, score: scores[frame].to_f64() });
         }
-        let ranking = Ranking::new(scores, labels);
-        let areas = ranking.as_ref().map(pr_areas).unwrap_or_default();
+        let areas = Areas::ranked(scores, labels).unwrap_or_default();
         Ok(Self {
             frames: labels.len() as u64,
-            abnormal_frames: ranking.as_ref().map_or(0, Ranking::abnormal),
-            roc_auc: ranking.as_ref().and_then(ranked_roc_auc),
-            pr_auc_trapezoid: areas.trapezoid,
-            average_precision: areas.steps,
+            abnormal_frames: labels.iter().filter(|&&label| label).count() as u64,
+            roc_auc: areas.roc_auc,
+            pr_auc_trapezoid: areas.pr_auc_trapezoid,
+            average_precision: areas.average_precision,
             far_05: far(scores, labels, FAR_THRESHOLD),
             score_gap: score_gap(scores, labels),
             rmse: rmse(scores, labels),
@@ -99,18 +98,18 @@ impl FrameMetrics {
 /// Area under the ROC curve; ties count half. `None` without a frame of each class, or when the input cannot be ranked
 /// (different lengths, a NaN). Exact up to the last division.
 pub fn roc_auc<S: Score>(scores: &[S], labels: &[bool]) -> Option<f64> {
-    ranked_roc_auc(&Ranking::new(scores, labels)?)
+    Areas::ranked(scores, labels)?.roc_auc
 }
 
 /// Area under the precision-recall curve by the trapezoidal rule, from the point (0, 1) on. `None` without an abnormal
 /// frame, or when the input cannot be ranked.
 pub fn pr_auc_trapezoid<S: Score>(scores: &[S], labels: &[bool]) -> Option<f64> {
-    pr_areas(&Ranking::new(scores, labels)?).trapezoid
+    Areas::ranked(scores, labels)?.pr_auc_trapezoid
 }
 
 /// Step-wise average precision. `None` without an abnormal frame, or when the input cannot be ranked.
 pub fn average_precision<S: Score>(scores: &[S], labels: &[bool]) -> Option<f64> {
-    pr_areas(&Ranking::new(scores, labels)?).steps
+    Areas::ranked(scores, labels)?.average_precision
 }
 
 /// Share of normal frames whose score exceeds `threshold` strictly. `None` without a normal frame, or when the input
@@ -155,42 +154,68 @@ fn check<S>(scores: &[S], labels: &[bool]) -> Option<()> {
     (scores.len() == labels.len()).then_some(())
 }
 
-fn ranked_roc_auc(ranking: &Ranking) -> Option<f64> {
-    let (abnormal, normal) = (ranking.abnormal(), ranking.normal());
-    if abnormal == 0 || normal == 0 {
-        return None;
-    }
-    let (mut above, mut twice_area) = (0_u64, 0_u128);
-    for group in ranking.groups() {
-        twice_area += u128::from(group.normal) * u128::from(2 * above + group.abnormal);
-        above += group.abnormal;
-    }
-    Some(twice_area as f64 / (2 * u128::from(abnormal) * u128::from(normal)) as f64)
+/// The figures that depend on nothing but the order of the scores. `None` = undefined for these labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Areas {
+    /// Area under the ROC curve, 0 to 1.
+    pub roc_auc: Option<f64>,
+    /// Area under the precision-recall curve by the trapezoidal rule, 0 to 1.
+    pub pr_auc_trapezoid: Option<f64>,
+    /// Step-wise average precision, 0 to 1.
+    pub average_precision: Option<f64>,
 }
 
-#[derive(Default)]
-struct PrAreas {
-    trapezoid: Option<f64>,
-    steps: Option<f64>,
+impl Areas {
+    fn ranked<S: Score>(scores: &[S], labels: &[bool]) -> Option<Self> {
+        let ranking = Ranking::new(scores, labels)?;
+        let mut walk = Walk::new(ranking.abnormal(), ranking.normal());
+        ranking.groups().for_each(|group| walk.add(group.abnormal, group.normal));
+        Some(walk.areas())
+    }
 }
 
-fn pr_areas(ranking: &Ranking) -> PrAreas {
-    let abnormal = ranking.abnormal();
-    if abnormal == 0 {
-        return PrAreas::default();
+/// A walk down groups of equal scores, highest first.
+pub(crate) struct Walk {
+    abnormal: u64,
+    normal: u64,
+    tp: u64,
+    taken: u64,
+    twice_area: u128,
+    trapezoid: Sum,
+    steps: Sum,
+}
+
+impl Walk {
+    /// Over frames of which so many are abnormal and normal.
+    pub fn new(abnormal: u64, normal: u64) -> Self {
+        let (trapezoid, steps) = (Sum::default(), Sum::default());
+        Self { abnormal, normal, tp: 0, taken: 0, twice_area: 0, trapezoid, steps }
     }
-    let (mut trapezoid, mut steps) = (Sum::default(), Sum::default());
-    let (mut tp, mut taken, mut precision_before) = (0_u64, 0_u64, 1.0);
-    for group in ranking.groups() {
-        tp += group.abnormal;
-        taken += group.abnormal + group.normal;
-        let precision = tp as f64 / taken as f64;
-        let recall_step = group.abnormal as f64 / abnormal as f64;
-        trapezoid.add(recall_step * (precision + precision_before) / 2.0);
-        steps.add(recall_step * precision);
-        precision_before = precision;
+
+    /// Takes the frames of the next group; none change nothing.
+    pub fn add(&mut self, abnormal: u64, normal: u64) {
+        self.twice_area += u128::from(normal) * u128::from(2 * self.tp + abnormal);
+        // Without abnormal frames the recall stands still, and no area is added.
+        if abnormal > 0 {
+            let before = if self.taken == 0 { 1.0 } else { self.tp as f64 / self.taken as f64 };
+            let precision = (self.tp + abnormal) as f64 / (self.taken + abnormal + normal) as f64;
+            let recall_step = abnormal as f64 / self.abnormal as f64;
+            self.trapezoid.add(recall_step * (precision + before) / 2.0);
+            self.steps.add(recall_step * precision);
+        }
+        self.tp += abnormal;
+        self.taken += abnormal + normal;
     }
-    PrAreas { trapezoid: Some(trapezoid.total()), steps: Some(steps.total()) }
+
+    /// The areas, when all groups were added.
+    pub fn areas(&self) -> Areas {
+        let pairs = 2 * u128::from(self.abnormal) * u128::from(self.normal);
+        Areas {
+            roc_auc: (pairs > 0).then(|| self.twice_area as f64 / pairs as f64),
+            pr_auc_trapezoid: (self.abnormal > 0).then(|| self.trapezoid.total()),
+            average_precision: (self.abnormal > 0).then(|| self.steps.total()),
+        }
+    }
 }
 
 /// Compensated sum (Neumaier): a million frames must not cost the last digits.

@@ -97,7 +97,7 @@ fn pop_equal(keys: &mut &[u64], key: u64) -> u64 {
 const SIGN: u64 = 1 << 63;
 
 /// An integer that sorts as the score does; `None` for NaN. Both zeros are one score.
-fn ordered_key(score: f64) -> Option<u64> {
+pub(crate) fn ordered_key(score: f64) -> Option<u64> {
     if score.is_nan() {
         return None;
     }

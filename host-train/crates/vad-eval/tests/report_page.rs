@@ -8,7 +8,15 @@ use vad_eval::{Evaluation, Report, SeedFigures, VideoScores, VideoTruth, choose_
 
 fn video(name: &str, frames: u64, raw: &[f32], truth: VideoTruth) -> VideoScores {
     let spans = ClipSpec { frames: 16, stride: 16 }.spans(frames).collect();
-    VideoScores { video: name.to_owned(), frames, frame_rate_hz: 10.0, spans, raw: raw.to_vec(), truth }
+    VideoScores {
+        video: name.to_owned(),
+        frames,
+        frame_rate_hz: 10.0,
+        spans,
+        raw: raw.to_vec(),
+        truth,
+        class: None,
+    }
 }
 
 fn evaluation() -> Evaluation {

@@ -1,6 +1,6 @@
 //! What each figure means, in plain words.
 
-const FIGURES: [(&str, &str); 9] = [
+const FIGURES: [(&str, &str); 12] = [
     (
         "Frame ROC AUC",
         "Take one abnormal and one normal frame at random: how often does the abnormal one score higher? Equal scores count half. \
@@ -22,6 +22,23 @@ const FIGURES: [(&str, &str); 9] = [
         "Score gap and RMSE",
         "The mean score of abnormal frames minus that of normal ones, and the root of the mean squared distance between score and label. \
          Both move with the scale of the scores.",
+    ),
+    (
+        "95 % intervals",
+        "How far a figure could have come out otherwise with other test videos of the same kind: whole videos are drawn again, with \
+         replacement, and the middle 95 % of the figures are shown. Frames of one video resemble each other and are never drawn \
+         singly. With fewer than about 20 videos the interval is too narrow. It says nothing about other seeds.",
+    ),
+    (
+        "ROC AUC, abnormal videos only",
+        "The frame figure over abnormal videos alone: does the score point at the right part of a video, rather than at the right video? \
+         A class's figure <em>within</em> is the same for its videos; against normal videos, it asks whether such anomalies stand out \
+         at all.",
+    ),
+    (
+        "Map of clip features",
+        "Drawn on request. Each dot is a clip; t-SNE puts those with like features together. Abnormal clips amid normal ones cannot be \
+         told apart by any detector on these features.",
     ),
     (
         "Video ROC AUC",

@@ -4,8 +4,10 @@
 //! Colours follow the reader's light or dark setting, plots stretch to any width. The same evaluation gives the same
 //! bytes: nothing in it comes from the clock or the machine.
 
+pub mod comparison;
 mod curves;
 mod explain;
+mod map;
 mod page;
 mod plots;
 mod svg;
@@ -22,6 +24,7 @@ use thiserror::Error;
 
 use crate::calibrate::ThresholdChoice;
 use crate::evaluation::Evaluation;
+use crate::feature_map::FeatureMap;
 
 /// The report could not be written.
 #[derive(Debug, Error)]
@@ -61,10 +64,12 @@ pub struct Report {
     pub threshold: Option<ThresholdChoice>,
     /// The same figures for several seeds; empty when only one was run.
     pub seeds: Vec<SeedFigures>,
+    /// Where the clips lie, where that was asked for.
+    pub map: Option<FeatureMap>,
 }
 
 impl Report {
-    /// A report without threshold choice and seeds.
+    /// A report without threshold choice, seeds and map.
     pub fn new(
         title: impl Into<String>,
         subtitle: impl Into<String>,
@@ -78,6 +83,7 @@ impl Report {
             evaluation,
             threshold: None,
             seeds: Vec::new(),
+            map: None,
         }
     }
 
@@ -91,18 +97,22 @@ impl Report {
     /// # Errors
     /// [`ReportError`], naming the file; an earlier report is then still there.
     pub fn write(&self, path: &Path) -> Result<(), ReportError> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.part", std::process::id()));
-        let temporary = PathBuf::from(temporary);
-        let written = write_synced(&temporary, self.to_html().as_bytes())
-            .and_then(|()| fs::rename(&temporary, path))
-            .map_err(|source| ReportError { path: path.to_owned(), source });
-        if written.is_err() {
-            // Best effort: the error that is reported is the first one.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        write_page(path, &self.to_html())
     }
+}
+
+fn write_page(path: &Path, html: &str) -> Result<(), ReportError> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.part", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = write_synced(&temporary, html.as_bytes())
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|source| ReportError { path: path.to_owned(), source });
+    if written.is_err() {
+        // Best effort: the error that is reported is the first one.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

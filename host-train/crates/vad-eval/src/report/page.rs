@@ -1,6 +1,6 @@
 //! The page as a whole.
 
-use super::{Report, curves, explain, plots, tables, text::Text, tiles};
+use super::{Report, curves, explain, map, plots, tables, text::Text, tiles};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -8,17 +8,28 @@ const STYLE: &str = include_str!("style.css");
 const MARK: &str = r#"<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="13"/><path d="M6 17h5l3-8 4 14 3-6h5"/></svg>"#;
 
 pub(super) fn render(report: &Report) -> String {
-    let title = Text(&report.title);
+    let evaluation = &report.evaluation;
+    let facts = [report.facts.as_slice(), &[tables::alarm_logic(&evaluation.spec)]].concat();
     let sections = [
         tiles::headline(report),
         notes(report),
-        curves::section(&report.evaluation),
-        plots::section(&report.evaluation),
-        tables::videos(&report.evaluation),
+        curves::section(&[curves::Line { name: &report.title, evaluation }]),
+        tables::classes(&evaluation.classes),
+        plots::section(evaluation),
+        tables::videos(evaluation),
+        map::section(report.map.as_ref()),
         tables::seeds(&report.seeds),
-        tables::facts(&report.facts, &report.evaluation.spec),
+        tables::facts(&facts),
         explain::section(),
     ];
+    let footer = "Frame figures are over all videos together, without normalisation per video. The alarms are those the board's
+own score logic raises on these scores.";
+    document(&report.title, &report.subtitle, &sections.concat(), footer)
+}
+
+/// A page with heading and style; `body` is HTML, the other texts are plain.
+pub(super) fn document(title: &str, subtitle: &str, body: &str, footer: &str) -> String {
+    let (title, subtitle, footer) = (Text(title), Text(subtitle), Text(footer));
     format!(
         r#"<!doctype html>
 <html lang="en">
@@ -37,13 +48,10 @@ pub(super) fn render(report: &Report) -> String {
 <p class="sub">{subtitle}</p></header>
 <main>
 {body}</main>
-<footer>Frame figures are over all videos together, without normalisation per video. The alarms are those the board's
-own score logic raises on these scores.</footer>
+<footer>{footer}</footer>
 </body>
 </html>
-"#,
-        subtitle = Text(&report.subtitle),
-        body = sections.concat(),
+"#
     )
 }
 

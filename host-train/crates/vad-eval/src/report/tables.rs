@@ -1,48 +1,94 @@
-//! Tables: videos, seeds, facts of the run.
+//! Tables: classes, videos, seeds, facts of the run.
 
 use vad_core::{Calibration, ScoreSpec, Smoothing};
 
+use crate::classes::ClassResult;
 use crate::evaluation::{Evaluation, VideoResult};
+use crate::metrics::FrameMetrics;
 
 use super::SeedFigures;
 use super::plots::badge;
 use super::text::{Text, count, seconds};
 
-pub(super) fn videos(evaluation: &Evaluation) -> String {
-    let rows: String =
-        evaluation.videos.iter().enumerate().map(|(index, video)| video_row(index, video)).collect();
+/// Results by kind of anomaly; nothing where no video has a class.
+pub(super) fn classes(classes: &[ClassResult]) -> String {
+    if classes.is_empty() {
+        return String::new();
+    }
+    let row = |class: &ClassResult| {
+        let cells = [
+            class.videos.to_string(),
+            count(class.within.abnormal_frames),
+            figure(class.against_normal.roc_auc),
+            figure(class.against_normal.average_precision),
+            figure(class.within.roc_auc),
+            figure(class.against_normal.score_gap),
+            format!("{} / {}", class.alarm.events_found, class.alarm.events_total),
+            class.alarm.mean_delay_s.map_or_else(dash, seconds),
+        ];
+        let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
+        format!("<tr><th>{}</th>{cells}</tr>\n", Text(&class.class))
+    };
+    let rows: String = classes.iter().map(row).collect();
     format!(
-        "<section><h2>Videos</h2><div class=\"scroll\"><table><thead><tr><th>Video</th><th>Label</th><th class=\"n\">Length</th><th class=\"n\">Frames</th>\
-         <th class=\"n\">Abnormal frames</th><th class=\"n\">Peak score</th><th class=\"n\">Alarms</th><th class=\"n\">Events found</th><th class=\"n\">Delay</th><th class=\"n\">False alarms</th></tr></thead>\
+        "<section><h2>Classes</h2><p class=\"lead\">Each class of anomalies against all normal videos; <em>within</em> takes its videos alone.</p>\
+         <div class=\"scroll\"><table><thead><tr><th>Class</th><th class=\"n\">Videos</th><th class=\"n\">Abnormal frames</th>\
+         <th class=\"n\">Frame ROC AUC</th><th class=\"n\">Average precision</th><th class=\"n\">ROC AUC within</th><th class=\"n\">Score gap</th>\
+         <th class=\"n\">Events found</th><th class=\"n\">Delay</th></tr></thead><tbody>\n{rows}</tbody></table></div></section>\n"
+    )
+}
+
+pub(super) fn videos(evaluation: &Evaluation) -> String {
+    let classes = evaluation.videos.iter().any(|video| video.class.is_some());
+    let rows: String =
+        evaluation.videos.iter().enumerate().map(|(index, video)| video_row(index, video, classes)).collect();
+    let class = if classes { "<th>Class</th>" } else { "" };
+    format!(
+        "<section><h2>Videos</h2><div class=\"scroll\"><table><thead><tr><th>Video</th><th>Label</th>{class}<th class=\"n\">Length</th><th class=\"n\">Frames</th>\
+         <th class=\"n\">Abnormal frames</th><th class=\"n\">ROC AUC</th><th class=\"n\">Average precision</th><th class=\"n\">Score gap</th><th class=\"n\">Peak score</th>\
+         <th class=\"n\">Alarms</th><th class=\"n\">Events found</th><th class=\"n\">Delay</th><th class=\"n\">False alarms</th></tr></thead>\
          <tbody>\n{rows}</tbody></table></div></section>\n"
     )
 }
 
-fn video_row(index: usize, video: &VideoResult) -> String {
+fn video_row(index: usize, video: &VideoResult, classes: bool) -> String {
     let figures = &video.figures;
     let unknown = figures.unknown_videos > 0;
-    let abnormal = video.abnormal_frames();
-    let abnormal = abnormal.map(|ranges| ranges.iter().map(|range| range.end() - range.start() + 1).sum());
     let peak = video.smoothed.iter().copied().fold(f32::NAN, f32::max);
-    let dash = || "<span class=\"dim\">-</span>".to_owned();
-    format!(
-        "<tr><th><a href=\"#v{index}\">{}</a></th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n{}\">{}</td></tr>\n",
-        Text(&video.video),
-        badge(&video.truth),
+    let own = |of: fn(&FrameMetrics) -> Option<f64>| {
+        video.frame.as_ref().and_then(of).map_or_else(dash, |value| format!("{value:.3}"))
+    };
+    let class = match (&video.class, classes) {
+        (_, false) => String::new(),
+        (class, true) => format!("<td>{}</td>", Text(class.as_deref().unwrap_or_default())),
+    };
+    let cells = [
         seconds(video.frames as f64 / video.frame_rate_hz),
         count(video.frames),
-        abnormal.map_or_else(|| "unknown".to_owned(), count),
+        video.frame.as_ref().map_or_else(|| "unknown".to_owned(), |frame| count(frame.abnormal_frames)),
+        own(|frame| frame.roc_auc),
+        own(|frame| frame.average_precision),
+        own(|frame| frame.score_gap),
         if peak.is_nan() { dash() } else { format!("{peak:.3}") },
-        video.alarms.len(),
+        video.alarms.len().to_string(),
         match figures.events_total {
             0 => dash(),
             total => format!("{} / {total}", figures.events_found),
         },
         figures.mean_delay_s.map_or_else(dash, seconds),
+    ];
+    let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
+    format!(
+        "<tr><th><a href=\"#v{index}\">{}</a></th><td>{}</td>{class}{cells}<td class=\"n{}\">{}</td></tr>\n",
+        Text(&video.video),
+        badge(&video.truth),
         if figures.false_alarms > 0 { " bad" } else { "" },
         if unknown { "unknown".to_owned() } else { count(figures.false_alarms) },
     )
+}
+
+fn dash() -> String {
+    "<span class=\"dim\">-</span>".to_owned()
 }
 
 pub(super) fn seeds(seeds: &[SeedFigures]) -> String {
@@ -75,7 +121,7 @@ fn figures(run: &SeedFigures) -> [Option<f64>; 3] {
     [run.roc_auc, run.pr_auc_trapezoid, run.average_precision]
 }
 
-fn figure(value: Option<f64>) -> String {
+pub(super) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
 }
 
@@ -91,12 +137,10 @@ fn mean_and_spread(values: &[f64]) -> String {
     format!("{mean:.4} ± {:.4}", (squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// The facts given, and the alarm logic that was replayed.
-pub(super) fn facts(facts: &[(String, String)], spec: &ScoreSpec) -> String {
-    let logic = ("Alarm logic".to_owned(), alarm_logic(spec));
+/// What was run. A value of several lines keeps them.
+pub(super) fn facts(facts: &[(String, String)]) -> String {
     let rows: String = facts
         .iter()
-        .chain([&logic])
         .map(|(name, value)| {
             let value = if value.contains('\n') {
                 format!("<pre>{}</pre>", Text(value.trim_end()))
@@ -111,7 +155,8 @@ pub(super) fn facts(facts: &[(String, String)], spec: &ScoreSpec) -> String {
     )
 }
 
-fn alarm_logic(spec: &ScoreSpec) -> String {
+/// The alarm logic that was replayed, as a fact of the run.
+pub(super) fn alarm_logic(spec: &ScoreSpec) -> (String, String) {
     let calibration = match spec.calibration {
         Calibration::Identity => "none".to_owned(),
         Calibration::Logistic { slope, intercept } => {
@@ -123,8 +168,9 @@ fn alarm_logic(spec: &ScoreSpec) -> String {
         Smoothing::Exponential { alpha } => format!("exponential, alpha {alpha}"),
         Smoothing::Mean { clips } => format!("mean of the last {clips} clips"),
     };
-    format!(
+    let text = format!(
         "raise at {}, clear below {}\nminimum duration {} ms, cool-down {} ms\ncalibration: {calibration}; smoothing: {smoothing}",
         spec.raise_threshold, spec.clear_threshold, spec.min_duration_ms, spec.cool_down_ms
-    )
+    );
+    ("Alarm logic".to_owned(), text)
 }

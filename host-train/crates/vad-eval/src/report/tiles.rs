@@ -1,6 +1,9 @@
 //! Headline figures.
 
+use crate::bootstrap::Interval;
 use crate::calibrate::{duration_text, rate_text};
+
+use crate::evaluation::VideoTruth;
 
 use super::Report;
 use super::text::{Text, count, seconds, why_undefined};
@@ -38,22 +41,31 @@ pub(super) fn headline(report: &Report) -> String {
 }
 
 fn curve_tiles(report: &Report) -> Vec<Tile> {
-    let frame = &report.evaluation.frame;
+    let evaluation = &report.evaluation;
+    let frame = &evaluation.frame;
     let why = why_undefined(frame.abnormal_frames, frame.normal_frames());
     let share = frame.abnormal_frames as f64 / frame.frames.max(1) as f64;
-    let figure = |name, value: Option<f64>, hint: String| Tile {
+    let areas = evaluation.intervals.map(|of| of.areas).unwrap_or_default();
+    let figure = |name, value: Option<f64>, interval: Option<Interval>, hint: String| Tile {
         name,
         value: value.map(|v| format!("{v:.4}")).ok_or_else(|| why.to_owned()),
-        hint,
+        hint: interval
+            .map_or_else(|| hint.clone(), |of| format!("95 %: {:.3} to {:.3}; {hint}", of.low, of.high)),
     };
     vec![
-        figure("Frame ROC AUC", frame.roc_auc, "0.5 is guessing, 1 is perfect".to_owned()),
+        figure("Frame ROC AUC", frame.roc_auc, areas.roc_auc, "0.5 is guessing".to_owned()),
         figure(
             "PR AUC, trapezoidal",
             frame.pr_auc_trapezoid,
+            areas.pr_auc_trapezoid,
             format!("\"AP\" in papers; guessing gives {share:.3}"),
         ),
-        figure("Average precision, step-wise", frame.average_precision, format!("guessing gives {share:.3}")),
+        figure(
+            "Average precision, step-wise",
+            frame.average_precision,
+            areas.average_precision,
+            format!("guessing gives {share:.3}"),
+        ),
     ]
 }
 
@@ -115,6 +127,7 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
     };
     let number =
         |value: Option<f64>, why: &str| value.map(|v| format!("{v:.4}")).ok_or_else(|| why.to_owned());
+    let abnormal_videos = evaluation.videos.iter().filter(|video| video.truth != VideoTruth::Normal).count();
     let tile = |name, value, hint: &str| Tile { name, value, hint: hint.to_owned() };
     vec![
         tile(
@@ -130,6 +143,11 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
         tile("Score gap", number(frame.score_gap, why), "mean abnormal minus mean normal"),
         tile("RMSE", number(frame.rmse, why), "score against label 0 or 1"),
         tile(
+            "ROC AUC, abnormal videos only",
+            number(evaluation.frame_abnormal_videos.roc_auc, why),
+            "the right part of them",
+        ),
+        tile(
             "Video ROC AUC",
             number(evaluation.video_roc_auc, "one kind of video only"),
             "greatest score of each video",
@@ -137,7 +155,12 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
         Tile {
             name: "Labelled frames",
             value: Ok(count(frame.frames)),
-            hint: format!("{} abnormal, {} videos", count(frame.abnormal_frames), evaluation.videos.len()),
+            hint: format!("{} abnormal", count(frame.abnormal_frames)),
+        },
+        Tile {
+            name: "Videos",
+            value: Ok(count(evaluation.videos.len() as u64)),
+            hint: format!("{} abnormal", count(abnormal_videos as u64)),
         },
     ]
 }
