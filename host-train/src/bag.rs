@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use vad_data::{Features, Label, Split, Train, Val};
+use vad_data::{Features, Label, Split, Train, Val, VideoEntry};
+
+use crate::segments::segment_means;
 
 /// One video.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,12 +111,18 @@ impl BagSet {
     /// # Errors
     /// When the number of crops differs from the videos before, and as [`BagSet::push`].
     pub fn push_features(&mut self, id: &str, label: Label, features: &Features) -> Result<(), BagError> {
-        if self.bags.is_empty() {
-            self.crops = features.crops.max(1);
-        } else if features.crops != self.crops {
-            return Err(BagError::Crops { id: id.to_owned(), got: features.crops, want: self.crops });
-        }
+        self.take_crops(id, features.crops)?;
         self.push(id, label, features.dim, &features.values)
+    }
+
+    /// The first video decides the number of crops.
+    fn take_crops(&mut self, id: &str, crops: usize) -> Result<(), BagError> {
+        if self.bags.is_empty() {
+            self.crops = crops.max(1);
+        } else if crops != self.crops {
+            return Err(BagError::Crops { id: id.to_owned(), got: crops, want: self.crops });
+        }
+        Ok(())
     }
 
     /// Adds a video, its features as `[clips, crops, dim]`. One without clips is noted in `skipped`.
@@ -133,6 +141,22 @@ impl BagSet {
         let clips = values.len() / (dim * self.crops);
         self.bags.push(Bag { id: id.to_owned(), label, first_row, clips });
         Ok(())
+    }
+
+    /// Adds a video as the means of its segments, in place of its clips.
+    ///
+    /// # Errors
+    /// As [`BagSet::push_features`].
+    pub fn push_segments(
+        &mut self,
+        id: &str,
+        label: Label,
+        features: &Features,
+        segments: usize,
+    ) -> Result<(), BagError> {
+        let values = segment_means(&features.values, features.crops * features.dim, segments);
+        self.take_crops(id, features.crops)?;
+        self.push(id, label, features.dim, &values)
     }
 
     fn check(&self, id: &str, dim: usize, values: &[f32]) -> Result<(), BagError> {
@@ -205,7 +229,7 @@ impl TrainingSet {
         val: &Split<Val>,
         features: &BTreeMap<String, Features>,
     ) -> Result<Self, BagError> {
-        let collect = |entries: &[vad_data::VideoEntry]| {
+        let collect = |entries: &[VideoEntry]| {
             let mut set = BagSet::default();
             for entry in entries {
                 match features.get(&entry.id) {
@@ -216,6 +240,33 @@ impl TrainingSet {
             Ok(set)
         };
         Self::from_bags(collect(train.entries())?, collect(val.entries())?)
+    }
+
+    /// As [`TrainingSet::new`], with the features loaded video by video, so that none are in memory beside the set. With
+    /// `segments` the training videos are kept as that many means: for systems that look at nothing else of them
+    /// ([`crate::recipe::system::System::training_segments`]), since long videos of many crops fill any memory.
+    ///
+    /// # Errors
+    /// Those of `load`, and as [`TrainingSet::new`].
+    pub fn gather<E: From<BagError>>(
+        train: &Split<Train>,
+        val: &Split<Val>,
+        segments: Option<usize>,
+        mut load: impl FnMut(&VideoEntry) -> Result<Features, E>,
+    ) -> Result<Self, E> {
+        let mut train_bags = BagSet::default();
+        for entry in train.entries() {
+            let features = load(entry)?;
+            match segments {
+                Some(segments) => train_bags.push_segments(&entry.id, entry.label, &features, segments)?,
+                None => train_bags.push_features(&entry.id, entry.label, &features)?,
+            }
+        }
+        let mut val_bags = BagSet::default();
+        for entry in val.entries() {
+            val_bags.push_features(&entry.id, entry.label, &load(entry)?)?;
+        }
+        Ok(Self::from_bags(train_bags, val_bags)?)
     }
 
     /// Takes bags that were put together by hand.

@@ -15,6 +15,7 @@ pub mod encoder;
 pub mod evaluate;
 pub mod explain;
 pub mod extraction;
+pub mod feature_source;
 pub mod finetune;
 pub mod handoff;
 pub mod infer;

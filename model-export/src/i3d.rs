@@ -88,10 +88,17 @@ pub(crate) struct Volume {
 ///
 /// # Errors
 /// A missing, misshapen or non-finite tensor; a tap that does not exist; a `feature_dim` that is
-/// not the tap's channel count.
+/// not the tap's channel count; an encoder that is not I3D.
 pub fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
-    let EncoderKind::I3dInceptionV1 = spec.encoder.kind;
+    if spec.encoder.kind == EncoderKind::Imported {
+        return Err(ExportError::Unsupported {
+            what: format!("the features of {} that were imported", spec.encoder.tap),
+            remedy:
+                "a board needs an encoder that makes them; train on features that `watchpost extract` made"
+                    .to_owned(),
+        });
+    }
     let last = tap_stage(&spec.encoder.tap)?;
     let weights = Weights::parse(weights_safetensors)?;
     let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights };

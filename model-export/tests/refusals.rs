@@ -6,7 +6,7 @@ mod common;
 use common::{Tensors, i3d_tensors, mlp_tensors, safetensors, spec};
 use model_export::{ExportError, i3d_onnx, mlp_onnx};
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::{HeadKind, HeadSpec, ModelSpec};
+use vad_core::{EncoderSpec, HeadKind, HeadSpec, ModelSpec};
 
 const DIMS: [u32; 4] = [1024, 512, 32, 1];
 
@@ -22,6 +22,13 @@ fn a_transposed_tensor_is_named_with_both_shapes() {
     let text = error.to_string();
     assert!(text.contains("regressor.3.weight"), "{text}");
     assert!(text.contains("[512, 32]") && text.contains("[32, 512]"), "{text}");
+}
+
+#[test]
+fn imported_features_have_no_encoder() {
+    let imported = ModelSpec { encoder: EncoderSpec::imported("tad", 1024), ..ModelSpec::i3d_mist("m") };
+    let error = i3d_onnx(&[], &imported).unwrap_err();
+    assert!(matches!(error, ExportError::Unsupported { .. }) && error.to_string().contains("tad"), "{error}");
 }
 
 #[test]

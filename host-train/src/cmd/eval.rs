@@ -2,6 +2,7 @@
 
 use super::options::{DeviceOption, WorkOption};
 use super::provenance;
+use super::published_counts::PublishedCounts;
 use super::tuned::{self, Head, Judged};
 use super::work::{Dataset, Work};
 use crate::evaluate;
@@ -65,15 +66,21 @@ pub fn run(args: &Args) -> Result<Assessment> {
         args.split.name()
     );
     let Judged { name, score, videos, made } = match &tuned {
-        Some(tuned) => tuned::judge(&work, tuned, entries, args.head, &args.compute.into())?,
-        None => judge(args, &work, &run, entries)?,
+        Some(tuned) => tuned::judge(&work, tuned, &entries, args.head, &args.compute.into())?,
+        None => judge(args, &work, &dataset, &run, &entries)?,
     };
     let evaluation = Evaluation::run(&videos, &score)?;
+    let published = match &dataset.import {
+        Some(import) if args.split == SplitName::Test => {
+            PublishedCounts::of(import.dataset.conventions(), &videos)?
+        }
+        _ => PublishedCounts::default(),
+    };
 
     let head = tuned.as_ref().map_or(Head::Own, |_| args.head);
     let suffix = head.suffix();
     let report = run.dir().join(format!("report-{}{suffix}.html", args.split.name()));
-    let facts = provenance::facts(&[
+    let mut facts = provenance::facts(&[
         ("Run", name.clone()),
         ("Split", args.split.name().to_owned()),
         ("Features", made),
@@ -81,7 +88,11 @@ pub fn run(args: &Args) -> Result<Assessment> {
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
-    let set = dataset.file.videos.file_name().unwrap_or_default().to_string_lossy();
+    facts.extend(published.facts());
+    let set = match &dataset.import {
+        Some(import) => import.dataset.title().into(),
+        None => dataset.file.videos.file_name().unwrap_or_default().to_string_lossy(),
+    };
     let subtitle = format!("{} held-back videos of {set}", entries.len());
     let mut page = Report::new(format!("Watchpost: {name}"), subtitle, facts, evaluation.clone());
     page.threshold = read_threshold(&run, head)?;
@@ -90,31 +101,32 @@ pub fn run(args: &Args) -> Result<Assessment> {
     crate::atomic_file::write(&scores_path, &serde_json::to_vec_pretty(&evaluation)?)?;
 
     print_figures(&evaluation);
+    print!("{published}");
     println!("report: {}", report.display());
     let paths = entries.iter().map(|entry| (entry.id.clone(), entry.path.clone())).collect();
     Ok(Assessment { evaluation, paths, report })
 }
 
-/// Scores by the run's detector, on features that were extracted before.
-fn judge(args: &Args, work: &Work, run: &Run, entries: &[VideoEntry]) -> Result<Judged> {
+/// Scores by the run's detector, on features that were extracted or imported before.
+fn judge(args: &Args, work: &Work, dataset: &Dataset, run: &Run, entries: &[VideoEntry]) -> Result<Judged> {
     let spec = run.model()?;
-    let mut made = work.extraction_of(run)?;
-    made.features.crops = args.crops.unwrap_or(made.features.crops);
+    let source = dataset.features_of(work, run, args.crops)?;
     let scorer = evaluate::scorer(run, args.compute.device)?;
-    let cache = work.features()?;
     let videos = entries
         .iter()
-        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
+        .map(|entry| evaluate::score(entry, &source.load(entry)?, &scorer))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Judged { name: spec.name, score: spec.score, videos, made: made.to_string() })
+    Ok(Judged { name: spec.name, score: spec.score, videos, made: source.to_string() })
 }
 
 impl SplitName {
-    /// The videos of this split.
-    pub fn entries(self, dataset: &Dataset) -> &[VideoEntry] {
+    /// The videos of this split; those of the test with the frames that are annotated apart from the labels.
+    pub fn entries(self, dataset: &Dataset) -> Vec<VideoEntry> {
         match self {
-            Self::Val => dataset.splits.val.entries(),
-            Self::Test => dataset.splits.test.entries(),
+            Self::Val => dataset.splits.val.entries().to_vec(),
+            Self::Test => {
+                dataset.splits.test.entries().iter().map(|entry| dataset.annotated(entry)).collect()
+            }
         }
     }
 

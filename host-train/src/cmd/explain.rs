@@ -112,7 +112,7 @@ fn entries(args: &Args, dataset: &Dataset) -> Result<Vec<VideoEntry>> {
     if args.video.is_empty() {
         let entries = args.split.entries(dataset);
         ensure!(!entries.is_empty(), "the {} split is empty", args.split.name());
-        return Ok(entries.to_vec());
+        return Ok(entries);
     }
     let find = |id: &String| {
         let found = dataset.manifest.entries().iter().find(|entry| entry.id == *id);

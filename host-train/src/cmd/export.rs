@@ -10,7 +10,7 @@ use crate::weights;
 use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
-use vad_core::HeadKind;
+use vad_core::{EncoderKind, HeadKind};
 use vad_data::CropPlan;
 
 /// Clips whose features and scores the exported graphs must repeat.
@@ -52,6 +52,11 @@ pub fn run(args: &Args) -> Result<()> {
         run.dir().display()
     );
     let spec = run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
+    ensure!(
+        spec.encoder.kind != EncoderKind::Imported,
+        "{} was trained on features that were imported, and a board needs the encoder that makes them\n  remedy: import the videos alone, then `watchpost extract` and train",
+        spec.name
+    );
     ensure!(
         spec.head.kind == HeadKind::Mlp,
         "the detector of {} looks at several clips at once, which no board program does yet\n  remedy: export a run of --recipe mist",

@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> Result<()> {
     let plan = SplitPlan { train: Quota::Share(args.train), val: Quota::Share(args.val), test: Quota::Rest };
     let splits = Splits::draw(&manifest, &plan, args.seed)?;
     let work = Work::create(&args.work.work)?;
-    work.save_dataset(&manifest, &splits, &args.videos, &args.labels, args.seed)?;
+    work.save_dataset(&manifest, &splits, &args.videos, &args.labels, args.seed, false)?;
     println!("{} in {}", count(manifest.entries().len(), "video"), args.videos.display());
     for (name, entries) in
         [("train", splits.train.entries()), ("val", splits.val.entries()), ("test", splits.test.entries())]

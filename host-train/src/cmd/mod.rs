@@ -9,11 +9,13 @@ mod export;
 mod extract;
 mod finetune;
 mod hub;
+mod import;
 mod index;
 mod interrupt;
 mod options;
 mod progress;
 mod provenance;
+mod published_counts;
 mod recipe_options;
 mod scenes;
 mod spread;
@@ -49,6 +51,7 @@ enum Command {
     Weights(weights::Args),
     Scenes(scenes::Args),
     Index(index::Args),
+    Import(import::Args),
     Extract(extract::Args),
     Train(train::Args),
     Finetune(finetune::Args),
@@ -69,6 +72,7 @@ impl Cli {
             Command::Weights(args) => weights::run(&args),
             Command::Scenes(args) => scenes::run(&args),
             Command::Index(args) => index::run(&args),
+            Command::Import(args) => import::run(&args),
             Command::Extract(args) => extract::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Finetune(args) => finetune::run(&args),

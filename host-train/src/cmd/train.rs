@@ -7,15 +7,16 @@ use super::work::{Dataset, Work};
 use super::{interrupt, progress};
 use crate::bag::TrainingSet;
 use crate::evaluate;
-use crate::extraction::Extraction;
+use crate::feature_source::FeatureSource;
 use crate::handoff;
 use crate::recipe::curves::Selection;
 use crate::recipe::registry::Recipe;
 use crate::run::{Flow, Run, RunOutcome};
 use anyhow::{Result, bail, ensure};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
-use vad_data::{Features, VideoEntry};
+use vad_data::{Features, Label, VideoEntry};
 
 mod compare;
 
@@ -63,7 +64,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let steps = args.steps.map(i64::try_from).transpose()?;
     let (recipes, given) = args.recipe.read(steps.map(|steps| ("steps", steps.into())))?;
-    let session = Session::open(args)?;
+    let mut session = Session::open(args)?;
     match (recipes.as_slice(), args.seeds) {
         ([recipe], None) => {
             let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(&given, seed))?;
@@ -72,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
         (recipes, seeds) => {
             ensure!(args.name.is_none(), "--name is for one run, and this command makes several");
             let first = args.seed.unwrap_or(1);
-            compare::run(&session, recipes, &given, first..first + seeds.unwrap_or(1))
+            compare::run(&mut session, recipes, &given, first..first + seeds.unwrap_or(1))
         }
     }
 }
@@ -82,19 +83,62 @@ struct Session<'a> {
     args: &'a Args,
     work: Work,
     dataset: Dataset,
-    made: Extraction,
-    features: BTreeMap<String, Features>,
-    data: TrainingSet,
+    source: FeatureSource,
+    /// Features by id; nothing where they are too large to be kept.
+    kept: BTreeMap<String, Features>,
+    /// As many systems as can share it: none where it is too large to be put together before one is known.
+    data: Option<TrainingSet>,
 }
 
 impl<'a> Session<'a> {
     fn open(args: &'a Args) -> Result<Self> {
         let work = Work::open(&args.work.work)?;
         let dataset = work.dataset()?;
-        let made = work.extraction()?;
-        let features = features(&work, learning(&dataset), &made)?;
-        let data = TrainingSet::new(&dataset.splits.train, &dataset.splits.val, &features)?;
-        Ok(Self { args, work, dataset, made, features, data })
+        let source = dataset.features(&work)?;
+        let mut session = Self { args, work, dataset, source, kept: BTreeMap::new(), data: None };
+        if !session.source.is_large() {
+            let learning: Vec<VideoEntry> = learning(&session.dataset).cloned().collect();
+            session.keep(&learning)?;
+            let splits = &session.dataset.splits;
+            session.data = Some(TrainingSet::new(&splits.train, &splits.val, &session.kept)?);
+        }
+        Ok(session)
+    }
+
+    /// Keeps the features of these videos in memory, unless they are too large.
+    fn keep(&mut self, entries: &[VideoEntry]) -> Result<()> {
+        if self.source.is_large() {
+            return Ok(());
+        }
+        for entry in entries {
+            self.kept.insert(entry.id.clone(), self.source.load(entry)?);
+        }
+        Ok(())
+    }
+
+    fn features(&self, entry: &VideoEntry) -> Result<Cow<'_, Features>> {
+        match self.kept.get(&entry.id) {
+            Some(kept) => Ok(Cow::Borrowed(kept)),
+            None => Ok(Cow::Owned(self.source.load(entry)?)),
+        }
+    }
+
+    /// What a recipe trains on.
+    fn data(&self, recipe: &dyn Recipe, given: &Table) -> Result<Cow<'_, TrainingSet>> {
+        if let Some(data) = &self.data {
+            return Ok(Cow::Borrowed(data));
+        }
+        let segments = recipe.training_segments(given)?;
+        let bar = progress::bar(learning(&self.dataset).count() as u64, "videos read");
+        let load = |entry: &VideoEntry| -> Result<Features> {
+            ensure!(!interrupt::asked(), "interrupted while reading features");
+            bar.inc(1);
+            self.source.load(entry)
+        };
+        let splits = &self.dataset.splits;
+        let data = TrainingSet::gather(&splits.train, &splits.val, segments, load)?;
+        bar.finish_and_clear();
+        Ok(Cow::Owned(data))
     }
 
     /// Trains one recipe, or goes on with it, and chooses the alarm threshold.
@@ -110,18 +154,20 @@ impl<'a> Session<'a> {
         let bar = progress::bar(0, "steps");
         bar.set_prefix(name.clone());
         let device = self.args.compute.device.open()?;
-        let outcome =
-            recipe.train(&run, given, &self.data, &device, &self.made.model(&name), &mut |report| {
-                bar.set_length(report.steps);
-                bar.set_position(report.train.step);
-                bar.set_message(format!("loss {:.4}", report.train.loss));
-                if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-            })?;
+        let data = self.data(recipe, given)?;
+        let model = self.source.model(&name)?;
+        let outcome = recipe.train(&run, given, &data, &device, &model, &mut |report| {
+            bar.set_length(report.steps);
+            bar.set_position(report.train.step);
+            bar.set_message(format!("loss {:.4}", report.train.loss));
+            if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+        })?;
+        drop(data);
         bar.finish_and_clear();
         let RunOutcome::Finished(outcome) = outcome else {
             bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
         };
-        self.made.write(&dir)?;
+        self.source.note_in(&dir)?;
         println!("{name}: {}", describe(&outcome.selection));
         self.calibrate(&run)?;
         println!("run {name}: {}", dir.display());
@@ -133,7 +179,8 @@ impl<'a> Session<'a> {
         let mut model = run.model()?;
         let scorer = evaluate::scorer(run, self.args.compute.device)?;
         let scored = learning(&self.dataset)
-            .filter_map(|entry| Some(evaluate::score(entry, self.features.get(&entry.id)?, &scorer)))
+            .filter(|entry| entry.label == Label::Normal)
+            .map(|entry| evaluate::score(entry, &*self.features(entry)?, &scorer))
             .collect::<Result<Vec<_>>>()?;
         let choice = evaluate::calibrate(&scored, &model.score, self.args.false_alarms_per_day)?;
         model.score = choice.apply_to(&model.score);
@@ -147,16 +194,6 @@ impl<'a> Session<'a> {
 /// The videos that may be learnt from.
 fn learning(dataset: &Dataset) -> impl Iterator<Item = &VideoEntry> {
     dataset.splits.train.entries().iter().chain(dataset.splits.val.entries())
-}
-
-/// Cached features of videos, by id.
-fn features<'a>(
-    work: &Work,
-    entries: impl Iterator<Item = &'a VideoEntry>,
-    made: &Extraction,
-) -> Result<BTreeMap<String, Features>> {
-    let cache = work.features()?;
-    entries.map(|entry| Ok((entry.id.clone(), made.cached(&cache, entry)?))).collect()
 }
 
 /// How the model was chosen, in words.

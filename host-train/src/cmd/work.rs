@@ -1,11 +1,13 @@
-//! The work folder: `dataset.json`, `extraction.json`, `features/` and `runs/NAME/`.
+//! The work folder: `dataset.json`, `extraction.json` and `features/` or `import.json`, and `runs/NAME/`.
 
 use crate::extraction::{self, Extraction};
+use crate::feature_source::FeatureSource;
 use crate::run::Run;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use vad_data::{FeatureCache, Manifest, SplitIds, Splits, hex};
+use vad_data::{CropPlan, FeatureCache, Manifest, SplitIds, Splits, VideoEntry, hex};
+use vad_datasets::Import;
 
 const FORMAT: u32 = 1;
 
@@ -20,6 +22,9 @@ pub struct DatasetFile {
     pub labels_sha256: String,
     pub seed: u64,
     pub splits: SplitIds,
+    /// Whether `import.json` says where the videos or their features are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
 }
 
 /// A data set with its split, ready for extraction and training.
@@ -27,6 +32,38 @@ pub struct Dataset {
     pub manifest: Manifest,
     pub splits: Splits,
     pub file: DatasetFile,
+    pub import: Option<Import>,
+}
+
+impl Dataset {
+    /// Where its features come from: files that were imported, or the latest extraction.
+    pub fn features(&self, work: &Work) -> Result<FeatureSource> {
+        self.source(work, || work.extraction())
+    }
+
+    /// Where the features come from that a run was trained on, with another number of crops if asked for.
+    pub fn features_of(&self, work: &Work, run: &Run, crops: Option<CropPlan>) -> Result<FeatureSource> {
+        let made = || {
+            let mut made = work.extraction_of(run)?;
+            made.features.crops = crops.unwrap_or(made.features.crops);
+            Ok(made)
+        };
+        self.source(work, made)
+    }
+
+    fn source(&self, work: &Work, made: impl Fn() -> Result<Extraction>) -> Result<FeatureSource> {
+        match &self.import {
+            Some(import) if import.features.is_some() => {
+                Ok(FeatureSource::Imported(Box::new(import.clone())))
+            }
+            _ => Ok(FeatureSource::Extracted { cache: work.features()?, made: made()? }),
+        }
+    }
+
+    /// A video with its annotated frames, as an evaluation may see it.
+    pub fn annotated(&self, entry: &VideoEntry) -> VideoEntry {
+        self.import.as_ref().map_or_else(|| entry.clone(), |import| import.annotated(entry))
+    }
 }
 
 /// A work folder that exists.
@@ -45,7 +82,7 @@ impl Work {
     pub fn open(root: &Path) -> Result<Self> {
         ensure!(
             root.join("dataset.json").is_file(),
-            "{} is not a work folder (no dataset.json)\n  remedy: watchpost index --videos DIR --labels FILE --work {}",
+            "{} is not a work folder (no dataset.json)\n  remedy: watchpost index --videos DIR --labels FILE --work {}, or watchpost import",
             root.display(),
             root.display()
         );
@@ -130,14 +167,43 @@ impl Work {
             path.display(),
             file.format
         );
-        let manifest = Manifest::load(&file.labels, &file.videos)?;
+        let import = file.imported.then(|| self.read_import()).transpose()?;
+        let manifest = match &import {
+            Some(import) => {
+                let paths = import.paths();
+                Manifest::load_known(&file.labels, |name| paths.get(name).cloned())?
+            }
+            None => Manifest::load(&file.labels, &file.videos)?,
+        };
         ensure!(
             hex(&manifest.sha256()) == file.labels_sha256,
-            "{} changed since the data set was indexed\n  remedy: run `watchpost index` again",
-            file.labels.display()
+            "{} changed since the data set was indexed\n  remedy: run `watchpost {}` again",
+            file.labels.display(),
+            if file.imported { "import" } else { "index" }
         );
         let splits = Splits::from_ids(&manifest, &file.splits)?;
-        Ok(Dataset { manifest, splits, file })
+        Ok(Dataset { manifest, splits, file, import })
+    }
+
+    fn import_path(&self) -> PathBuf {
+        self.root.join("import.json")
+    }
+
+    fn read_import(&self) -> Result<Import> {
+        let path = self.import_path();
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Import::from_json(&text, &path)?)
+    }
+
+    /// Writes `import.json` and the label file that goes with it, and gives the latter. Neither counts until
+    /// [`Work::save_dataset`].
+    pub fn save_import(&self, import: &Import) -> Result<PathBuf> {
+        let labels = self.root.join("labels.csv");
+        let unannotated: Vec<VideoEntry> = import.entries();
+        crate::atomic_file::write(&labels, vad_data::render_labels(&unannotated).as_bytes())?;
+        crate::atomic_file::write(&self.import_path(), import.to_json()?.as_bytes())?;
+        Ok(labels)
     }
 
     /// Writes `dataset.json` in one step.
@@ -148,6 +214,7 @@ impl Work {
         videos: &Path,
         labels: &Path,
         seed: u64,
+        imported: bool,
     ) -> Result<()> {
         let file = DatasetFile {
             format: FORMAT,
@@ -156,6 +223,7 @@ impl Work {
             labels_sha256: hex(&manifest.sha256()),
             seed,
             splits: splits.ids(),
+            imported,
         };
         let text = serde_json::to_string_pretty(&file)?;
         crate::atomic_file::write(&self.dataset_path(), text.as_bytes())?;

@@ -78,6 +78,10 @@ impl System for ArmsSystem {
 
     type Detector = ArmsDetector;
 
+    fn training_segments(config: &ArmsConfig) -> Option<usize> {
+        Some(config.segments)
+    }
+
     fn new(config: &ArmsConfig, data: &TrainingSet, device: &Device) -> Result<Self, ConfigError> {
         config.validate()?;
         let (schedule, dim, autodiff) = (config.schedule()?, data.train.dim, device.clone().autodiff());

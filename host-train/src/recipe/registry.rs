@@ -32,6 +32,12 @@ pub trait Recipe: Sync {
     /// Names the first key that is unknown, of the wrong type or out of range.
     fn settings(&self, given: &Table) -> Result<Table, SettingsError>;
 
+    /// [`System::training_segments`].
+    ///
+    /// # Errors
+    /// As [`Recipe::settings`].
+    fn training_segments(&self, given: &Table) -> Result<Option<usize>, SettingsError>;
+
     /// [`Run::train`].
     ///
     /// # Errors
@@ -146,6 +152,10 @@ impl<S: System> Recipe for Of<S> {
 
     fn settings(&self, given: &Table) -> Result<Table, SettingsError> {
         Ok(Table::try_from(Self::config(given)?).unwrap_or_default())
+    }
+
+    fn training_segments(&self, given: &Table) -> Result<Option<usize>, SettingsError> {
+        Ok(S::training_segments(&Self::config(given)?))
     }
 
     fn train(

@@ -58,6 +58,10 @@ impl System for RtfmSystem {
 
     type Detector = RtfmDetector;
 
+    fn training_segments(config: &RtfmConfig) -> Option<usize> {
+        Some(config.segments)
+    }
+
     fn new(config: &RtfmConfig, data: &TrainingSet, device: &Device) -> Result<Self, ConfigError> {
         let dim = data.train.dim;
         if dim == 0 || !dim.is_multiple_of(WIDTH_MULTIPLE) {

@@ -49,6 +49,11 @@ pub trait System: Sized {
     /// What it trains.
     type Detector: Detector + 'static;
 
+    /// How many segments it averages each training video into, if it looks at nothing else of them.
+    fn training_segments(_: &Self::Config) -> Option<usize> {
+        None
+    }
+
     /// A fresh training. `device` is a plain one; the system puts autodiff on it where it needs gradients.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 mod arms;
 mod cu;
 mod files;
+mod imported;
 mod made_up;
 mod mist;
 mod rtfm;

@@ -74,6 +74,9 @@ pub enum SpecError {
 pub enum EncoderKind {
     /// I3D, the Inception-v1 of Carreira and Zisserman (2017), RGB stream.
     I3dInceptionV1,
+    /// Features that came as files, for evaluation on the host: nothing here makes them from pictures, and exporters
+    /// refuse them. The tap names the data set.
+    Imported,
 }
 
 /// The network that turns a clip into a feature, `[1, 3, T, H, W] -> [1, feature_dim]`.
@@ -82,9 +85,10 @@ pub enum EncoderKind {
 pub struct EncoderSpec {
     /// Its architecture.
     pub kind: EncoderKind,
-    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`.
+    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`; of imported features, a name
+    /// for people.
     pub tap: String,
-    /// Length of the feature; the tap's channels.
+    /// Length of the feature; the tap's channels, or what the imported files hold.
     pub feature_dim: u32,
 }
 
@@ -135,6 +139,12 @@ impl EncoderSpec {
         Self { kind: EncoderKind::I3dInceptionV1, tap: "Mixed_5c".into(), feature_dim: 1024 }
     }
 
+    /// Features of `dim` values that came with a data set.
+    #[must_use]
+    pub fn imported(data_set: &str, dim: u32) -> Self {
+        Self { kind: EncoderKind::Imported, tap: data_set.into(), feature_dim: dim }
+    }
+
     /// Checks the tap and that `feature_dim` is its channel count.
     ///
     /// # Errors
@@ -142,6 +152,11 @@ impl EncoderSpec {
     /// The first field that is wrong, by its full name.
     pub fn validate(&self) -> Result<(), SpecError> {
         let (other, expected) = match (self.kind, self.tap.as_str()) {
+            (EncoderKind::Imported, tap) => {
+                check_name("encoder.tap", tap)?;
+                let widest = f64::from(MAX_HEAD_DIM);
+                return check_range("encoder.feature_dim", self.feature_dim.into(), 1.0..=widest);
+            }
             (EncoderKind::I3dInceptionV1, "Mixed_5c") => ("the tap Mixed_5c", 1024),
             (EncoderKind::I3dInceptionV1, "Mixed_4f") => ("the tap Mixed_4f", 832),
             (EncoderKind::I3dInceptionV1, tap) => {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use serde_json::{Value, json};
-use vad_core::{Calibration, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
+use vad_core::{Calibration, EncoderSpec, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
 
 fn model() -> ModelSpec {
     ModelSpec::i3d_mist("ped2-seed7")
@@ -164,4 +164,15 @@ fn other_taps_and_sizes_are_valid() {
     spec.preprocess = PreprocessSpec { width_px: 320, height_px: 180, ..PreprocessSpec::i3d() };
     spec.validate().unwrap();
     assert_eq!(spec.clip_len(), 3 * 16 * 320 * 180);
+}
+
+#[test]
+fn imported_features_may_have_any_width_but_none() {
+    let mut spec = model();
+    spec.encoder = EncoderSpec::imported("ucf-crime", 2048);
+    spec.head.dims[0] = 2048;
+    spec.validate().unwrap();
+    for encoder in [EncoderSpec::imported("ucf-crime", 0), EncoderSpec::imported("", 2048)] {
+        assert!(ModelSpec { encoder, ..spec.clone() }.validate().is_err());
+    }
 }

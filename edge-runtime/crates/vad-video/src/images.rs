@@ -11,7 +11,8 @@ use crate::source::is_image_file;
 use crate::{FrameBuf, VideoError, VideoInfo, jpeg, natural_cmp};
 
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
-/// Frame formats that people do keep in folders but that are not decoded here; skipping them would lose frames.
+/// Frame formats that people do keep in folders but that are not decoded here, tiff at least not without its feature;
+/// skipping them would lose frames.
 const UNREAD_EXTENSIONS: [&str; 6] = ["tif", "tiff", "bmp", "webp", "gif", "pgm"];
 
 /// Frames of one folder, in natural order of their names.
@@ -87,7 +88,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, VideoError> {
 
 fn refuse_unread(path: &Path) -> Result<(), VideoError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if !UNREAD_EXTENSIONS.contains(&extension.as_str()) {
+    if is_image_file(path) || !UNREAD_EXTENSIONS.contains(&extension.as_str()) {
         return Ok(());
     }
     let reason =
@@ -99,7 +100,8 @@ fn decode(path: &Path, frame: u64) -> Result<DynamicImage, VideoError> {
     let bytes = read_bounded(path, frame)?;
     let image_error = |reason: String| VideoError::Image { path: path.to_owned(), frame, reason };
     let mut reader = ImageReader::new(Cursor::new(&bytes));
-    let format = image::guess_format(&bytes).map_err(|_| image_error("neither png nor jpeg".to_owned()))?;
+    let format = image::guess_format(&bytes)
+        .map_err(|_| image_error("not a picture of a kind that is read here".to_owned()))?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(&bytes) {
         return Err(image_error("the file is cut off".to_owned()));
     }

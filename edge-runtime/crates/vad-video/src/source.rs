@@ -22,7 +22,7 @@ enum Kind {
 impl FrameSource {
     /// Opens a video file (any common container; its first video stream, rotated as the
     /// container asks, and scaled to its first frame's size should the size change midway) or a folder
-    /// of png and jpeg files (natural order of names, at [`DEFAULT_IMAGE_RATE_HZ`]; other and hidden files are
+    /// of png and jpeg files, with the feature `tiff` also of tiff files (natural order of names, at [`DEFAULT_IMAGE_RATE_HZ`]; other and hidden files are
     /// passed over, but image formats that are not read here are refused).
     ///
     /// # Errors
@@ -80,9 +80,11 @@ impl FrameSource {
     }
 }
 
-/// True for the names that a folder of images is read from: `.png`, `.jpg`, `.jpeg`, in any case.
+/// True for the names that a folder of images is read from: `.png`, `.jpg`, `.jpeg`, with the feature `tiff` also `.tif` and
+/// `.tiff`, in any case.
 #[must_use]
 pub fn is_image_file(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    let is_one_of = |known: &[&str]| known.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    is_one_of(&["png", "jpg", "jpeg"]) || (cfg!(feature = "tiff") && is_one_of(&["tif", "tiff"]))
 }

@@ -99,7 +99,21 @@ fn damaged_images_are_named() {
 fn unread_formats_are_refused_instead_of_skipped() {
     let folder = tempfile::tempdir().unwrap();
     save(&folder.path().join("1.png"), 10, 1);
-    std::fs::write(folder.path().join("2.tif"), "II*").unwrap();
+    std::fs::write(folder.path().join("2.webp"), "RIFF").unwrap();
     let error = first_bytes(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("2.tif") && error.to_string().contains("png"), "{error}");
+    assert!(error.to_string().contains("2.webp") && error.to_string().contains("png"), "{error}");
+}
+
+#[test]
+#[cfg(feature = "tiff")]
+fn tiff_pictures_are_frames_where_the_feature_is_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, grey) in [("001.tif", 10), ("002.TIF", 200)] {
+        image::GrayImage::from_pixel(4, 2, image::Luma([grey]))
+            .save_with_format(folder.path().join(name), image::ImageFormat::Tiff)
+            .unwrap();
+    }
+    assert_eq!(first_bytes(folder.path()).unwrap(), [10, 200]);
+    std::fs::write(folder.path().join("002.TIF"), "II*").unwrap();
+    assert!(first_bytes(folder.path()).unwrap_err().to_string().contains("002.TIF"));
 }

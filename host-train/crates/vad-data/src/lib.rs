@@ -42,5 +42,5 @@ pub use feature_spec::FeatureSpec;
 pub use features::Features;
 pub use hash::{file_hash, from_hex, hex};
 pub use label::{Label, VideoEntry};
-pub use manifest::{Manifest, render_labels};
+pub use manifest::{Manifest, is_video_file, render_labels};
 pub use split::{Quota, Split, SplitIds, SplitKind, SplitPlan, Splits, Test, Train, Val};

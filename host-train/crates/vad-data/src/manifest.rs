@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use self::listing::Listing;
+pub use self::listing::is_video_file;
 pub use self::rows::render_labels;
 use self::rows::{Row, RowFault};
 use crate::{DataError, Label, VideoEntry};
@@ -47,26 +48,26 @@ impl Manifest {
     /// With file, line and column: an unknown or missing column, an unknown or missing label, a wrong number or range,
     /// a video named twice, not found, or found more than once. The whole file is refused, never a part of it.
     pub fn load(labels_csv: &Path, videos_dir: &Path) -> Result<Self, DataError> {
-        let bytes = read_bounded(labels_csv)?;
-        let rows = rows::parse(&bytes).map_err(|fault| fault.at(labels_csv))?;
-        if rows.is_empty() {
-            let problem = "no videos are listed; add a line per video, for example `clip1,normal`".to_owned();
-            return Err(DataError::LabelFile { path: labels_csv.to_owned(), problem });
-        }
+        let (rows, sha256) = read_rows(labels_csv)?;
         let mut listing = Listing::of(videos_dir)?;
-        let mut seen = BTreeMap::new();
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
-            let entry = resolve(row, &mut listing, &mut seen).map_err(|fault| fault.at(labels_csv))?;
-            entries.push(entry);
-        }
+        let entries = resolve_all(labels_csv, rows, |name| listing.claim(name))?;
         let unlabelled = listing.into_unclaimed();
-        Ok(Self {
-            labels_csv: labels_csv.to_owned(),
-            entries,
-            unlabelled,
-            sha256: Sha256::digest(&bytes).into(),
-        })
+        Ok(Self { labels_csv: labels_csv.to_owned(), entries, unlabelled, sha256 })
+    }
+
+    /// Reads a label file whose videos are known by name: `find` says where a video, or what stands for it, lies. The name
+    /// is the id.
+    ///
+    /// # Errors
+    /// As [`Manifest::load`], for a video that `find` does not know instead of one that is not in a folder.
+    pub fn load_known(labels_csv: &Path, find: impl Fn(&str) -> Option<PathBuf>) -> Result<Self, DataError> {
+        let (rows, sha256) = read_rows(labels_csv)?;
+        let place = |name: &str| match find(name) {
+            Some(path) => Ok((name.to_owned(), path)),
+            None => Err(format!("no video `{name}` is known here; import the data set again")),
+        };
+        let entries = resolve_all(labels_csv, rows, place)?;
+        Ok(Self { labels_csv: labels_csv.to_owned(), entries, unlabelled: Vec::new(), sha256 })
     }
 
     /// The videos, in the order of the label file.
@@ -106,13 +107,36 @@ impl Manifest {
     }
 }
 
+/// The lines of a label file, at least one, and the hash of its bytes.
+fn read_rows(labels_csv: &Path) -> Result<(Vec<Row>, [u8; 32]), DataError> {
+    let bytes = read_bounded(labels_csv)?;
+    let rows = rows::parse(&bytes).map_err(|fault| fault.at(labels_csv))?;
+    if rows.is_empty() {
+        let problem = "no videos are listed; add a line per video, for example `clip1,normal`".to_owned();
+        return Err(DataError::LabelFile { path: labels_csv.to_owned(), problem });
+    }
+    Ok((rows, Sha256::digest(&bytes).into()))
+}
+
+/// `find` gives the id and the path of a video by its name, or says why there is none.
+fn resolve_all(
+    labels_csv: &Path,
+    rows: Vec<Row>,
+    mut find: impl FnMut(&str) -> Result<(String, PathBuf), String>,
+) -> Result<Vec<VideoEntry>, DataError> {
+    let mut seen = BTreeMap::new();
+    rows.into_iter()
+        .map(|row| resolve(row, &mut find, &mut seen).map_err(|fault| fault.at(labels_csv)))
+        .collect()
+}
+
 fn resolve(
     row: Row,
-    listing: &mut Listing,
+    find: &mut impl FnMut(&str) -> Result<(String, PathBuf), String>,
     seen: &mut BTreeMap<String, u64>,
 ) -> Result<VideoEntry, RowFault> {
     let fault = |problem: String| RowFault { line: row.line, column: "video".to_owned(), problem };
-    let (id, path) = listing.claim(&row.video).map_err(fault)?;
+    let (id, path) = find(&row.video).map_err(fault)?;
     if let Some(before) = seen.insert(id.clone(), row.line) {
         return Err(fault(format!(
             "`{}` names the video `{id}` again, after line {before}; keep one of the two lines",

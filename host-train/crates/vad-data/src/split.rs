@@ -213,6 +213,25 @@ impl Splits {
         Self::assemble(train, val, test, unused)
     }
 
+    /// A published split: the test videos are those of `test` and no others; of the videos of `train` the share `val` of
+    /// each label, 0 to 1, is drawn for choosing by, as [`Splits::draw`] does.
+    ///
+    /// # Errors
+    /// As [`Splits::from_ids`] and [`Splits::draw`].
+    pub fn official(
+        manifest: &Manifest,
+        train: &[String],
+        test: &[String],
+        val: f64,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let ids = SplitIds { train: train.to_vec(), val: Vec::new(), test: test.to_vec() };
+        let published = Self::from_ids(manifest, &ids)?;
+        let plan = SplitPlan { train: Quota::Rest, val: Quota::Share(val), test: Quota::NONE };
+        let drawn = Self::draw_from(published.train.entries(), &plan, seed)?;
+        Ok(Self { test: published.test, unused: published.unused, ..drawn })
+    }
+
     /// The ids, for the record; [`Splits::from_ids`] takes them back.
     #[must_use]
     pub fn ids(&self) -> SplitIds {

@@ -53,6 +53,42 @@ fn names_are_found_with_and_without_extension_and_in_sub_folders() {
 }
 
 #[test]
+fn known_videos_need_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("labels.csv");
+    std::fs::write(&csv, "video,label\nAbuse/a_x264,abnormal\nb,normal\n").unwrap();
+    let manifest = Manifest::load_known(&csv, |name| Some(format!("/features/{name}.npy").into())).unwrap();
+    assert_eq!(ids(&manifest), ["Abuse/a_x264", "b"]);
+    assert_eq!(manifest.entries()[1].path, Path::new("/features/b.npy"));
+    let error = Manifest::load_known(&csv, |name| (name == "b").then(Default::default)).unwrap_err();
+    assert!(
+        error.to_string().contains("labels.csv:2:") && error.to_string().contains("Abuse/a_x264"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_published_split_keeps_its_test_videos_and_gives_validation_videos_from_training() {
+    let files: Vec<String> = (0..20).map(|index| format!("{index}.mp4")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let label = |index: usize| if index.is_multiple_of(2) { "normal" } else { "abnormal" };
+    let rows: String = (0..20).map(|index| format!("{index},{}\n", label(index))).collect();
+    let manifest = load(&files, &format!("video,label\n{rows}")).unwrap();
+    let ids = |range: std::ops::Range<usize>| range.map(|index| index.to_string()).collect::<Vec<_>>();
+    let official = |val| Splits::official(&manifest, &ids(0..12), &ids(12..19), val, 3).unwrap();
+    let splits = official(0.3);
+    assert_eq!((splits.train.len(), splits.val.len(), splits.test.len()), (8, 4, 7));
+    assert_eq!(splits.unused, ["19"]);
+    let mut test: Vec<&str> = splits.test.ids().collect();
+    test.sort_by_key(|id| id.parse::<usize>().unwrap());
+    assert_eq!(test, ids(12..19));
+    assert!(splits.val.ids().all(|id| id.parse::<usize>().unwrap() < 12));
+    assert_eq!(official(0.0).train.len(), 12);
+    let overlap = Splits::official(&manifest, &ids(0..12), &ids(11..19), 0.1, 3).unwrap_err().to_string();
+    assert!(overlap.contains("`11` of `test` stands in `train` already"), "{overlap}");
+}
+
+#[test]
 fn videos_without_a_label_are_listed() {
     let manifest =
         load(&["a.mp4", "z.mp4", "b.mp4", "sub/d.mp4", "readme.md"], "video,label\na,normal\n").unwrap();

@@ -24,6 +24,7 @@ pub mod align;
 pub mod bootstrap;
 pub mod calibrate;
 pub mod classes;
+pub mod convention;
 pub mod curves;
 pub mod evaluation;
 pub mod feature_map;
@@ -41,6 +42,7 @@ pub use align::{AlignError, Alignment, align, clip_scores_to_frames, repeat_scor
 pub use bootstrap::{AreaIntervals, BootstrapError, Interval, Resampled, Resampling};
 pub use calibrate::{CalibrateError, ThresholdChoice, choose_threshold};
 pub use classes::{ClassResult, class_from_name};
+pub use convention::{Convention, FrameCounts};
 pub use curves::{CurvePoint, pr_curve, roc_curve};
 pub use evaluation::{EvalError, Evaluation, FrameIntervals, VideoResult, VideoScores, VideoTruth};
 pub use feature_map::{ClipKind, FeatureMap, MapClip, MapPoint};

@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::ops::Range;
 use toml::Table;
-use vad_data::{Features, VideoEntry};
+use vad_data::VideoEntry;
 use vad_eval::Evaluation;
 
 /// One training and its figures on the test split.
@@ -37,22 +37,24 @@ struct Comparison {
 
 /// Trains every recipe with every seed, evaluates each on the test split, and writes `runs/comparison.md` and `.json`.
 pub fn run(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     recipes: &[&'static dyn Recipe],
     given: &Table,
     seeds: Range<u64>,
 ) -> Result<()> {
-    let test = session.dataset.splits.test.entries();
+    let dataset = &session.dataset;
+    let test: Vec<VideoEntry> =
+        dataset.splits.test.entries().iter().map(|entry| dataset.annotated(entry)).collect();
     ensure!(
         !test.is_empty(),
         "the test split is empty, so there is nothing to compare on; index again with more videos"
     );
-    let features = super::features(&session.work, test.iter(), &session.made)?;
+    session.keep(&test)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[
         ("Label file hash", session.dataset.file.labels_sha256.clone()),
         ("Test videos", test.len().to_string()),
-        ("Features", session.made.to_string()),
+        ("Features", session.source.to_string()),
     ]);
     let mut rows = Vec::new();
     for recipe in recipes {
@@ -60,12 +62,8 @@ pub fn run(
             let run = session.train(*recipe, &with_seed(given, seed)?)?;
             let metrics = run.metrics()?;
             let scorer = evaluate::scorer(&run, session.args.compute.device)?;
-            let scored = |entry: &VideoEntry| -> Result<_> {
-                let found: Option<&Features> = features.get(&entry.id);
-                found.map(|found| evaluate::score(entry, found, &scorer)).transpose()
-            };
-            let videos =
-                test.iter().filter_map(|entry| scored(entry).transpose()).collect::<Result<Vec<_>>>()?;
+            let scored = |entry| evaluate::score(entry, &*session.features(entry)?, &scorer);
+            let videos = test.iter().map(scored).collect::<Result<Vec<_>>>()?;
             let evaluation = Evaluation::run(&videos, &run.model()?.score)?;
             rows.push(Row {
                 recipe: recipe.name(),

@@ -123,7 +123,13 @@ fn holds_images(folder: &Path) -> bool {
 }
 
 fn is_video_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().unwrap_or_default();
+    is_video_file(Path::new(name))
+}
+
+/// True for names with the extension of a usual video container, such as `.mp4`, in any case.
+#[must_use]
+pub fn is_video_file(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
     VIDEO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 

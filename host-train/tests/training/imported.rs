@@ -1,0 +1,190 @@
+//! From a published data set on disk to its figures, with the commands that users give.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use burn::tensor::Device;
+use clap::Parser;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use toml::Table;
+use vad_core::{ClipSpan, FrameIndex};
+use vad_data::{Features, Label};
+use watchpost::bag::{BagSet, TrainingSet};
+use watchpost::cmd::Cli;
+use watchpost::recipe::registry::by_name;
+
+const WIDTH: usize = 16;
+const CROPS: usize = 2;
+
+/// Features in which the second half of an abnormal video differs.
+fn features(rng: &mut ChaCha8Rng, clips: usize, abnormal: bool) -> Vec<f32> {
+    let is_odd = |clip: usize| abnormal && clip >= clips / 2;
+    let row = |clip: usize| if is_odd(clip) { 3.0 } else { 0.0 };
+    (0..clips)
+        .flat_map(|clip| std::iter::repeat_n(row(clip), CROPS * WIDTH))
+        .map(|base| base + rng.random::<f32>())
+        .collect()
+}
+
+fn npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
+    let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({axes}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+/// A UCF-Crime of 12 training and 6 test videos, with one file per crop.
+fn write_set(root: &Path) {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let (mut train, mut test, mut annotation) = (String::new(), String::new(), String::new());
+    std::fs::create_dir_all(root.join("features")).unwrap();
+    for index in 0..18 {
+        let abnormal = index % 2 == 1;
+        let clips = 4 + index % 5;
+        let is_test = index >= 12;
+        let id = match (abnormal, is_test) {
+            (true, _) => format!("Arson{index:03}_x264"),
+            (false, true) => format!("Normal_Videos_{index:03}_x264"),
+            (false, false) => format!("Normal_Videos{index:03}_x264"),
+        };
+        if is_test {
+            let frames = clips * 16 - 3;
+            writeln!(test, "Any/{id}.mp4").unwrap();
+            let first = clips / 2 * 16;
+            let (range, class) = if abnormal {
+                (format!("{first} {}", frames - 1), "Arson")
+            } else {
+                ("-1 -1".into(), "Normal")
+            };
+            writeln!(annotation, "{id}.mp4 {class} {range} -1 -1 {frames}").unwrap();
+        } else {
+            writeln!(train, "Any/{id}.mp4").unwrap();
+        }
+        let values = features(&mut rng, clips, abnormal);
+        for crop in 0..CROPS {
+            let of_crop: Vec<f32> =
+                values.chunks(WIDTH).skip(crop).step_by(CROPS).flatten().copied().collect();
+            let path = root.join(format!("features/{id}__{crop}.npy"));
+            std::fs::write(path, npy(&[clips, WIDTH], &of_crop)).unwrap();
+        }
+    }
+    for (name, text) in [
+        ("Anomaly_Train.txt", train),
+        ("Anomaly_Test.txt", test),
+        ("Temporal_Anomaly_Annotation_New.txt", annotation),
+    ] {
+        std::fs::write(root.join(name), text).unwrap();
+    }
+}
+
+fn watchpost(words: &[&str]) -> ExitCode {
+    Cli::try_parse_from(std::iter::once(&"watchpost").chain(words)).unwrap().run()
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn an_imported_set_is_trained_and_evaluated_with_three_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, work) = (folder.path().join("ucf"), folder.path().join("work"));
+    write_set(&root);
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let (root_word, features, work_word) = (path(&root), path(&root.join("features")), path(&work));
+    let import =
+        ["import", "--dataset", "ucf-crime", "--root", &root_word, "--features", &features, "--val", "0.2"];
+    assert_eq!(watchpost(&[&import[..], &["--work", &work_word]].concat()), ExitCode::SUCCESS);
+    let dataset = read(&work.join("dataset.json"));
+    let ids = |part: &str| {
+        dataset["splits"][part]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((ids("train").len(), ids("val").len()), (10, 2));
+    let mut official: Vec<String> = (12..18)
+        .map(|index| {
+            if index % 2 == 1 {
+                format!("Arson{index:03}_x264")
+            } else {
+                format!("Normal_Videos_{index:03}_x264")
+            }
+        })
+        .collect();
+    official.sort();
+    assert_eq!(ids("test"), official, "the official test videos and no others");
+    let labels = std::fs::read_to_string(work.join("labels.csv")).unwrap();
+    assert!(labels.lines().skip(1).all(|line| line.ends_with(",,")), "no frames beside labels: {labels}");
+
+    // No encoder, and no weights of one, is needed.
+    let train =
+        ["train", "--recipe", "rtfm", "--published", "ucf-crime", "--name", "checked", "--work", &work_word];
+    let quick = ["--steps", "60", "--set", "pairs=4", "--set", "segments=8", "--set", "eval_every=20"];
+    assert_eq!(watchpost(&[&train[..], &quick].concat()), ExitCode::SUCCESS);
+    let run = work.join("runs/checked");
+    let model = read(&run.join("model.json"));
+    assert_eq!(
+        (&model["encoder"]["kind"], &model["encoder"]["feature_dim"]),
+        (&"imported".into(), &WIDTH.into())
+    );
+    assert_eq!(watchpost(&["eval", "--work", &work_word]), ExitCode::SUCCESS);
+    let figures = read(&run.join("scores-test.json"));
+    assert!(figures["frame"]["roc_auc"].as_f64().unwrap() > 0.9, "{}", figures["frame"]);
+    let report = std::fs::read_to_string(run.join("report-test.html")).unwrap();
+    // 6 test videos of 6, 7, 8, 4, 5 and 6 clips.
+    for part in ["Counted as RTFM", "over 576 frames", "Counted as MIST, CU", "over 480 frames"] {
+        assert!(report.contains(part), "{part}");
+    }
+    assert_eq!(watchpost(&["export", "--work", &work_word]), ExitCode::FAILURE);
+
+    // Features that changed since are not taken for those that were checked.
+    std::fs::write(root.join("features/Arson013_x264__0.npy"), npy(&[1, WIDTH], &[0.0; WIDTH])).unwrap();
+    assert_eq!(watchpost(&["eval", "--work", &work_word]), ExitCode::FAILURE);
+}
+
+#[test]
+fn training_videos_kept_as_segments_train_the_same_weights() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let (mut whole, mut short) = (BagSet::default(), BagSet::default());
+    for index in 0..8 {
+        let label = if index % 2 == 1 { Label::Abnormal } else { Label::Normal };
+        // Shorter and longer than the segments.
+        let clips = 3 + 6 * index;
+        let values = features(&mut rng, clips, index % 2 == 1);
+        let span = |index: u64| ClipSpan { index, first_frame: FrameIndex(index * 16), frames: 16 };
+        let video = Features {
+            dim: WIDTH,
+            crops: CROPS,
+            spans: (0..clips as u64).map(span).collect(),
+            values,
+            frames: clips as u64 * 16,
+            frame_rate_hz: 30.0,
+        };
+        whole.push_features(&index.to_string(), label, &video).unwrap();
+        short.push_segments(&index.to_string(), label, &video, 8).unwrap();
+    }
+    assert_eq!((short.crops, short.rows()), (CROPS, 8 * 8));
+    for (recipe, settings) in [
+        ("rtfm", "steps = 6\npairs = 3\nsegments = 8"),
+        ("arms", "iterations = 3\niteration_steps = 3\npairs = 3\nsegments = 8\nwidth = 16"),
+    ] {
+        let recipe = by_name(recipe).unwrap();
+        let settings: Table = settings.parse().unwrap();
+        assert_eq!(recipe.training_segments(&settings).unwrap(), Some(8));
+        let scores = |bags: &BagSet| {
+            let data = TrainingSet::from_bags(bags.clone(), BagSet::default()).unwrap();
+            recipe.train_in_memory(&settings, &data, &Device::flex()).unwrap().score(&whole)
+        };
+        assert_eq!(scores(&whole), scores(&short), "{}", recipe.name());
+    }
+    assert_eq!(by_name("mist").unwrap().training_segments(&Table::new()).unwrap(), None);
+}
