@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use vad_core::ModelSpec;
 use vad_data::{
-    CacheKey, ClipEncoder, FeatureCache, FeatureSpec, Features, Lookup, VideoEntry, from_hex, hex,
+    CacheKey, ClipEncoder, FeatureSpec, FeatureStore, Features, Lookup, VideoEntry, from_hex, hex,
 };
 
 use crate::atomic_file;
@@ -29,12 +29,20 @@ pub struct Extraction {
     encoder_sha256: String,
     /// What the features are of.
     pub features: FeatureSpec,
+    /// Where they are kept, if not in the work folder: a folder, or `s3://BUCKET/PREFIX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 impl Extraction {
     /// An extraction by `encoder`.
     pub fn new(encoder: &dyn ClipEncoder, features: FeatureSpec) -> Self {
-        Self { format: FORMAT, encoder_sha256: hex(&encoder.hash()), features }
+        Self { format: FORMAT, encoder_sha256: hex(&encoder.hash()), features, store: None }
+    }
+
+    /// The same, kept in a store.
+    pub fn kept_in(self, store: Option<String>) -> Self {
+        Self { store, ..self }
     }
 
     /// Reads what `folder` says; nothing when it says nothing.
@@ -68,13 +76,13 @@ impl Extraction {
         Ok(atomic_file::write(&folder.join(FILE_NAME), text.as_bytes())?)
     }
 
-    /// Features of one video from the cache.
+    /// Features of one video from where they are kept.
     ///
     /// # Errors
     /// Names the video and the remedy when they were never extracted.
-    pub fn cached(&self, cache: &FeatureCache, entry: &VideoEntry) -> Result<Features> {
-        let key = CacheKey::new(self.encoder_hash()?, &self.features, cache.file_hash(&entry.path)?);
-        match cache.get(&key)? {
+    pub fn cached(&self, store: &dyn FeatureStore, entry: &VideoEntry) -> Result<Features> {
+        let key = CacheKey::new(self.encoder_hash()?, &self.features, store.file_hash(&entry.path)?);
+        match store.get(&key)? {
             Lookup::Found(features) => Ok(features),
             Lookup::Absent => bail!("{} has no features ({self})\n  remedy: watchpost extract", entry.id),
             Lookup::Damaged(what) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use vad_core::ModelSpec;
-use vad_data::{FeatureCache, Features, VideoEntry};
+use vad_data::{FeatureStore, Features, VideoEntry};
 use vad_datasets::Import;
 
 use crate::extraction::Extraction;
@@ -14,7 +14,7 @@ pub enum FeatureSource {
     /// Extracted here, by an encoder that boards can run.
     Extracted {
         /// Where they are kept.
-        cache: FeatureCache,
+        store: Box<dyn FeatureStore>,
         /// What made them.
         made: Extraction,
     },
@@ -29,7 +29,7 @@ impl FeatureSource {
     /// Names the video and the remedy when there are none, or they are damaged.
     pub fn load(&self, entry: &VideoEntry) -> Result<Features> {
         match self {
-            Self::Extracted { cache, made } => made.cached(cache, entry),
+            Self::Extracted { store, made } => made.cached(&**store, entry),
             Self::Imported(import) => Ok(import.load(&entry.id)?),
         }
     }

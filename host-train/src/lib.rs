@@ -3,10 +3,12 @@
 //! The only package that may depend on burn. Everything here is a library; `main.rs` and `cmd/` are the command line.
 
 pub mod abnormal_ratio;
+pub mod archive;
 pub mod atomic_file;
 pub mod backbone;
 pub mod bag;
 pub mod batch;
+pub mod bucket;
 pub mod checkpoint;
 pub mod cmd;
 pub mod device;

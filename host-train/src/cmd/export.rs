@@ -86,10 +86,10 @@ pub fn run(args: &Args) -> Result<()> {
 fn reference(args: &Args, work: &Work, run: &Run, made: &Extraction) -> Result<Vec<ReferenceClip>> {
     let dataset = work.dataset()?;
     let scorer = evaluate::scorer(run, args.encoder.device)?;
-    let cache = work.features()?;
+    let store = work.features_of(made)?;
     let mut clips = Vec::new();
     for entry in dataset.manifest.entries() {
-        let features = made.cached(&cache, entry)?.crops_as_clips();
+        let features = made.cached(&*store, entry)?.crops_as_clips();
         let scores = scorer.score_video(&entry.id, &features)?;
         for (feature, score) in features.values.chunks_exact(features.dim).zip(scores) {
             clips.push(ReferenceClip { clip: None, feature: feature.to_vec(), score: Some(score) });

@@ -4,21 +4,28 @@ use super::options::{EncoderOptions, WorkOption};
 use super::progress::ExtractBars;
 use super::terminal::count;
 use super::work::Work;
+use crate::archive::{self, Purpose};
 use crate::extraction::Extraction;
 use anyhow::{Result, bail};
 use vad_core::{ClipSpec, ModelSpec};
-use vad_data::{CropPlan, FeatureSpec, Features, extract_each};
+use vad_data::{CropPlan, FeatureSpec, Features, Shard, extract_each};
 
 /// Extract the features of every video of the data set
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  watchpost extract --work work/\n  watchpost extract --work work/ --crops 10\n\n\
+    after_help = "Examples:\n  watchpost extract --work work/\n  watchpost extract --work work/ --crops 10\n  \
+    watchpost extract --work work/ --store s3://archive/features --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT\n  \
+    watchpost extract --work work/ --store s3://archive/features --shard $JOB_COMPLETION_INDEX/8\n\n\
     Features are cached by encoder, preprocessing, clips, crops and file content. An interrupted extraction goes on where it\n\
     was; a video that cannot be read stops it, or is reported and left out with --keep-going. Training and evaluation use\n\
     the features of the latest extraction; those of earlier ones stay in the cache.\n\n\
     One crop is the whole picture. Five crops (corners and centre) and ten (with their mirror images) are cut from pictures\n\
     that are resized with their aspect ratio kept, the short side to 8/7 of the encoder's input: 256 px for 224. They cost\n\
-    five and ten times as much to encode, and boards have one."
+    five and ten times as much to encode, and boards have one.\n\n\
+    A store may be filled by many machines at once, each with its --shard, and any of them may be stopped and started again.\n\
+    Shards are counted from 0: a Slurm array must be --array=0-7 for eight. Without --shard the command completes what is\n\
+    missing. A bucket's endpoint and credentials come from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and\n\
+    AWS_SECRET_ACCESS_KEY; training and evaluation fetch from it through the work folder."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -29,6 +36,12 @@ pub struct Args {
     /// Frames from the beginning of a clip to that of the next; below 16 clips overlap
     #[arg(long, value_name = "FRAMES", default_value_t = ClipSpec::i3d().stride)]
     stride: u16,
+    /// Keep the features in a folder or a bucket that several machines share: DIR or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "PLACE")]
+    store: Option<String>,
+    /// Extract one machine's part of the videos: I of N parts, counted from 0, such as 0/8
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Report videos that cannot be read and go on with the others
     #[arg(long)]
     keep_going: bool,
@@ -43,12 +56,18 @@ pub fn run(args: &Args) -> Result<()> {
     let clip = ClipSpec { stride: args.stride, ..model.clip };
     clip.validate()?;
     let features = FeatureSpec { crops: args.crops, ..FeatureSpec::new(model.preprocess.clone(), clip) };
+    let all = dataset.manifest.entries();
+    let entries = args.shard.map_or_else(|| Ok(all.to_vec()), |shard| shard.select(all))?;
+    if let Some(shard) = args.shard {
+        println!("shard {shard}: {} of {}", entries.len(), count(all.len(), "video"));
+    }
+    let store_address = args.store.as_deref().map(archive::absolute).transpose()?;
+    // Before the encoder, which takes longer to load than a store to refuse.
+    let store = work.store(store_address.as_deref(), Purpose::Complete)?;
     let encoder = args.encoder.load(&model)?;
-    let cache = work.features()?;
-    let made = Extraction::new(&*encoder, features.clone());
+    let made = Extraction::new(&*encoder, features.clone()).kept_in(store_address);
     made.write(work.root())?;
 
-    let entries = dataset.manifest.entries();
     let spec = args.encoder.extract_spec(features);
     let bars = ExtractBars::new(entries.len());
     let (mut videos, mut clips) = (0, 0);
@@ -56,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
         videos += 1;
         clips += features.clips();
     };
-    let failures = extract_each(entries, &*encoder, spec, &cache, args.keep_going, &bars, &mut tally);
+    let failures = extract_each(&entries, &*encoder, spec, &*store, args.keep_going, &bars, &mut tally);
     let speed = bars.finish();
     let failures = failures?;
     println!(

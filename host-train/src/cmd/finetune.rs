@@ -231,9 +231,9 @@ impl<'a> Session<'a> {
             .with_context(|| format!("{} is not trained\n  remedy: finish `watchpost train`", stage1.name))?;
         let made = self.work.extraction_of(&stage1.run)?;
         let scorer = evaluate::scorer(&stage1.run, self.args.options.device)?;
-        let cache = self.work.features()?;
+        let store = self.work.features_of(&made)?;
         let label = |entry: &VideoEntry| {
-            let features = made.cached(&cache, entry)?;
+            let features = made.cached(&*store, entry)?;
             let scores = scorer.score_video(&entry.id, &features).with_context(|| entry.id.clone())?;
             Ok(LabelledVideo::new(entry, &features, &scores, config.mode, config.smoothing)?)
         };

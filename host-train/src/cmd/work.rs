@@ -1,12 +1,13 @@
 //! The work folder: `dataset.json`, `extraction.json` and `features/` or `import.json`, and `runs/NAME/`.
 
+use crate::archive::{self, Purpose};
 use crate::extraction::{self, Extraction};
 use crate::feature_source::FeatureSource;
 use crate::run::Run;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use vad_data::{CropPlan, FeatureCache, Manifest, SplitIds, Splits, VideoEntry, hex};
+use vad_data::{CropPlan, FeatureCache, FeatureStore, Manifest, SplitIds, Splits, VideoEntry, hex};
 use vad_datasets::Import;
 
 const FORMAT: u32 = 1;
@@ -56,7 +57,10 @@ impl Dataset {
             Some(import) if import.features.is_some() => {
                 Ok(FeatureSource::Imported(Box::new(import.clone())))
             }
-            _ => Ok(FeatureSource::Extracted { cache: work.features()?, made: made()? }),
+            _ => {
+                let made = made()?;
+                Ok(FeatureSource::Extracted { store: work.features_of(&made)?, made })
+            }
         }
     }
 
@@ -93,6 +97,7 @@ impl Work {
         self.root.join("dataset.json")
     }
 
+    /// The features that are kept in this folder.
     pub fn features(&self) -> Result<FeatureCache> {
         Ok(FeatureCache::open(&self.root.join("features"))?)
     }
@@ -114,6 +119,20 @@ impl Work {
     pub fn extraction_of(&self, run: &Run) -> Result<Extraction> {
         // Runs from before there were crops do not say.
         Extraction::read(run.dir())?.map_or_else(|| self.extraction(), Ok)
+    }
+
+    /// Where features are kept: at an address that several machines share, or in this folder.
+    pub fn store(&self, address: Option<&str>, purpose: Purpose) -> Result<Box<dyn FeatureStore>> {
+        let local = self.features()?;
+        Ok(match address {
+            Some(address) => archive::open(address, local, purpose)?,
+            None => Box::new(local),
+        })
+    }
+
+    /// Where the features of an extraction are, to be read.
+    pub fn features_of(&self, made: &Extraction) -> Result<Box<dyn FeatureStore>> {
+        self.store(made.store.as_deref(), Purpose::Read)
     }
 
     pub fn root(&self) -> &Path {

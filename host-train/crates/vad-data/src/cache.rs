@@ -16,7 +16,8 @@ const DECODE_VERSION: u32 = 1;
 const PARTIAL_PREFIX: &str = ".partial-";
 /// What a killed run left half-written is removed once it is this old; a younger file may be another run's work.
 const PARTIAL_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
-const MAX_ENTRY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// The largest file of features that is read.
+pub const MAX_ENTRY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What features depend on: the encoder, the preprocessing, the clips, the crops and the video's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,22 @@ impl CacheKey {
             hasher.update(part.as_bytes());
         }
         Self { facts, digest: hasher.finalize().into() }
+    }
+
+    /// A file of these features, which says what they were made from. Equal features make equal bytes.
+    ///
+    /// # Errors
+    /// The features are inconsistent or not finite.
+    pub fn encode(&self, features: &Features) -> Result<Vec<u8>, String> {
+        features.to_bytes(&self.facts)
+    }
+
+    /// The features in a file, after checking that it is whole and of this key.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn decode(&self, bytes: Vec<u8>) -> Result<Features, String> {
+        Features::from_bytes(bytes, &self.facts)
     }
 
     /// The key as 64 hexadecimal digits: the entry's file name without its extension.
@@ -125,7 +142,7 @@ impl FeatureCache {
         };
         let mut bytes = Vec::new();
         file.take(MAX_ENTRY_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(match Features::from_bytes(bytes, &key.facts) {
+        Ok(match key.decode(bytes) {
             Ok(features) => Lookup::Found(features),
             Err(reason) => Lookup::Damaged(format!("{}: {reason}", path.display())),
         })
@@ -138,9 +155,7 @@ impl FeatureCache {
     /// The features are inconsistent or not finite, or the folder cannot be written (a full disk, for example).
     pub fn put(&self, key: &CacheKey, features: &Features) -> Result<(), DataError> {
         let path = self.entry_path(key);
-        let bytes = features
-            .to_bytes(&key.facts)
-            .map_err(|reason| DataError::Store { path: path.clone(), reason })?;
+        let bytes = key.encode(features).map_err(|reason| DataError::Store { path: path.clone(), reason })?;
         let failed = |source| DataError::io(&path, "store the features", source);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PARTIAL_PREFIX);

@@ -119,6 +119,9 @@ pub enum DataError {
         "extraction: stopped; the features of finished videos are kept, and the same command goes on from there"
     )]
     Cancelled,
+    /// A store beyond this machine could not be used.
+    #[error("{0}")]
+    Remote(String),
     /// Features could not be written in the cache's format.
     #[error("{}: cannot store the features: {reason}", path.display())]
     Store {

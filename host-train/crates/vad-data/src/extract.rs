@@ -1,19 +1,20 @@
 //! Videos to features: decoding, encoding and storing overlap.
 //!
 //! ```text
-//! decode threads -- resized clips, bounded queue --> encode workers -- bounded queue --> collector -> cache
-//! (one video each)                                   (cut, normalise, encode)            (caller's thread)
+//! decode threads -- resized clips, bounded queue --> encode workers -- bounded queue --> collector ---> storing thread
+//! (one video each)                                   (cut, normalise, encode)            (caller's)     (bounded queue)
 //! ```
 //!
 //! A video is decoded once and a frame resized once, whatever the number of crops. A clip waits as bytes (`T * H * W * 3`,
 //! 2.4 MB for I3D, 4.7 MB for ten crops of 3:2 pictures), shared by the jobs of its crops; only each worker holds a batch as
 //! `f32` (9.6 MB per crop in it). Features are put in order by clip and crop, so the result does not depend on the number of
-//! threads. A video enters the cache when all of its clips are encoded: a run may be killed at any moment, and the next one
+//! threads. A video enters the store when all of its clips are encoded: a run may be killed at any moment, and the next one
 //! takes up the missing videos.
 
 mod collect;
 mod decode;
 mod encode;
+mod keep;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +27,10 @@ use std::sync::{Arc, Mutex};
 use vad_core::{ClipSpan, Preprocessor};
 
 use self::collect::Collector;
+use self::keep::MAX_WAITING;
 pub use self::progress::{Progress, Silent, VideoOutcome};
 use crate::crops::View;
-use crate::{CacheKey, ClipEncoder, DataError, FeatureCache, FeatureSpec, Features, VideoEntry};
+use crate::{CacheKey, ClipEncoder, DataError, FeatureSpec, FeatureStore, Features, VideoEntry};
 
 /// Jobs that wait for a worker, for each job of a batch.
 const QUEUED_BATCHES: usize = 2;
@@ -73,26 +75,26 @@ pub struct ExtractOutcome {
     pub failures: Vec<Failure>,
 }
 
-/// Extracts the features of all entries, taking from the cache what it holds and storing there what is new, and keeps all
+/// Extracts the features of all entries, taking from the store what it holds and putting there what is new, and keeps all
 /// of them in memory.
 ///
 /// With `keep_going`, a video that fails is listed in [`ExtractOutcome::failures`] and the others go on. Without, the
-/// first failure ends the extraction; videos finished until then stay cached.
+/// first failure ends the extraction; videos finished until then stay in the store.
 ///
 /// # Errors
-/// A spec out of range, an id given twice, a cache that cannot be read or written, [`DataError::Cancelled`], and
+/// A spec out of range, an id given twice, a store that cannot be read or written, [`DataError::Cancelled`], and
 /// without `keep_going` the first failure.
 pub fn extract(
     entries: &[VideoEntry],
     encoder: &dyn ClipEncoder,
     spec: ExtractSpec,
-    cache: &FeatureCache,
+    store: &dyn FeatureStore,
     keep_going: bool,
     progress: &dyn Progress,
 ) -> Result<ExtractOutcome, DataError> {
     let mut features = BTreeMap::new();
     let mut keep = |id: &str, found: Features| drop(features.insert(id.to_owned(), found));
-    let failures = extract_each(entries, encoder, spec, cache, keep_going, progress, &mut keep)?;
+    let failures = extract_each(entries, encoder, spec, store, keep_going, progress, &mut keep)?;
     Ok(ExtractOutcome { features, failures })
 }
 
@@ -105,7 +107,7 @@ pub fn extract_each(
     entries: &[VideoEntry],
     encoder: &dyn ClipEncoder,
     spec: ExtractSpec,
-    cache: &FeatureCache,
+    store: &dyn FeatureStore,
     keep_going: bool,
     progress: &dyn Progress,
     each: &mut dyn FnMut(&str, Features),
@@ -116,13 +118,15 @@ pub fn extract_each(
         encoder,
         encoder_hash: encoder.hash(),
         spec: &spec,
-        cache,
+        store,
         progress,
         next: Mutex::new(0),
         stopped: AtomicBool::new(false),
         abandoned: entries.iter().map(|_| AtomicBool::new(false)).collect(),
     };
-    let mut collector = Collector::new(&shared, keep_going, each);
+    let (finished_in, finished_out) = sync_channel(MAX_WAITING);
+    let (kept_in, kept_out) = sync_channel(MAX_WAITING);
+    let mut collector = Collector::new(&shared, keep_going, each, finished_in, kept_out);
     progress.begin(entries.len());
     std::thread::scope(|scope| {
         let (jobs_in, jobs_out) = sync_channel(QUEUED_BATCHES * spec.batch);
@@ -137,11 +141,13 @@ pub fn extract_each(
             let (jobs, events) = (jobs_in.clone(), events_in.clone());
             scope.spawn(move || decode::work(shared, &jobs, &events));
         }
+        scope.spawn(move || keep::work(store, &finished_out, &kept_in));
         // The queues end when the last thread that feeds them does.
         drop((jobs_in, jobs_out, events_in));
         for event in events_out {
             collector.take(event);
         }
+        collector.settle();
     });
     collector.finish()
 }
@@ -182,7 +188,7 @@ struct Shared<'a> {
     encoder: &'a dyn ClipEncoder,
     encoder_hash: [u8; 32],
     spec: &'a ExtractSpec,
-    cache: &'a FeatureCache,
+    store: &'a dyn FeatureStore,
     progress: &'a dyn Progress,
     /// Index of the next video to decode.
     next: Mutex<usize>,

@@ -5,10 +5,11 @@
 //! frame rate, what the features were made from, and a SHA-256. That hash covers every byte of the file, with its own
 //! 64 digits taken as zeros, so any flipped byte is noticed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, TensorInfo, TensorView};
 use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use vad_core::{ClipSpan, FrameIndex};
 
@@ -99,6 +100,7 @@ impl Features {
         metadata.insert("frame_rate_hz".to_owned(), self.frame_rate_hz.to_string());
         metadata.insert("sha256".to_owned(), "0".repeat(CHECKSUM_DIGITS));
         let mut bytes = serialize(tensors, Some(metadata)).map_err(|error| error.to_string())?;
+        sort_header(&mut bytes).ok_or("the header cannot be put in order")?;
         let at = checksum_position(&bytes).ok_or("the header has no room for the checksum")?;
         let checksum = hex(&Sha256::digest(&bytes));
         bytes[at..at + CHECKSUM_DIGITS].copy_from_slice(checksum.as_bytes());
@@ -149,6 +151,26 @@ impl Features {
         };
         features.inconsistency().map_or(Ok(features), |problem| Err(problem.to_owned()))
     }
+}
+
+/// A header with its entries in order, so that equal features make equal files: the metadata come in any order otherwise.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+/// Rewrites the header in place; it is as long as before.
+fn sort_header(bytes: &mut [u8]) -> Option<()> {
+    let length = usize::try_from(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?)).ok()?;
+    let header = bytes.get_mut(8..)?.get_mut(..length)?;
+    let parsed: Header = serde_json::from_slice(header).ok()?;
+    let sorted = serde_json::to_vec(&parsed).ok()?;
+    header.fill(b' ');
+    header.get_mut(..sorted.len())?.copy_from_slice(&sorted);
+    Some(())
 }
 
 /// Where the checksum's digits begin: after its label, which stands once in the header.

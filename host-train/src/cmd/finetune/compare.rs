@@ -62,11 +62,12 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
 
     let (work, options) = (&session.work, &session.args.options);
     let model = stage1.run.model()?;
-    let (cache, made) = (work.features()?, work.extraction_of(&stage1.run)?);
+    let made = work.extraction_of(&stage1.run)?;
+    let store = work.features_of(&made)?;
     let scorer = evaluate::scorer(&stage1.run, options.device)?;
     let videos = test
         .iter()
-        .map(|entry| evaluate::score(entry, &made.cached(&cache, entry)?, &scorer))
+        .map(|entry| evaluate::score(entry, &made.cached(&*store, entry)?, &scorer))
         .collect::<Result<Vec<_>>>()?;
     let of_stage1 = Evaluation::run(&videos, &model.score)?;
     let of_head = |head: Head| -> Result<Evaluation> {

@@ -1,9 +1,11 @@
 //! The collector: puts clips in order, stores finished videos, keeps the failures.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use vad_core::ClipSpan;
 
+use super::keep::{Finished, Kept, MAX_WAITING};
 use super::{Event, Failure, Shared, VideoOutcome};
 use crate::{CacheKey, DataError, Features};
 
@@ -30,7 +32,12 @@ pub(super) struct Collector<'a> {
     /// Videos that `each` was given.
     finished: usize,
     failures: BTreeMap<usize, DataError>,
-    /// A failure of the cache, which no other video would escape.
+    /// To the storing thread, until there is nothing left to store.
+    to_store: Option<SyncSender<Finished>>,
+    kept: Receiver<Kept>,
+    /// Videos that the storing thread has.
+    waiting: usize,
+    /// A failure of the store, which no other video would escape.
     fatal: Option<DataError>,
 }
 
@@ -39,8 +46,13 @@ impl<'a> Collector<'a> {
         shared: &'a Shared<'a>,
         keep_going: bool,
         each: &'a mut dyn FnMut(&str, Features),
+        to_store: SyncSender<Finished>,
+        kept: Receiver<Kept>,
     ) -> Self {
         Self {
+            to_store: Some(to_store),
+            kept,
+            waiting: 0,
             shared,
             keep_going,
             partials: BTreeMap::new(),
@@ -52,6 +64,9 @@ impl<'a> Collector<'a> {
     }
 
     pub(super) fn take(&mut self, event: Event) {
+        while let Ok(kept) = self.kept.try_recv() {
+            self.take_kept(kept);
+        }
         match event {
             Event::Started { video, clips_hint } => {
                 self.shared.progress.video_started(self.id(video), clips_hint)
@@ -70,6 +85,14 @@ impl<'a> Collector<'a> {
                 }
             }
             Event::Failed { video, error } => self.fail(video, error),
+        }
+    }
+
+    /// Waits for the storing thread to end.
+    pub(super) fn settle(&mut self) {
+        self.to_store = None;
+        while let Ok(kept) = self.kept.recv() {
+            self.take_kept(kept);
         }
     }
 
@@ -113,7 +136,7 @@ impl<'a> Collector<'a> {
         self.shared.spec.features.crops.count()
     }
 
-    /// Stores the video if its last clip has come.
+    /// Sends the video to the store if its last clip has come.
     fn complete(&mut self, video: usize) {
         let crops = self.crops();
         let is_whole = |partial: &Partial| {
@@ -135,12 +158,29 @@ impl<'a> Collector<'a> {
             frames: end.frames,
             frame_rate_hz: end.frame_rate_hz,
         };
-        if let Err(error) = self.shared.cache.put(&end.key, &features) {
-            self.shared.stop();
-            self.fatal.get_or_insert(error);
-            return;
+        while self.waiting >= MAX_WAITING
+            && let Ok(kept) = self.kept.recv()
+        {
+            self.take_kept(kept);
         }
-        self.done(video, features, &VideoOutcome::Extracted { clips: end.clips });
+        let finished = Finished { video, key: end.key, features };
+        let sent = self.to_store.as_ref().is_some_and(|store| store.send(finished).is_ok());
+        self.waiting += usize::from(sent);
+    }
+
+    fn take_kept(&mut self, kept: Kept) {
+        self.waiting -= 1;
+        let Kept { video, features, result } = kept;
+        match result {
+            Ok(()) => {
+                let clips = features.clips() as u64;
+                self.done(video, features, &VideoOutcome::Extracted { clips });
+            }
+            Err(error) => {
+                self.shared.stop();
+                self.fatal.get_or_insert(error);
+            }
+        }
     }
 
     fn done(&mut self, video: usize, features: Features, outcome: &VideoOutcome) {
@@ -151,6 +191,11 @@ impl<'a> Collector<'a> {
     }
 
     fn fail(&mut self, video: usize, error: DataError) {
+        if matches!(error, DataError::Remote(_)) {
+            self.shared.stop();
+            self.fatal.get_or_insert(error);
+            return;
+        }
         self.partials.remove(&video);
         self.shared.abandon(video);
         if !self.keep_going {

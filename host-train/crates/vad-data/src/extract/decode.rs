@@ -34,9 +34,9 @@ struct Task<'a> {
 impl Task<'_> {
     /// The event that ends the video, or nothing if it became unwanted on the way.
     fn run(&self) -> Result<Option<Event>, DataError> {
-        let Shared { cache, encoder, encoder_hash, spec, .. } = self.shared;
-        let key = CacheKey::new(*encoder_hash, &spec.features, cache.file_hash(&self.entry.path)?);
-        match cache.get(&key)? {
+        let Shared { store, encoder, encoder_hash, spec, .. } = self.shared;
+        let key = CacheKey::new(*encoder_hash, &spec.features, store.file_hash(&self.entry.path)?);
+        match store.get(&key)? {
             Lookup::Found(features)
                 if (features.dim, features.crops) == (encoder.feature_dim(), spec.features.crops.count()) =>
             {

@@ -33,6 +33,14 @@ fn every_flipped_byte_is_noticed() {
 }
 
 #[test]
+fn equal_features_make_equal_files() {
+    let bytes = sample(3, 2, 5).to_bytes(&facts()).unwrap();
+    for _ in 0..8 {
+        assert_eq!(sample(3, 2, 5).to_bytes(&facts()).unwrap(), bytes);
+    }
+}
+
+#[test]
 fn every_truncation_and_any_longer_file_is_noticed() {
     let bytes = sample(3, 2, 5).to_bytes(&facts()).unwrap();
     for length in 0..bytes.len() {
