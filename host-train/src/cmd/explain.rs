@@ -1,6 +1,6 @@
 //! `watchpost explain`: pictures of where a fine-tuned encoder looks.
 
-use super::eval::SplitName;
+use super::held_back::SplitName;
 use super::options::{EncoderOptions, WorkOption};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};

@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
     );
     ensure!(
         spec.head.kind == HeadKind::Mlp,
-        "the detector of {} looks at several clips at once, which no board program does yet\n  remedy: export a run of --recipe mist",
+        "the detector of {} can only be run on the host so far\n  remedy: export a run of --recipe mist, or of sultani with feature_scaling none or standardise",
         spec.name
     );
     let weights = weights::find_i3d(args.encoder.weights.as_deref())?;

@@ -1,13 +1,16 @@
 //! The command line, one file per subcommand.
 
+mod ablate;
 mod alarms;
 mod bench;
+mod compare;
 mod demo;
 mod eval;
 mod explain;
 mod export;
 mod extract;
 mod finetune;
+mod held_back;
 mod hub;
 mod import;
 mod index;
@@ -21,6 +24,7 @@ mod scenes;
 mod spread;
 mod terminal;
 mod train;
+mod trials;
 mod tuned;
 mod weights;
 mod work;
@@ -56,6 +60,8 @@ enum Command {
     Train(train::Args),
     Finetune(finetune::Args),
     Eval(eval::Args),
+    Compare(compare::Args),
+    Ablate(ablate::Args),
     Explain(explain::Args),
     Export(export::Args),
     Hub(hub::Args),
@@ -77,6 +83,8 @@ impl Cli {
             Command::Train(args) => train::run(&args),
             Command::Finetune(args) => finetune::run(&args),
             Command::Eval(args) => eval::run(&args).map(drop),
+            Command::Compare(args) => compare::run(&args),
+            Command::Ablate(args) => ablate::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Hub(args) => hub::run(args),

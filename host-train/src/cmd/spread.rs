@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-/// Mean, sample standard deviation and range.
+/// Mean, sample standard deviation and range; of one value nothing but the value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub mean: f64,
-    deviation: f64,
+    /// `None` of one value.
+    deviation: Option<f64>,
     min: f64,
     max: f64,
 }
@@ -20,7 +21,7 @@ impl Spread {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         Self {
             mean,
-            deviation: if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 },
+            deviation: (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt()),
             min: values.iter().copied().fold(f64::INFINITY, f64::min),
             max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
@@ -29,7 +30,12 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.4} ± {:.4} ({:.4} to {:.4})", self.mean, self.deviation, self.min, self.max)
+        match self.deviation {
+            Some(deviation) => {
+                write!(f, "{:.4} ± {deviation:.4} ({:.4} to {:.4})", self.mean, self.min, self.max)
+            }
+            None => write!(f, "{:.4}", self.mean),
+        }
     }
 }
 
@@ -38,8 +44,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_deviation_is_that_of_a_sample() {
+    fn the_deviation_is_that_of_a_sample_and_one_value_has_none() {
         assert_eq!(Spread::of([1.0, 3.0]).to_string(), "2.0000 ± 1.4142 (1.0000 to 3.0000)");
-        assert_eq!(Spread::of([0.5]).to_string(), "0.5000 ± 0.0000 (0.5000 to 0.5000)");
+        assert_eq!(Spread::of([0.5]).to_string(), "0.5000");
     }
 }

@@ -1,6 +1,7 @@
 //! What a person sees besides results.
 
 use tracing_subscriber::EnvFilter;
+use vad_eval::Interval;
 
 /// Log lines go to standard error; `RUST_LOG` chooses them, warnings by default.
 pub fn start_log() {
@@ -12,6 +13,11 @@ pub fn start_log() {
 /// Singular or plural, with the number.
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// ` [low, high]`, or nothing.
+pub fn interval(of: Option<Interval>) -> String {
+    of.map_or_else(String::new, |of| format!(" [{:.4}, {:.4}]", of.low, of.high))
 }
 
 /// An error and its causes in one line. Many errors of libraries print their cause themselves; it is not said again.

@@ -36,8 +36,6 @@ pub const THRESHOLD_FILE: &str = "threshold.json";
 )]
 pub struct Args {
     #[command(flatten)]
-    work: WorkOption,
-    #[command(flatten)]
     recipe: RecipeOptions,
     /// Name of the run [default: RECIPE-seedSEED]
     #[arg(long, conflicts_with = "seeds")]
@@ -46,11 +44,20 @@ pub struct Args {
     #[arg(long)]
     seed: Option<u64>,
     /// Train with this many seeds, from --seed (here 1 unless given) upwards, and compare
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// Training steps; short for --set steps=N
     #[arg(long)]
     steps: Option<u64>,
+    #[command(flatten)]
+    session: SessionOptions,
+}
+
+/// What every training of a command has in common.
+#[derive(Debug, clap::Args)]
+pub struct SessionOptions {
+    #[command(flatten)]
+    work: WorkOption,
     /// False alarms per camera-day that the alarm threshold aims at
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     false_alarms_per_day: f64,
@@ -58,32 +65,32 @@ pub struct Args {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    compute: DeviceOption,
+    pub compute: DeviceOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let steps = args.steps.map(i64::try_from).transpose()?;
     let (recipes, given) = args.recipe.read(steps.map(|steps| ("steps", steps.into())))?;
-    let mut session = Session::open(args)?;
+    let mut session = Session::open(&args.session)?;
     match (recipes.as_slice(), args.seeds) {
         ([recipe], None) => {
             let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(&given, seed))?;
-            session.train(*recipe, &given).map(drop)
+            session.train(*recipe, &given, args.name.as_deref()).map(drop)
         }
         (recipes, seeds) => {
             ensure!(args.name.is_none(), "--name is for one run, and this command makes several");
             let first = args.seed.unwrap_or(1);
-            compare::run(&mut session, recipes, &given, first..first + seeds.unwrap_or(1))
+            compare::run(&mut session, recipes, &given, first..first.saturating_add(seeds.unwrap_or(1)))
         }
     }
 }
 
 /// What all trainings of one command share.
-struct Session<'a> {
-    args: &'a Args,
-    work: Work,
-    dataset: Dataset,
-    source: FeatureSource,
+pub struct Session<'a> {
+    pub options: &'a SessionOptions,
+    pub work: Work,
+    pub dataset: Dataset,
+    pub source: FeatureSource,
     /// Features by id; nothing where they are too large to be kept.
     kept: BTreeMap<String, Features>,
     /// As many systems as can share it: none where it is too large to be put together before one is known.
@@ -91,11 +98,11 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn open(args: &'a Args) -> Result<Self> {
-        let work = Work::open(&args.work.work)?;
+    pub fn open(options: &'a SessionOptions) -> Result<Self> {
+        let work = Work::open(&options.work.work)?;
         let dataset = work.dataset()?;
         let source = dataset.features(&work)?;
-        let mut session = Self { args, work, dataset, source, kept: BTreeMap::new(), data: None };
+        let mut session = Self { options, work, dataset, source, kept: BTreeMap::new(), data: None };
         if !session.source.is_large() {
             let learning: Vec<VideoEntry> = learning(&session.dataset).cloned().collect();
             session.keep(&learning)?;
@@ -106,7 +113,7 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps the features of these videos in memory, unless they are too large.
-    fn keep(&mut self, entries: &[VideoEntry]) -> Result<()> {
+    pub fn keep(&mut self, entries: &[VideoEntry]) -> Result<()> {
         if self.source.is_large() {
             return Ok(());
         }
@@ -116,7 +123,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn features(&self, entry: &VideoEntry) -> Result<Cow<'_, Features>> {
+    /// Features of one video, from memory where they are kept.
+    pub fn features(&self, entry: &VideoEntry) -> Result<Cow<'_, Features>> {
         match self.kept.get(&entry.id) {
             Some(kept) => Ok(Cow::Borrowed(kept)),
             None => Ok(Cow::Owned(self.source.load(entry)?)),
@@ -141,19 +149,20 @@ impl<'a> Session<'a> {
         Ok(Cow::Owned(data))
     }
 
-    /// Trains one recipe, or goes on with it, and chooses the alarm threshold.
-    fn train(&self, recipe: &dyn Recipe, given: &Table) -> Result<Run> {
+    /// Trains one recipe, or goes on with it, and chooses the alarm threshold. The run is named after recipe and seed
+    /// where no name is given.
+    pub fn train(&self, recipe: &dyn Recipe, given: &Table, name: Option<&str>) -> Result<Run> {
         let settings = recipe.settings(given)?;
         let seed = settings.get("seed").and_then(Value::as_integer).unwrap_or_default();
-        let name = self.args.name.clone().unwrap_or_else(|| format!("{}-seed{seed}", recipe.name()));
+        let name = name.map_or_else(|| format!("{}-seed{seed}", recipe.name()), str::to_owned);
         let dir = self.work.runs().join(&name);
         let run = match Run::open(&dir) {
-            Ok(run) if !self.args.overwrite => run,
-            _ => Run::create(&dir, self.args.overwrite)?,
+            Ok(run) if !self.options.overwrite => run,
+            _ => Run::create(&dir, self.options.overwrite)?,
         };
         let bar = progress::bar(0, "steps");
         bar.set_prefix(name.clone());
-        let device = self.args.compute.device.open()?;
+        let device = self.options.compute.device.open()?;
         let data = self.data(recipe, given)?;
         let model = self.source.model(&name)?;
         let outcome = recipe.train(&run, given, &data, &device, &model, &mut |report| {
@@ -177,12 +186,12 @@ impl<'a> Session<'a> {
     /// Sets the alarm threshold from normal training and validation footage, and says what that footage can show.
     fn calibrate(&self, run: &Run) -> Result<()> {
         let mut model = run.model()?;
-        let scorer = evaluate::scorer(run, self.args.compute.device)?;
+        let scorer = evaluate::scorer(run, self.options.compute.device)?;
         let scored = learning(&self.dataset)
             .filter(|entry| entry.label == Label::Normal)
             .map(|entry| evaluate::score(entry, &*self.features(entry)?, &scorer))
             .collect::<Result<Vec<_>>>()?;
-        let choice = evaluate::calibrate(&scored, &model.score, self.args.false_alarms_per_day)?;
+        let choice = evaluate::calibrate(&scored, &model.score, self.options.false_alarms_per_day)?;
         model.score = choice.apply_to(&model.score);
         handoff::write_spec(&run.model_path(), &model)?;
         crate::atomic_file::write(&run.dir().join(THRESHOLD_FILE), &serde_json::to_vec_pretty(&choice)?)?;

@@ -6,6 +6,7 @@ use crate::feature_source::FeatureSource;
 use crate::run::Run;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use vad_data::{CropPlan, FeatureCache, FeatureStore, Manifest, SplitIds, Splits, VideoEntry, hex};
 use vad_datasets::Import;
@@ -61,6 +62,14 @@ impl Dataset {
                 let made = made()?;
                 Ok(FeatureSource::Extracted { store: work.features_of(&made)?, made })
             }
+        }
+    }
+
+    /// What to call it on a page.
+    pub fn title(&self) -> Cow<'_, str> {
+        match &self.import {
+            Some(import) => import.dataset.title().into(),
+            None => self.file.videos.file_name().unwrap_or_default().to_string_lossy(),
         }
     }
 

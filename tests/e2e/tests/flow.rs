@@ -57,6 +57,8 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     run("watchpost", &["eval", &work_option]).expect_success();
     run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
 
+    runs_are_compared(&work, &work_option, &weights);
+
     let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();
     let evaluation: serde_json::Value = serde_json::from_str(&evaluation).unwrap();
     let held_back = &evaluation["videos"][0];
@@ -77,6 +79,29 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     }
     println!("{name}: {} clips, largest difference between board and evaluation {worst:.1e}", clips.len());
     assert!(worst <= HOST_BOARD_SCORE_TOLERANCE, "{name}: board and evaluation differ by {worst:e}");
+}
+
+/// An ablation of few steps, one of its runs beside the trained one, and the report with everything in it.
+fn runs_are_compared(work: &Path, work_option: &str, weights: &str) {
+    let watchpost = |args: &[&str]| run("watchpost", &[args, &[work_option, weights]].concat());
+    watchpost(&["ablate", "mist-sampling", "--seeds", "2", "--set", "steps=3"]).expect_success();
+    let page = std::fs::read_to_string(work.join("runs/ablation-mist-sampling.md")).unwrap();
+    let rows = page.lines().filter(|line| line.ends_with(" |") && line.contains("to sparse-continuous"));
+    assert_eq!(rows.count(), 3, "{page}");
+    assert!(page.contains("**Caution**: there are only"), "{page}");
+
+    let other = "ablation-mist-sampling-single-uniform-seed2";
+    let compared = watchpost(&["compare", "mist-seed3", other, "mist-seed3"]).expect_success();
+    let same = compared.stdout.lines().filter(|line| line.contains("+0.0000 [+0.0000, +0.0000]")).count();
+    assert_eq!(same, 1, "a run differs from itself: {}", compared.stdout);
+    assert!(work.join("runs/compare.html").is_file() && work.join("runs/compare.json").is_file());
+    watchpost(&["compare", "mist-seed3", "no-such-run"]).expect_refusal(&["no run no-such-run"]);
+
+    let args = ["eval", "--run", "mist-seed3", "--tsne", "--class-from-name"];
+    let evaluated = watchpost(&args).expect_success();
+    assert!(evaluated.stdout.contains("class Test"), "{}", evaluated.stdout);
+    let report = std::fs::read_to_string(work.join("runs/mist-seed3/report-test.html")).unwrap();
+    assert!(report.contains("Map of clip features") && report.contains("<h2>Classes</h2>"));
 }
 
 /// Six of the 28 videos, which is enough to train, hold back and compare.

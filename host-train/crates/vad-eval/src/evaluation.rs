@@ -203,7 +203,8 @@ impl Evaluation {
         let ranked = self.ranked_videos()?;
         let videos = ranked.videos();
         let areas = resampling.judge(&[ranked])?.intervals();
-        self.notes.extend(Resampling::caution(videos).filter(|_| areas.roc_auc.is_some()));
+        let caution = Resampling::caution(videos).filter(|_| areas.roc_auc.is_some());
+        self.notes.extend(caution.map(|text| format!("95 % intervals: {text}")));
         self.intervals = Some(FrameIntervals { resampling, videos: videos as u64, areas });
         Ok(())
     }

@@ -51,7 +51,7 @@ impl ComparisonReport {
             self.alarms(),
             curves::section(&lines),
             self.classes(),
-            tables::facts(&self.facts),
+            tables::facts("How it was made", &self.facts),
             explain::section(),
         ];
         let footer = "Frame figures are over all videos together, without normalisation per video. Every run was tested on the same videos.";

@@ -19,7 +19,7 @@ pub(super) fn render(report: &Report) -> String {
         tables::videos(evaluation),
         map::section(report.map.as_ref()),
         tables::seeds(&report.seeds),
-        tables::facts(&facts),
+        tables::facts("This run", &facts),
         explain::section(),
     ];
     let footer = "Frame figures are over all videos together, without normalisation per video. The alarms are those the board's

@@ -138,7 +138,7 @@ fn mean_and_spread(values: &[f64]) -> String {
 }
 
 /// What was run. A value of several lines keeps them.
-pub(super) fn facts(facts: &[(String, String)]) -> String {
+pub(super) fn facts(heading: &str, facts: &[(String, String)]) -> String {
     let rows: String = facts
         .iter()
         .map(|(name, value)| {
@@ -151,7 +151,7 @@ pub(super) fn facts(facts: &[(String, String)]) -> String {
         })
         .collect();
     format!(
-        "<section><h2>This run</h2><div class=\"scroll\"><table class=\"facts\"><tbody>\n{rows}</tbody></table></div></section>\n"
+        "<section><h2>{heading}</h2><div class=\"scroll\"><table class=\"facts\"><tbody>\n{rows}</tbody></table></div></section>\n"
     )
 }
 

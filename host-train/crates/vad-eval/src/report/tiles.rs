@@ -145,7 +145,7 @@ fn other_tiles(report: &Report) -> Vec<Tile> {
         tile(
             "ROC AUC, abnormal videos only",
             number(evaluation.frame_abnormal_videos.roc_auc, why),
-            "the right part of them",
+            "abnormal against normal frames",
         ),
         tile(
             "Video ROC AUC",

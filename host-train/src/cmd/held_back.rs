@@ -1,0 +1,156 @@
+//! Held-back videos, scored by one run or by several.
+
+use super::options::{DeviceOption, WorkOption};
+use super::tuned::{self, Head};
+use super::work::{Dataset, Work};
+use crate::evaluate;
+use crate::finetune::tuned::TunedRun;
+use crate::run::Run;
+use anyhow::{Result, ensure};
+use vad_data::{CropPlan, Features, Label, VideoEntry};
+use vad_eval::{Evaluation, Resampling, VideoScores, class_from_name};
+
+/// Videos that nothing was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+pub enum SplitName {
+    Val,
+    Test,
+}
+
+/// Which videos, and how runs look at them.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HeldBackOptions {
+    #[command(flatten)]
+    pub work: WorkOption,
+    /// Videos to evaluate on
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Crops of the features to evaluate on, 1, 5 or 10 [default: those of the training]
+    #[arg(long, value_name = "N")]
+    crops: Option<CropPlan>,
+    /// What scores the clips of a fine-tuned run
+    #[arg(long, value_enum, default_value_t = Head::Own)]
+    pub head: Head,
+    /// Take the class of abnormal videos from the letters that their names begin with, where the label file has none
+    #[arg(long)]
+    class_from_name: bool,
+    #[command(flatten)]
+    compute: DeviceOption,
+}
+
+/// How often the held-back videos are drawn again.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ResamplingOptions {
+    /// Draws of the videos behind every 95 % interval; 0 for none
+    #[arg(long, value_name = "N", default_value_t = Resampling::default().resamples)]
+    resamples: u32,
+    /// Seed of these draws, and of the map of features
+    #[arg(long, value_name = "N", default_value_t = Resampling::default().seed)]
+    resample_seed: u64,
+}
+
+/// The videos of one split.
+pub struct HeldBack<'a> {
+    pub entries: Vec<VideoEntry>,
+    work: &'a Work,
+    dataset: &'a Dataset,
+    options: &'a HeldBackOptions,
+}
+
+/// What one run says about the videos.
+pub struct Judged {
+    pub name: String,
+    pub scores: Vec<VideoScores>,
+    /// What the features were made from, in words.
+    pub made: String,
+    pub evaluation: Evaluation,
+}
+
+impl SplitName {
+    /// The videos of this split; those of the test with the frames that are annotated apart from the labels.
+    pub fn entries(self, dataset: &Dataset) -> Vec<VideoEntry> {
+        match self {
+            Self::Val => dataset.splits.val.entries().to_vec(),
+            Self::Test => {
+                dataset.splits.test.entries().iter().map(|entry| dataset.annotated(entry)).collect()
+            }
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl ResamplingOptions {
+    pub fn resampling(self) -> Resampling {
+        Resampling { resamples: self.resamples, seed: self.resample_seed }
+    }
+}
+
+impl<'a> HeldBack<'a> {
+    pub fn open(work: &'a Work, dataset: &'a Dataset, options: &'a HeldBackOptions) -> Result<Self> {
+        let mut entries = options.split.entries(dataset);
+        ensure!(
+            !entries.is_empty(),
+            "the {} split is empty; index again with more videos for it",
+            options.split.name()
+        );
+        let nameless = |entry: &&mut VideoEntry| entry.label == Label::Abnormal && entry.class.is_none();
+        for entry in entries.iter_mut().filter(nameless).filter(|_| options.class_from_name) {
+            entry.class = class_from_name(&entry.id).map(str::to_owned);
+        }
+        Ok(Self { entries, work, dataset, options })
+    }
+
+    /// Scores every video with the detector of a run.
+    pub fn judge(&self, run: &Run) -> Result<Judged> {
+        let judged = match TunedRun::of(run)? {
+            Some(tuned) => tuned::judge(
+                self.work,
+                &tuned,
+                &self.entries,
+                self.options.head,
+                &self.options.compute.into(),
+            )?,
+            None => self.judge_features(run)?,
+        };
+        let tuned::Judged { name, score, videos: scores, made } = judged;
+        let evaluation = Evaluation::run(&scores, &score)?;
+        Ok(Judged { name, scores, made, evaluation })
+    }
+
+    /// Scores by a detector on features that were extracted or imported before.
+    fn judge_features(&self, run: &Run) -> Result<tuned::Judged> {
+        let spec = run.model()?;
+        let source = self.dataset.features_of(self.work, run, self.options.crops)?;
+        let scorer = evaluate::scorer(run, self.options.compute.device)?;
+        let videos = self
+            .entries
+            .iter()
+            .map(|entry| evaluate::score(entry, &source.load(entry)?, &scorer))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(tuned::Judged { name: spec.name, score: spec.score, videos, made: source.to_string() })
+    }
+
+    /// Hands over what the detector of a run sees of each video, one video at a time.
+    pub fn each_features(&self, run: &Run, mut take: impl FnMut(&VideoEntry, &Features)) -> Result<()> {
+        if let Some(tuned) = TunedRun::of(run)? {
+            let encoder = tuned::encoder(&tuned, self.options.compute.device)?;
+            for entry in &self.entries {
+                let one = std::slice::from_ref(entry);
+                let features = tuned::features(self.work, &encoder, one, &self.options.compute.into())?;
+                features.values().for_each(|features| take(entry, features));
+            }
+            return Ok(());
+        }
+        let source = self.dataset.features_of(self.work, run, self.options.crops)?;
+        for entry in &self.entries {
+            take(entry, &source.load(entry)?);
+        }
+        Ok(())
+    }
+}

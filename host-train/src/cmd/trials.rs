@@ -1,0 +1,171 @@
+//! Trains several variants with several seeds on one data set and compares them on its test videos.
+//!
+//! What is compared is data: a recipe, settings, and the variant to compare with. `train --recipe all` and `ablate` differ
+//! in nothing else.
+
+use super::provenance;
+use super::recipe_options::with_seed;
+use super::train::Session;
+use crate::evaluate;
+use crate::recipe::registry::Recipe;
+use crate::run::Run;
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use std::ops::Range;
+use toml::Table;
+use vad_data::VideoEntry;
+use vad_eval::{AreaIntervals, Evaluation, RankedVideos, Resampled, Resampling};
+
+mod page;
+
+/// One of several ways to train.
+pub struct Variant {
+    pub name: String,
+    pub recipe: &'static dyn Recipe,
+    /// Settings without a seed.
+    pub given: Table,
+    /// What the settings change, for the page; may be empty.
+    pub note: String,
+    /// Position of the variant that it is compared with, if any.
+    pub against: Option<usize>,
+}
+
+/// What is to be trained and compared.
+pub struct Trials {
+    /// Heading of the page.
+    pub title: String,
+    /// What the page says before its table.
+    pub introduction: String,
+    /// Name of the page and of its numbers, without ending.
+    pub file: String,
+    /// Runs are named `PREFIXVARIANT-seedN`.
+    pub run_prefix: String,
+    pub variants: Vec<Variant>,
+    pub seeds: Range<u64>,
+}
+
+/// One training and its figures on the test split.
+#[derive(Debug, Serialize)]
+struct Row {
+    variant: String,
+    recipe: &'static str,
+    run: String,
+    seed: u64,
+    frame_auc: Option<f64>,
+    average_precision: Option<f64>,
+    pr_auc_trapezoid: Option<f64>,
+    video_auc: Option<f64>,
+    /// Mean time of a step, in milliseconds.
+    step_ms: f64,
+    steps: usize,
+}
+
+/// One variant over all seeds.
+#[derive(Debug, Serialize)]
+struct Summary {
+    variant: String,
+    recipe: &'static str,
+    note: String,
+    /// Of the means over seeds, over draws of the test videos.
+    areas: AreaIntervals,
+    against: Option<String>,
+    /// Of the difference between the means over seeds, over the same draws.
+    difference: Option<AreaIntervals>,
+    rows: Vec<Row>,
+}
+
+/// Everything on the page.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    facts: Vec<(String, String)>,
+    resampling: Resampling,
+    variants: Vec<Summary>,
+}
+
+/// Trains, evaluates, compares, and writes `runs/FILE.md` and `runs/FILE.json`.
+pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
+    let dataset = &session.dataset;
+    let test: Vec<VideoEntry> =
+        dataset.splits.test.entries().iter().map(|entry| dataset.annotated(entry)).collect();
+    ensure!(
+        !test.is_empty(),
+        "the test split is empty, so there is nothing to compare on; index again with more videos"
+    );
+    session.keep(&test)?;
+    // The tree may change while this runs.
+    let facts = provenance::facts(&[
+        ("Label file hash", session.dataset.file.labels_sha256.clone()),
+        ("Test videos", test.len().to_string()),
+        ("Features", session.source.to_string()),
+    ]);
+    let tested = Tested { session, test: &test };
+    let resampling = Resampling::default();
+    let mut judged: Vec<Resampled> = Vec::new();
+    let mut variants = Vec::new();
+    for variant in &trials.variants {
+        let (rows, ranked): (Vec<Row>, Vec<RankedVideos>) = trials
+            .seeds
+            .clone()
+            .map(|seed| tested.train(trials, variant, seed))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
+        judged.push(resampling.judge(&ranked)?);
+        variants.push(Summary {
+            variant: variant.name.clone(),
+            recipe: variant.recipe.name(),
+            note: variant.note.clone(),
+            areas: AreaIntervals::default(),
+            against: None,
+            difference: None,
+            rows,
+        });
+    }
+    for (index, (summary, variant)) in variants.iter_mut().zip(&trials.variants).enumerate() {
+        summary.areas = judged[index].intervals();
+        if let Some(other) = variant.against.filter(|other| *other != index) {
+            let reference = judged.get(other).context("a variant is compared with one that there is not")?;
+            summary.difference = Some(judged[index].minus(reference)?);
+            summary.against = trials.variants.get(other).map(|variant| variant.name.clone());
+        }
+    }
+    page::write(session, trials, &Outcome { facts, resampling, variants })
+}
+
+/// The test videos of a session.
+struct Tested<'a> {
+    session: &'a Session<'a>,
+    test: &'a [VideoEntry],
+}
+
+impl Tested<'_> {
+    fn train(&self, trials: &Trials, variant: &Variant, seed: u64) -> Result<(Row, RankedVideos)> {
+        let name = format!("{}{}-seed{seed}", trials.run_prefix, variant.name);
+        let run = self
+            .session
+            .train(variant.recipe, &with_seed(&variant.given, seed)?, Some(&name))
+            .with_context(|| name.clone())?;
+        let evaluation = self.evaluate(&run)?;
+        let metrics = run.metrics()?;
+        let row = Row {
+            variant: variant.name.clone(),
+            recipe: variant.recipe.name(),
+            run: name,
+            seed,
+            frame_auc: evaluation.frame.roc_auc,
+            average_precision: evaluation.frame.average_precision,
+            pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
+            video_auc: evaluation.video_roc_auc,
+            step_ms: metrics.step_ms,
+            steps: metrics.curves.train.len(),
+        };
+        Ok((row, evaluation.ranked_videos()?))
+    }
+
+    fn evaluate(&self, run: &Run) -> Result<Evaluation> {
+        let scorer = evaluate::scorer(run, self.session.options.compute.device)?;
+        let scored = |entry| evaluate::score(entry, &*self.session.features(entry)?, &scorer);
+        let videos = self.test.iter().map(scored).collect::<Result<Vec<_>>>()?;
+        Ok(Evaluation::run(&videos, &run.model()?.score)?)
+    }
+}

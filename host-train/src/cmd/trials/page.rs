@@ -1,0 +1,93 @@
+//! The page of a comparison.
+
+use super::{Outcome, Row, Summary, Trials};
+use crate::atomic_file;
+use crate::cmd::spread::Spread;
+use crate::cmd::train::Session;
+use anyhow::Result;
+use std::fmt::Write as _;
+use vad_eval::{Interval, Resampling};
+
+pub(super) fn write(session: &Session<'_>, trials: &Trials, outcome: &Outcome) -> Result<()> {
+    let table = table(&outcome.variants)?;
+    let page = text(session, trials, outcome, &table)?;
+    let folder = session.work.runs();
+    let path = |ending: &str| folder.join(format!("{}.{ending}", trials.file));
+    atomic_file::write(&path("json"), &serde_json::to_vec_pretty(outcome)?)?;
+    atomic_file::write(&path("md"), page.as_bytes())?;
+    println!("\n{table}\npage: {}", path("md").display());
+    Ok(())
+}
+
+fn text(session: &Session<'_>, trials: &Trials, outcome: &Outcome, table: &str) -> Result<String> {
+    let mut page = format!(
+        "# {}\n\n{}\n\nFigures on the test split, mean ± standard deviation (range) over seeds. A difference is between means over \
+         seeds, with its 95 % interval over {} draws of the test videos (whole videos with replacement, the same draws for \
+         both); where 0 lies inside, these videos cannot tell the two apart.\n\n{table}\n",
+        trials.title, trials.introduction, outcome.resampling.resamples
+    );
+    if let Some(caution) = Resampling::caution(session.dataset.splits.test.entries().len()) {
+        writeln!(page, "**Caution**: {caution}.\n")?;
+    }
+    let noted: Vec<&Summary> = outcome.variants.iter().filter(|summary| !summary.note.is_empty()).collect();
+    if !noted.is_empty() {
+        writeln!(page, "## What differs\n\n| variant | recipe | settings |\n|---|---|---|")?;
+        for summary in noted {
+            writeln!(page, "| {} | {} | `{}` |", summary.variant, summary.recipe, summary.note)?;
+        }
+        writeln!(page)?;
+    }
+    writeln!(
+        page,
+        "## Every run\n\n| run | frame AUC | average precision | PR AUC, trapezoidal | video AUC |\n|---|---|---|---|---|"
+    )?;
+    for row in outcome.variants.iter().flat_map(|summary| &summary.rows) {
+        let figures = [row.frame_auc, row.average_precision, row.pr_auc_trapezoid, row.video_auc].map(figure);
+        writeln!(page, "| {} | {} |", row.run, figures.join(" | "))?;
+    }
+    writeln!(page, "\n## How it was made\n")?;
+    for (name, value) in &outcome.facts {
+        writeln!(page, "- {name}: `{value}`")?;
+    }
+    Ok(page)
+}
+
+fn table(variants: &[Summary]) -> Result<String> {
+    let mut text = String::from(
+        "| variant | seeds | frame AUC | average precision | video AUC | difference in frame AUC | steps | ms per step |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for summary in variants {
+        let of = |get: fn(&Row) -> Option<f64>| {
+            let values: Option<Vec<f64>> = summary.rows.iter().map(get).collect();
+            values.map_or_else(|| "undefined".to_owned(), |values| Spread::of(values).to_string())
+        };
+        writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+            summary.variant,
+            summary.rows.len(),
+            of(|row| row.frame_auc),
+            of(|row| row.average_precision),
+            of(|row| row.video_auc),
+            difference(summary),
+            summary.rows.first().map_or(0, |row| row.steps),
+            Spread::of(summary.rows.iter().map(|row| row.step_ms)).mean
+        )?;
+    }
+    Ok(text)
+}
+
+fn difference(summary: &Summary) -> String {
+    let Some(against) = &summary.against else {
+        return String::new();
+    };
+    let interval =
+        |of: Interval| format!("{:+.4} [{:+.4}, {:+.4}] to {against}", of.estimate, of.low, of.high);
+    let found = summary.difference.and_then(|areas| areas.roc_auc);
+    found.map_or_else(|| "undefined".to_owned(), interval)
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+}
