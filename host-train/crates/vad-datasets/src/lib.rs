@@ -29,6 +29,7 @@ mod layouts;
 mod lists;
 mod names;
 mod record;
+mod sources;
 mod summary;
 mod tree;
 
