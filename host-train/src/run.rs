@@ -26,7 +26,7 @@ use crate::bag::TrainingSet;
 use crate::checkpoint::{self, CheckpointError, hex};
 use crate::handoff::{self, HandoffError};
 use crate::recipe::curves::{Curves, Selection};
-use crate::recipe::settings::Settings;
+use crate::recipe::settings::{Settings, to_table};
 use crate::recipe::system::{Detector, System};
 use crate::recipe::trainer::{StepReport, TrainError, TrainOutcome, Trainer};
 
@@ -287,7 +287,8 @@ impl Run {
 
     fn write_config<S: System>(&self, config: &S::Config) -> Result<(), RunError> {
         let path = self.config_path();
-        let text = toml::to_string_pretty(config)
+        let text = to_table(config)
+            .and_then(|table| toml::to_string_pretty(&table))
             .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         let text = format!("recipe = \"{}\"\n{text}", S::NAME);
         Ok(atomic_file::write(&path, text.as_bytes())?)

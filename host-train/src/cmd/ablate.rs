@@ -8,6 +8,7 @@ use clap::builder::PossibleValue;
 
 mod table;
 
+pub use table::by_name;
 use table::{ABLATIONS, Ablation};
 
 /// Train a system with and without one of its parts, and compare
@@ -35,7 +36,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let ablation = table::by_name(&args.name)?;
+    let ablation = by_name(&args.name)?;
     let trials = Trials {
         title: format!("Ablation: {}", ablation.name),
         introduction: ablation.about.to_owned(),
@@ -47,7 +48,8 @@ pub fn run(args: &Args) -> Result<()> {
     trials::run(&mut Session::open(&args.session)?, &trials)
 }
 
-fn names() -> clap::builder::PossibleValuesParser {
+/// Names on the command line.
+pub fn names() -> clap::builder::PossibleValuesParser {
     let value = |ablation: &Ablation| PossibleValue::new(ablation.name).help(ablation.about);
     ABLATIONS.iter().map(value).collect::<Vec<_>>().into()
 }

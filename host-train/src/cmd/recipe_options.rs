@@ -18,7 +18,7 @@ pub struct RecipeOptions {
     #[arg(long, value_name = "NAME", value_parser = names())]
     recipe: Option<String>,
     #[command(flatten)]
-    settings: SettingsOptions,
+    pub settings: SettingsOptions,
 }
 
 /// With which settings.

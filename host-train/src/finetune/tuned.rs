@@ -32,7 +32,7 @@ use crate::handoff;
 use crate::model::sga::CLASSIFIER;
 use crate::model::sga::encoder::SgaEncoder;
 use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
-use crate::recipe::settings::Settings;
+use crate::recipe::settings::{Settings, to_table};
 use crate::recipe::system::Detector;
 use crate::recipe::trainer::TrainOutcome;
 use crate::run::{Run, RunError, RunMetrics};
@@ -161,7 +161,8 @@ impl TunedRun {
 
     pub(super) fn write_config(&self, config: &Stage2Config) -> Result<(), TuneError> {
         let path = self.0.config_path();
-        let text = toml::to_string_pretty(config)
+        let text = to_table(config)
+            .and_then(|table| toml::to_string_pretty(&table))
             .map_err(|error| TuneError::Malformed { path: path.clone(), reason: error.to_string() })?;
         Ok(atomic_file::write(&path, format!("recipe = \"{NAME}\"\n{text}").as_bytes())?)
     }

@@ -11,7 +11,7 @@ use crate::recipe::arms::ArmsSystem;
 use crate::recipe::cu::Cu;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::rtfm::RtfmSystem;
-use crate::recipe::settings::{SettingsError, resolve};
+use crate::recipe::settings::{SettingsError, resolve, to_table};
 use crate::recipe::sultani::SultaniSystem;
 use crate::recipe::system::{Detector, System};
 use crate::recipe::trainer::{StepReport, TrainError, Trainer};
@@ -151,7 +151,7 @@ impl<S: System> Recipe for Of<S> {
     }
 
     fn settings(&self, given: &Table) -> Result<Table, SettingsError> {
-        Ok(Table::try_from(Self::config(given)?).unwrap_or_default())
+        Ok(to_table(&Self::config(given)?).unwrap_or_default())
     }
 
     fn training_segments(&self, given: &Table) -> Result<Option<usize>, SettingsError> {

@@ -231,6 +231,23 @@ pub(crate) fn overlay<S: Settings>(
     Ok(settings)
 }
 
+/// Complete settings as a table. Reals of single precision are written as short as that precision reads them back: 0.1, not
+/// 0.10000000149011612.
+pub(crate) fn to_table<T: Serialize>(settings: &T) -> Result<Table, toml::ser::Error> {
+    let table = Table::try_from(settings)?;
+    Ok(table.into_iter().map(|(key, value)| (key, shortened(value))).collect())
+}
+
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::Float(real) if f64::from(real as f32) == real => {
+            Value::Float((real as f32).to_string().parse().unwrap_or(real))
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(shortened).collect()),
+        other => other,
+    }
+}
+
 fn malformed(key: &str, value: &Value, error: &toml::de::Error) -> SettingsError {
     let reason = error.message().to_owned();
     SettingsError::Malformed { key: key.to_owned(), value: value.to_string(), reason }
@@ -258,7 +275,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let config = MistConfig { mode: Mode::Paper, seed: 7, dropout: 0.25, ..MistConfig::small() };
-        let text = toml::to_string(&config).unwrap();
+        let text = to_table(&config).unwrap().to_string();
+        assert!(text.contains("learning_rate = 0.001\n"), "{text}");
         assert_eq!(resolve::<MistConfig>("mist", &text.parse().unwrap()).unwrap(), config);
     }
 

@@ -29,6 +29,7 @@ pub mod curves;
 pub mod evaluation;
 pub mod feature_map;
 pub mod gt;
+pub mod limits;
 pub mod metrics;
 pub mod poisson;
 pub mod ranked_videos;
@@ -47,6 +48,7 @@ pub use curves::{CurvePoint, pr_curve, roc_curve};
 pub use evaluation::{EvalError, Evaluation, FrameIntervals, VideoResult, VideoScores, VideoTruth};
 pub use feature_map::{ClipKind, FeatureMap, MapClip, MapPoint};
 pub use gt::GroundTruth;
+pub use limits::Limits;
 pub use metrics::{
     Areas, FrameMetrics, MetricsError, average_precision, far, pr_auc_trapezoid, rmse, roc_auc, score_gap,
 };

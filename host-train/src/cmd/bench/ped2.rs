@@ -1,29 +1,31 @@
 //! `watchpost bench ped2`: the protocol of RTFM (ICCV 2021) on UCSD Ped2.
 
-use crate::bag::TrainingSet;
+use crate::cmd::ablate;
 use crate::cmd::options::EncoderOptions;
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
-use crate::cmd::recipe_options::{RecipeOptions, with_seed};
+use crate::cmd::recipe_options::RecipeOptions;
 use crate::cmd::terminal::count;
-use crate::evaluate;
+use crate::cmd::trials;
 use crate::recipe::registry::Recipe;
 use crate::shared_data;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 use toml::Table;
 use vad_core::ModelSpec;
 use vad_data::{
-    ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Label, Manifest, Quota, SplitPlan, Splits,
-    VideoEntry, extract, file_hash, hex,
+    ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Manifest, VideoEntry, extract, file_hash, hex,
 };
-use vad_eval::{Evaluation, roc_auc};
 
+mod draw;
+mod ledger;
 mod page;
+
+use draw::{Bench, DrawResult};
+use ledger::Ledger;
 
 /// Seed of the first draw; the others follow.
 const FIRST_SEED: u64 = 1;
@@ -31,9 +33,11 @@ const FIRST_SEED: u64 = 1;
 /// UCSD Ped2: train on 6 abnormal and 4 normal videos, test on the other 18, over several seeds
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  watchpost bench ped2 --data ped2/ --recipe all --crops 1,10 --seeds 10\n\n\
+    after_help = "Examples:\n  watchpost bench ped2 --data ped2/ --recipe all --crops 1,10 --seeds 10\n  \
+    watchpost bench ped2 --data ped2/ --ablation self-training\n\n\
     Nothing is selected on the test videos: with ten training videos there is no validation split, and the model of the\n\
-    last step is the result."
+    last step is the result. Every finished training is kept in the work folder; an interrupted benchmark goes on from\n\
+    there when the same program is given the same command again."
 )]
 pub struct Args {
     /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
@@ -45,54 +49,46 @@ pub struct Args {
     /// Crops of each clip, one or several of 1, 5 and 10
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "1")]
     crops: Vec<CropPlan>,
+    /// Compare the variants of an ablation instead of whole recipes
+    #[arg(long, value_name = "NAME", value_parser = ablate::names(), conflicts_with_all = ["recipe", "config"])]
+    ablation: Option<String>,
     #[command(flatten)]
     recipe: RecipeOptions,
-    /// Folder for features
+    /// Folder for features and finished trainings
     #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
     work: PathBuf,
-    /// Folder of the result page (ped2.md and ped2.json)
+    /// Folder of the result page (ped2.md and ped2.json, or ped2-NAME.md and .json of an ablation)
     #[arg(long, value_name = "DIR", default_value = "docs/results")]
     out: PathBuf,
     #[command(flatten)]
     encoder: EncoderOptions,
 }
 
-/// One draw and its figures.
+/// One way to train on one kind of features, over all draws.
 #[derive(Debug, Serialize)]
-struct SeedResult {
-    seed: u64,
-    /// Frame ROC AUC over the 18 test videos.
-    frame_auc: f64,
-    /// Average precision over the same frames.
-    average_precision: f64,
-    /// ROC AUC over the test videos, by their highest clip.
-    video_auc: f64,
-    /// Frame AUC of a score that knows every video's label and nothing else.
-    video_oracle_auc: f64,
-    /// Time of the training, in seconds.
-    train_s: f64,
-    train_videos: Vec<String>,
-}
-
-/// One recipe on one kind of features over all draws.
-#[derive(Debug, Serialize)]
-struct RecipeResult {
+struct VariantResult {
+    /// Recipe, or variant of an ablation.
+    name: String,
+    about: String,
     recipe: &'static str,
-    about: &'static str,
     crops: CropPlan,
     settings: Table,
-    seeds: Vec<SeedResult>,
+    /// Name of the variant that it is compared with, draw by draw.
+    against: Option<String>,
+    draws: Vec<DrawResult>,
 }
 
 /// Everything on the page.
 #[derive(Debug, Serialize)]
 struct Results {
+    /// What is compared, where it is not whole recipes.
+    question: Option<String>,
     clip_frames: u16,
     clip_stride: u16,
     input_px: u16,
     data_sha256: String,
     facts: Vec<(String, String)>,
-    recipes: Vec<RecipeResult>,
+    variants: Vec<VariantResult>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -104,31 +100,70 @@ pub fn run(args: &Args) -> Result<()> {
         labels.display()
     );
     let manifest = Manifest::load(&labels, &data)?;
-    let (recipes, given) = args.recipe.read(None)?;
+    let (question, variants) = variants(args)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[]);
+    let data_sha256 = data_hash(&manifest)?;
     let model = ModelSpec::i3d_mist("ped2");
     let encoder = args.encoder.load(&model)?;
+    let ledger = Ledger::open(&args.work.join("trainings"))?;
 
     let mut results = Vec::new();
     for crops in plans(&args.crops) {
         let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), model.clip) };
-        let features = extract_all(args, &manifest, &*encoder, spec)?;
-        for recipe in &recipes {
-            results.push(one_recipe(args, *recipe, crops, &given, &manifest, &features)?);
+        let features = extract_all(args, &manifest, &*encoder, spec.clone())?;
+        let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
+        let bench = Bench { manifest: &manifest, features, made_from, device: args.encoder.device.open()? };
+        for variant in &variants {
+            let draws = all_draws(args, &bench, &ledger, variant, crops)?;
+            results.push(VariantResult {
+                name: variant.name.clone(),
+                about: if args.ablation.is_some() {
+                    variant.note.clone()
+                } else {
+                    variant.recipe.about().to_owned()
+                },
+                recipe: variant.recipe.name(),
+                crops,
+                settings: variant.recipe.settings(&variant.given)?,
+                against: variant
+                    .against
+                    .and_then(|other| variants.get(other))
+                    .map(|other| other.name.clone()),
+                draws,
+            });
         }
     }
-    // A recipe's rows stand together.
-    results.sort_by_key(|result| recipes.iter().position(|recipe| recipe.name() == result.recipe));
+    // A variant's rows stand together.
+    results.sort_by_key(|result| variants.iter().position(|variant| variant.name == result.name));
     let results = Results {
+        question,
         clip_frames: model.clip.frames,
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
-        data_sha256: data_hash(&manifest)?,
+        data_sha256,
         facts,
-        recipes: results,
+        variants: results,
     };
-    page::write(&args.out, &results)
+    let file = args.ablation.as_ref().map_or_else(|| "ped2".to_owned(), |name| format!("ped2-{name}"));
+    page::write(&args.out, &file, &results)
+}
+
+/// What is trained: the variants of an ablation with its question, or whole recipes.
+fn variants(args: &Args) -> Result<(Option<String>, Vec<trials::Variant>)> {
+    if let Some(name) = &args.ablation {
+        let ablation = ablate::by_name(name)?;
+        return Ok((Some(ablation.about.to_owned()), ablation.variants(&args.recipe.settings.given()?)?));
+    }
+    let (recipes, given) = args.recipe.read(None)?;
+    let whole = |recipe: &'static dyn Recipe| trials::Variant {
+        name: recipe.name().to_owned(),
+        recipe,
+        given: given.clone(),
+        note: String::new(),
+        against: None,
+    };
+    Ok((None, recipes.into_iter().map(whole).collect()))
 }
 
 /// Each plan once, from the fewest crops to the most.
@@ -136,33 +171,27 @@ fn plans(asked: &[CropPlan]) -> Vec<CropPlan> {
     CropPlan::ALL.into_iter().filter(|plan| asked.contains(plan)).collect()
 }
 
-fn one_recipe(
+fn all_draws(
     args: &Args,
-    recipe: &dyn Recipe,
+    bench: &Bench<'_>,
+    ledger: &Ledger,
+    variant: &trials::Variant,
     crops: CropPlan,
-    given: &Table,
-    manifest: &Manifest,
-    features: &BTreeMap<String, Features>,
-) -> Result<RecipeResult> {
-    let bar = progress::bar(args.seeds, "seeds");
-    let name = format!("{}, {}", recipe.name(), count(crops.count(), "crop"));
+) -> Result<Vec<DrawResult>> {
+    let bar = progress::bar(args.seeds, "draws");
+    let name = format!("{}, {}", variant.name, count(crops.count(), "crop"));
     bar.set_prefix(name.clone());
-    let mut seeds = Vec::new();
-    for seed in FIRST_SEED..FIRST_SEED + args.seeds {
-        let result = one_seed(args, recipe, given, manifest, features, seed)
+    let mut draws = Vec::new();
+    for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
+        let result = bench
+            .draw(ledger, variant.recipe, &variant.given, seed)
             .with_context(|| format!("{name}, seed {seed}"))?;
         bar.println(format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
         bar.inc(1);
-        seeds.push(result);
+        draws.push(result);
     }
     bar.finish_and_clear();
-    Ok(RecipeResult {
-        recipe: recipe.name(),
-        about: recipe.about(),
-        crops,
-        settings: recipe.settings(given)?,
-        seeds,
-    })
+    Ok(draws)
 }
 
 fn extract_all(
@@ -181,57 +210,6 @@ fn extract_all(
     Ok(features)
 }
 
-fn one_seed(
-    args: &Args,
-    recipe: &dyn Recipe,
-    given: &Table,
-    manifest: &Manifest,
-    features: &BTreeMap<String, Features>,
-    seed: u64,
-) -> Result<SeedResult> {
-    let plan =
-        SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest };
-    let splits = Splits::draw(manifest, &plan, seed)?;
-    let data = TrainingSet::new(&splits.train, &splits.val, features)?;
-    let device = args.encoder.device.open()?;
-    let started = Instant::now();
-    let detector = recipe.train_in_memory(&with_seed(given, seed)?, &data, &device)?;
-    let train_s = started.elapsed().as_secs_f64();
-    let scorer = detector.into();
-
-    let test = splits.test.entries();
-    let scores = test
-        .iter()
-        .map(|entry| {
-            let found = features.get(&entry.id).with_context(|| format!("{} has no features", entry.id))?;
-            evaluate::score(entry, found, &scorer)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let evaluation = Evaluation::run(&scores, &ModelSpec::i3d_mist("ped2").score)?;
-    let undefined = "the test videos lack normal or abnormal frames";
-    Ok(SeedResult {
-        seed,
-        frame_auc: evaluation.frame.roc_auc.context(undefined)?,
-        average_precision: evaluation.frame.average_precision.context(undefined)?,
-        video_auc: evaluation.video_roc_auc.context(undefined)?,
-        video_oracle_auc: video_oracle(test, features).context(undefined)?,
-        train_s,
-        train_videos: splits.train.ids().map(str::to_owned).collect(),
-    })
-}
-
-/// Frame AUC of a score that is 1 on every frame of an abnormal video and 0 elsewhere.
-fn video_oracle(test: &[VideoEntry], features: &BTreeMap<String, Features>) -> Option<f64> {
-    let (mut scores, mut truth) = (Vec::new(), Vec::new());
-    for entry in test {
-        let frames = features.get(&entry.id)?.frames;
-        let ranges = entry.abnormal.as_deref().unwrap_or_default();
-        scores.extend((0..frames).map(|_| if entry.label == Label::Abnormal { 1.0_f32 } else { 0.0 }));
-        truth.extend((0..frames).map(|frame| ranges.iter().any(|range| range.contains(&frame))));
-    }
-    roc_auc(&scores, &truth)
-}
-
 /// SHA-256 over the label file's hash and every video's, in the order of ids.
 fn data_hash(manifest: &Manifest) -> Result<String> {
     let mut hash = Sha256::new();
@@ -243,11 +221,4 @@ fn data_hash(manifest: &Manifest) -> Result<String> {
         hash.update(file_hash(&entry.path)?);
     }
     Ok(hex(&hash.finalize()))
-}
-
-fn write_file(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    Ok(crate::atomic_file::write(path, text.as_bytes())?)
 }

@@ -1,63 +1,144 @@
 //! The result page, written by the program that measured.
 
-use super::{RecipeResult, Results, SeedResult, write_file};
+use super::{DrawResult, Results, VariantResult};
+use crate::atomic_file;
 use crate::cmd::spread::Spread;
 use crate::cmd::terminal::count;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::path::Path;
 use vad_data::CropPlan;
 
-/// Writes `ped2.md` and `ped2.json`, and prints the headline.
-pub fn write(out: &Path, results: &Results) -> Result<()> {
-    let text = text(results)?;
-    write_file(&out.join("ped2.json"), &(serde_json::to_string_pretty(results)? + "\n"))?;
-    write_file(&out.join("ped2.md"), &text)?;
-    for result in &results.recipes {
-        let frame_auc = Spread::of(result.seeds.iter().map(|seed| seed.frame_auc));
-        println!("{}: frame AUC {frame_auc} over {} seeds", name(result), result.seeds.len());
+/// Writes `FILE.md` and `FILE.json`, and prints the headline.
+pub fn write(out: &Path, file: &str, results: &Results) -> Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let path = |ending: &str| out.join(format!("{file}.{ending}"));
+    atomic_file::write(&path("json"), (serde_json::to_string_pretty(results)? + "\n").as_bytes())?;
+    atomic_file::write(&path("md"), text(file, results)?.as_bytes())?;
+    for result in &results.variants {
+        println!(
+            "{}: frame AUC {} over {}",
+            name(result),
+            of(result, |draw| draw.frame_auc),
+            count(result.draws.len(), "draw")
+        );
     }
-    println!("page: {}", out.join("ped2.md").display());
+    println!("page: {}", path("md").display());
     Ok(())
 }
 
-fn text(results: &Results) -> Result<String> {
-    let mut page = String::from("# UCSD Ped2: weakly supervised, video-level labels\n\n");
+fn text(file: &str, results: &Results) -> Result<String> {
+    let mut page = match &results.question {
+        None => "# UCSD Ped2: weakly supervised, video-level labels\n\n".to_owned(),
+        Some(question) => format!("# UCSD Ped2: {question}\n\n"),
+    };
     writeln!(
         page,
         "Protocol of RTFM (ICCV 2021): for every seed 6 abnormal and 4 normal videos are drawn for training, the other 18 are \
          the test. Frame ROC AUC over all test frames together, without normalisation per video. There is no validation split; \
          the model of the last step is the result, and nothing was selected on test videos. Data: Mahadevan et al., CVPR 2010.\n"
     )?;
-    writeln!(page, "Mean ± standard deviation (range) over seeds; every row has the same draws.\n")?;
+    figures(&mut page, results)?;
+    if results.question.is_some() {
+        differences(&mut page, results)?;
+    } else {
+        writeln!(
+            page,
+            "\nFor comparison, from other sources: RTFM prints 0.986 with ten crops and I3D-ResNet50 features, and 0.965 with TSN on \
+             grey pictures."
+        )?;
+    }
+    limits(&mut page, results)?;
+    for result in &results.variants {
+        every_draw(&mut page, result)?;
+    }
+    provenance(&mut page, results)?;
+    settings(&mut page, results)?;
+    writeln!(page, "\nThe same in numbers: [{file}.json]({file}.json).")?;
+    Ok(page)
+}
+
+fn figures(page: &mut String, results: &Results) -> Result<()> {
+    let what = if results.question.is_some() { "variant" } else { "recipe" };
     writeln!(
         page,
-        "| recipe | crops | **frame ROC AUC** | average precision | ROC AUC over videos | one training, s |\n|---|---|---|---|---|---|"
+        "Mean ± standard deviation (range) over seeds; every row has the same draws.\n\n\
+         | {what} | crops | **frame ROC AUC** | average precision | ROC AUC over videos | one training, s |\n|---|---|---|---|---|---|"
     )?;
-    for result in &results.recipes {
-        let of = |figure: fn(&SeedResult) -> f64| Spread::of(result.seeds.iter().map(figure));
+    for result in &results.variants {
         writeln!(
             page,
             "| {} | {} | **{}** | {} | {} | {:.1} |",
-            result.about,
+            label(results, result),
             result.crops,
-            of(|seed| seed.frame_auc),
-            of(|seed| seed.average_precision),
-            of(|seed| seed.video_auc),
-            of(|seed| seed.train_s).mean
+            of(result, |draw| draw.frame_auc),
+            of(result, |draw| draw.average_precision),
+            of(result, |draw| draw.video_auc),
+            of(result, |draw| draw.train_s).mean
         )?;
     }
-    if let Some(result) = results.recipes.first() {
-        let oracle = Spread::of(result.seeds.iter().map(|seed| seed.video_oracle_auc));
+    if let Some(result) = results.variants.first() {
+        let oracle = of(result, |draw| draw.labels_alone_auc);
         writeln!(page, "| an oracle that knows the video labels and nothing else | | {oracle} | | 1 | |")?;
     }
+    Ok(())
+}
+
+/// Draw by draw, because a draw's difficulty is the same for both.
+fn differences(page: &mut String, results: &Results) -> Result<()> {
     writeln!(
         page,
-        "\nFor comparison, from other sources: RTFM prints 0.986 with ten crops and I3D-ResNet50 features, and 0.965 with TSN on grey pictures.\n"
+        "\n## Differences\n\nOf the frame AUC, draw by draw.\n\n| variant | crops | compared with | difference | better in |\n|---|---|---|---|---|"
     )?;
-    for result in &results.recipes {
-        every_seed(&mut page, result)?;
+    for result in &results.variants {
+        let Some(against) = &result.against else { continue };
+        let other =
+            results.variants.iter().find(|other| other.name == *against && other.crops == result.crops);
+        let other = other.context("a variant is compared with one that there is not")?;
+        let gains: Vec<f64> = result
+            .draws
+            .iter()
+            .zip(&other.draws)
+            .map(|(own, other)| own.frame_auc - other.frame_auc)
+            .collect();
+        let better = gains.iter().filter(|gain| **gain > 0.0).count();
+        let total = gains.len();
+        writeln!(
+            page,
+            "| {} | {} | {against} | {} | {better} of {total} |",
+            result.name,
+            result.crops,
+            Spread::of(gains)
+        )?;
     }
+    Ok(())
+}
+
+fn limits(page: &mut String, results: &Results) -> Result<()> {
+    writeln!(
+        page,
+        "\n## What limits it\n\nThe same scores with one half of the answer replaced: *labels known* puts every frame of an abnormal \
+         video above every frame of a normal one and keeps the order within; *not localised* gives every frame the highest score of \
+         its video. *Within* is over the frames of abnormal videos alone.\n\n\
+         | | crops | frame AUC | labels known | not localised | within |\n|---|---|---|---|---|---|"
+    )?;
+    for result in &results.variants {
+        writeln!(
+            page,
+            "| {} | {} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            result.name,
+            result.crops,
+            of(result, |draw| draw.frame_auc).mean,
+            of(result, |draw| draw.labels_known_auc).mean,
+            of(result, |draw| draw.not_localised_auc).mean,
+            of(result, |draw| draw.within_abnormal_auc).mean
+        )?;
+    }
+    writeln!(page)?;
+    Ok(())
+}
+
+fn provenance(page: &mut String, results: &Results) -> Result<()> {
     writeln!(page, "\n## How it was made\n")?;
     writeln!(
         page,
@@ -69,31 +150,45 @@ fn text(results: &Results) -> Result<String> {
     for (name, value) in &results.facts {
         writeln!(page, "- {name}: `{value}`")?;
     }
-    let mut shown = Vec::new();
-    for result in &results.recipes {
-        // Settings are the same for any number of crops.
-        if shown.contains(&result.recipe) {
-            continue;
-        }
-        shown.push(result.recipe);
-        writeln!(
-            page,
-            "\n```toml\nrecipe = \"{}\"\n{}```",
-            result.recipe,
-            toml::to_string(&result.settings)?
-        )?;
-    }
-    writeln!(page, "\nThe same in numbers: [ped2.json](ped2.json).")?;
-    Ok(page)
+    Ok(())
 }
 
-fn name(result: &RecipeResult) -> String {
-    format!("{}, {}", result.recipe, count(result.crops.count(), "crop"))
+fn settings(page: &mut String, results: &Results) -> Result<()> {
+    let mut shown = Vec::new();
+    for result in &results.variants {
+        // Settings are the same for any number of crops.
+        if shown.contains(&&result.name) {
+            continue;
+        }
+        shown.push(&result.name);
+        if results.question.is_some() {
+            writeln!(page, "\n{}:", result.name)?;
+        }
+        let settings = toml::to_string(&result.settings)?;
+        writeln!(page, "\n```toml\nrecipe = \"{}\"\n{settings}```", result.recipe)?;
+    }
+    Ok(())
+}
+
+fn of(result: &VariantResult, figure: fn(&DrawResult) -> f64) -> Spread {
+    Spread::of(result.draws.iter().map(figure))
+}
+
+fn label(results: &Results, result: &VariantResult) -> String {
+    match &results.question {
+        None => result.about.clone(),
+        Some(_) if result.about.is_empty() => format!("{}: `{}`", result.name, result.recipe),
+        Some(_) => format!("{}: `{}`, {}", result.name, result.recipe, result.about),
+    }
+}
+
+fn name(result: &VariantResult) -> String {
+    format!("{}, {}", result.name, count(result.crops.count(), "crop"))
 }
 
 /// What the encoder was shown.
 fn pictures(results: &Results) -> String {
-    let has = |plan| results.recipes.iter().any(|result| result.crops == plan);
+    let has = |plan| results.variants.iter().any(|result| result.crops == plan);
     let px = results.input_px;
     let mut text = Vec::new();
     if has(CropPlan::One) {
@@ -114,22 +209,23 @@ fn pictures(results: &Results) -> String {
     format!("- Pictures: {}", text.join("; "))
 }
 
-fn every_seed(page: &mut String, result: &RecipeResult) -> Result<()> {
+fn every_draw(page: &mut String, result: &VariantResult) -> Result<()> {
     writeln!(
         page,
-        "## Every seed: {}\n\n| seed | frame AUC | average precision | video AUC | oracle | training videos |\n|---|---|---|---|---|---|",
+        "## Every seed: {}\n\n| seed | frame AUC | average precision | video AUC | within | oracle | training videos |\n|---|---|---|---|---|---|---|",
         name(result)
     )?;
-    for seed in &result.seeds {
+    for draw in &result.draws {
         writeln!(
             page,
-            "| {} | {:.4} | {:.4} | {:.4} | {:.4} | {} |",
-            seed.seed,
-            seed.frame_auc,
-            seed.average_precision,
-            seed.video_auc,
-            seed.video_oracle_auc,
-            seed.train_videos.join(", ")
+            "| {} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} | {} |",
+            draw.seed,
+            draw.frame_auc,
+            draw.average_precision,
+            draw.video_auc,
+            draw.within_abnormal_auc,
+            draw.labels_alone_auc,
+            draw.train_videos.join(", ")
         )?;
     }
     writeln!(page)?;
