@@ -52,7 +52,7 @@ fn shards_into_one_folder_survive_a_kill_and_equal_one_run() {
     let shard = |machine: &Machine, part: &str| {
         machine.extract(&["--store", store.to_str().unwrap(), "--shard", part, "--threads", "1"])
     };
-    let (one, two) = (Machine::new(), Machine::new());
+    let (one, two, three) = (Machine::new(), Machine::new(), Machine::new());
     let mut killed = shard(&one, "0/2").start();
     wait_until("the first entry", || !entries(&store).is_empty());
     killed.kill();
@@ -64,8 +64,7 @@ fn shards_into_one_folder_survive_a_kill_and_equal_one_run() {
     );
 
     // The other shard, the killed one once more, and a second process of the same shard.
-    let running =
-        [shard(&one, "0/2").start(), shard(&two, "1/2").start(), shard(&Machine::new(), "1/2").start()];
+    let running = [shard(&one, "0/2").start(), shard(&two, "1/2").start(), shard(&three, "1/2").start()];
     for child in running {
         child.finish().expect_success();
     }

@@ -1,6 +1,6 @@
 //! A server that speaks S3 and checks signatures, over a folder, behind a door that can be shut.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
+use s3s::path::S3Path;
 use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
 use tempfile::TempDir;
 
 const ACCESS_KEY: &str = "watchpost-test";
@@ -83,9 +86,16 @@ impl Door {
     fn admit(&self, mut client: TcpStream, server_port: u16) {
         let fault = self.fault.load(Ordering::SeqCst);
         if fault == Fault::Errors as u8 {
-            let _ = client.write_all(
-                b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            );
+            // Not before something was asked, and not closed before the answer was read: on a thread of its own.
+            std::thread::spawn(move || {
+                let _ = client.read(&mut [0]);
+                let _ = client.write_all(
+                    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                );
+                let _ = client.shutdown(Shutdown::Write);
+                let _ = std::io::copy(&mut client, &mut std::io::sink());
+            });
+            return;
         }
         if fault != Fault::None as u8 {
             return;
@@ -102,11 +112,30 @@ impl Door {
     }
 }
 
+/// The server's folder would let any bucket appear with its first object, which no store does.
+struct OneBucket;
+
+#[async_trait::async_trait]
+impl S3Access for OneBucket {
+    async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if request.credentials().is_none() {
+            return Err(s3_error!(AccessDenied));
+        }
+        match request.s3_path() {
+            S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if **bucket != *BUCKET => {
+                Err(s3_error!(NoSuchBucket))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Starts the server on a thread of its own, which ends with the test program; gives its port.
 fn serve(root: PathBuf) -> u16 {
     let files = s3s_fs::FileSystem::new(root).unwrap();
     let mut builder = S3ServiceBuilder::new(files);
     builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    builder.set_access(OneBucket);
     let service = builder.build();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
