@@ -1,24 +1,34 @@
 //! `watchpost ablate`: what a part of a published system is worth on one's own data.
 
+use super::finetune::{self, TuningOptions};
+use super::options::EncoderOptions;
 use super::recipe_options::SettingsOptions;
 use super::train::{Session, SessionOptions};
-use super::trials::{self, Trials};
-use anyhow::Result;
+use super::trials::{self, Trials, Variant};
+use super::work::Work;
+use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValue;
+use std::path::PathBuf;
+use toml::Table;
 
+mod ablation;
+mod given;
 mod table;
 
-pub use table::by_name;
-use table::{ABLATIONS, Ablation};
+use ablation::Ablation;
+use given::Given;
+use table::ABLATIONS;
 
 /// Train a system with and without one of its parts, and compare
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  watchpost ablate self-training --work work/ --seeds 5\n  \
-    watchpost ablate mist-sampling --work work/ --set steps=1000\n\n\
+    watchpost ablate mist-sampling --work work/ --set steps=1000\n  \
+    watchpost ablate mist-attention --work work/ --set steps=1000 --set stage2.epochs=20\n\n\
     Each variant is trained with every seed and evaluated on the test split; runs/ablation-NAME.md and .json hold means,\n\
     spreads and differences with their 95 % intervals. An interrupted ablation goes on when the same command is given\n\
     again. The model of the last step counts, so that no choice of a step blurs what the part does; --set\n\
-    selection=validation changes that.")]
+    selection=validation changes that. Settings of MIST's second stage, which learns from the videos themselves, are\n\
+    written stage2.KEY; its runs of the first stage are made where they are missing.")]
 pub struct Args {
     /// Which ablation
     #[arg(value_name = "NAME", value_parser = names())]
@@ -31,21 +41,73 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     settings: SettingsOptions,
+    /// Safetensors file with the I3D weights that MIST's second stage begins with [default: where `watchpost weights i3d`
+    /// puts them]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Safetensors file with the C3D weights, for --set stage2.encoder=c3d
+    #[arg(long, value_name = "FILE")]
+    c3d_weights: Option<PathBuf>,
     #[command(flatten)]
     session: SessionOptions,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let ablation = by_name(&args.name)?;
+    let ablation = table::by_name(&args.name)?;
     let trials = Trials {
         title: format!("Ablation: {}", ablation.name),
         introduction: ablation.about.to_owned(),
         file: format!("ablation-{}", ablation.name),
         run_prefix: format!("ablation-{}-", ablation.name),
-        variants: ablation.variants(&args.settings.given()?)?,
+        variants: variants(args, ablation)?,
         seeds: args.seed..args.seed.saturating_add(args.seeds),
     };
     trials::run(&mut Session::open(&args.session)?, &trials)
+}
+
+/// The question of an ablation and its variants that learn from features; an error where it has none.
+pub fn on_features(name: &str, given: Table) -> Result<(&'static str, Vec<Variant>)> {
+    let ablation = table::by_name(name)?;
+    let variants = ablation.variants(&Given::features(given), None)?;
+    ensure!(!variants.is_empty(), "{name} learns from videos\n  remedy: watchpost ablate {name}");
+    Ok((ablation.about, variants))
+}
+
+/// Every variant, or those that learn from features where the videos themselves cannot be learnt from.
+fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
+    let (given, on_videos) = (args.settings.given()?, ablation.on_videos());
+    if on_videos.is_empty() {
+        return ablation.variants(&Given::features(given), None);
+    }
+    let given = Given::part(given).with_context(|| args.settings.origin())?;
+    let work = Work::open(&args.session.work.work)?;
+    let dataset = work.dataset()?;
+    let tuning = args.tuning();
+    let session = finetune::Session { args: &tuning, work: &work, dataset: &dataset };
+    match session.check(&given.stage2) {
+        Ok(()) => ablation.variants(&given, Some(&tuning)),
+        Err(why) => {
+            let others = ablation.variants(&given, None)?;
+            if others.is_empty() {
+                return Err(why);
+            }
+            println!("left out: {}: {why:#}", on_videos.join(", "));
+            Ok(others)
+        }
+    }
+}
+
+impl Args {
+    fn tuning(&self) -> TuningOptions {
+        let SessionOptions { work, false_alarms_per_day, overwrite, compute } = &self.session;
+        TuningOptions {
+            work: work.clone(),
+            c3d_weights: self.c3d_weights.clone(),
+            false_alarms_per_day: *false_alarms_per_day,
+            overwrite: *overwrite,
+            options: EncoderOptions { weights: self.weights.clone(), ..(*compute).into() },
+        }
+    }
 }
 
 /// Names on the command line.

@@ -63,6 +63,11 @@ pub fn run(args: &Args) -> Result<()> {
     let dataset = work.dataset()?;
     let run = find_run(args, &work)?;
     let encoder = tuned::encoder(&run, args.options.device)?;
+    ensure!(
+        encoder.network().attends(),
+        "{} was fine-tuned without attention, so there is none to show\n  remedy: choose a run with `attention = true`",
+        encoder.spec().name
+    );
     let entries = entries(args, &dataset)?;
     let scored = scores(args, &work, &run, &encoder, &entries)?;
     let studio = Studio::open(args, &run, encoder)?;

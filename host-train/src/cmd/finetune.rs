@@ -8,7 +8,8 @@ use super::work::{Dataset, Work};
 use super::{interrupt, progress};
 use crate::bag::TrainingSet;
 use crate::evaluate;
-use crate::finetune::labels::LabelledVideo;
+use crate::finetune::error::TuneError;
+use crate::finetune::labels::{CLIP, LabelledVideo};
 use crate::finetune::start::Pretrained;
 use crate::finetune::training::{self, Job};
 use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
@@ -46,7 +47,7 @@ const MOST_READERS: usize = 4;
 )]
 pub struct Args {
     #[command(flatten)]
-    work: WorkOption,
+    tuning: TuningOptions,
     /// Run of --recipe mist that makes the pseudo labels [default: the only one]
     #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
     run: Option<String>,
@@ -56,9 +57,6 @@ pub struct Args {
     /// What is fine-tuned [default: that of the settings, else small]
     #[arg(long = "encoder", value_enum, value_name = "NAME")]
     network: Option<EncoderChoice>,
-    /// Safetensors file with the C3D weights (conv1a.weight and so on), for --encoder c3d
-    #[arg(long, value_name = "FILE")]
-    c3d_weights: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsOptions,
     /// Seed of every random draw [default: that of stage I]
@@ -70,19 +68,31 @@ pub struct Args {
     /// Passes over the videos; short for --set epochs=N
     #[arg(long)]
     epochs: Option<u32>,
+}
+
+/// What every fine-tuning of a command has in common.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TuningOptions {
+    #[command(flatten)]
+    pub work: WorkOption,
+    /// Safetensors file with the C3D weights (conv1a.weight and so on), for --encoder c3d
+    #[arg(long, value_name = "FILE")]
+    pub c3d_weights: Option<PathBuf>,
     /// False alarms per camera-day that the alarm thresholds aim at
     #[arg(long, value_name = "N", default_value_t = 1.0)]
-    false_alarms_per_day: f64,
+    pub false_alarms_per_day: f64,
     /// Replace runs of the same name
     #[arg(long)]
-    overwrite: bool,
+    pub overwrite: bool,
     #[command(flatten)]
-    options: EncoderOptions,
+    pub options: EncoderOptions,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let given = given(args)?;
-    let session = Session::open(args)?;
+    let work = Work::open(&args.tuning.work.work)?;
+    let dataset = work.dataset()?;
+    let session = Session { args: &args.tuning, work: &work, dataset: &dataset };
     match args.seeds {
         Some(seeds) => compare::run(&session, &given, 1..seeds + 1),
         None => {
@@ -113,23 +123,32 @@ fn given(args: &Args) -> Result<Table> {
 }
 
 /// A finished run of stage I.
-struct Stage1 {
-    name: String,
-    run: Run,
+pub struct Stage1 {
+    pub name: String,
+    pub run: Run,
 }
 
 /// What all fine-tunings of one command share.
-struct Session<'a> {
-    args: &'a Args,
-    work: Work,
-    dataset: Dataset,
+pub struct Session<'a> {
+    pub args: &'a TuningOptions,
+    pub work: &'a Work,
+    pub dataset: &'a Dataset,
 }
 
-impl<'a> Session<'a> {
-    fn open(args: &'a Args) -> Result<Self> {
-        let work = Work::open(&args.work.work)?;
-        let dataset = work.dataset()?;
-        Ok(Self { args, work, dataset })
+impl Session<'_> {
+    /// Whether there is all that fine-tuning needs, before anything else is trained for it.
+    pub fn check(&self, given: &Table) -> Result<()> {
+        let config = Stage2Config::resolve(given)?;
+        ensure!(
+            self.dataset.has_videos(),
+            "fine-tuning reads the videos themselves, and of {} only features were imported\n  remedy: import the videos, then `watchpost extract`",
+            self.dataset.title()
+        );
+        let clip = self.work.extraction()?.features.clip;
+        if clip != CLIP {
+            return Err(TuneError::Clips { frames: clip.frames, stride: clip.stride }.into());
+        }
+        self.weights(config.encoder).map(drop)
     }
 
     /// The run of stage I of this name, or the only one that there is.
@@ -168,9 +187,9 @@ impl<'a> Session<'a> {
     }
 
     /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
-    fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
+    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
         let config = self.config(stage1, given)?;
-        let pretrained = self.pretrained(config.encoder)?;
+        let pretrained = Pretrained::read(&self.weights(config.encoder)?)?;
         let train = self.labelled(stage1, &config)?;
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
@@ -210,20 +229,20 @@ impl<'a> Session<'a> {
         Ok(Stage2Config::resolve(&given)?)
     }
 
-    fn pretrained(&self, network: EncoderChoice) -> Result<Pretrained> {
-        let path = match (network, &self.args.c3d_weights) {
+    /// The file of weights that an encoder begins with.
+    fn weights(&self, network: EncoderChoice) -> Result<PathBuf> {
+        match (network, &self.args.c3d_weights) {
             (EncoderChoice::Small | EncoderChoice::I3d, _) => {
-                weights::find_i3d(self.args.options.weights.as_deref())?
+                Ok(weights::find_i3d(self.args.options.weights.as_deref())?)
             }
-            (EncoderChoice::C3d, Some(path)) => path.clone(),
+            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
             (EncoderChoice::C3d, None) => bail!(
-                "--encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take --encoder small or i3d"
+                "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
             ),
-        };
-        Ok(Pretrained::read(&path)?)
+        }
     }
 
-    /// The training videos with the pseudo labels that stage I makes.
+    /// The training videos with the pseudo labels that stage I makes, or with those of whole videos.
     fn labelled(&self, stage1: &Stage1, config: &Stage2Config) -> Result<Vec<LabelledVideo>> {
         stage1
             .run
@@ -234,6 +253,9 @@ impl<'a> Session<'a> {
         let store = self.work.features_of(&made)?;
         let label = |entry: &VideoEntry| {
             let features = made.cached(&*store, entry)?;
+            if !config.pseudo_labels {
+                return Ok(LabelledVideo::by_video(entry, &features)?);
+            }
             let scores = scorer.score_video(&entry.id, &features).with_context(|| entry.id.clone())?;
             Ok(LabelledVideo::new(entry, &features, &scores, config.mode, config.smoothing)?)
         };
@@ -258,7 +280,7 @@ impl<'a> Session<'a> {
         let splits = &self.dataset.splits;
         let learning: Vec<VideoEntry> =
             splits.train.entries().iter().chain(splits.val.entries()).cloned().collect();
-        let features = tuned::features(&self.work, &encoder, &learning, &self.args.options)?;
+        let features = tuned::features(self.work, &encoder, &learning, &self.args.options)?;
         self.retrain(run, stage1, &features)?;
         let mut spec = run.spec()?;
         for head in [Head::Own, Head::Stage1] {

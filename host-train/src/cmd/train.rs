@@ -57,13 +57,13 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct SessionOptions {
     #[command(flatten)]
-    work: WorkOption,
+    pub work: WorkOption,
     /// False alarms per camera-day that the alarm threshold aims at
     #[arg(long, value_name = "N", default_value_t = 1.0)]
-    false_alarms_per_day: f64,
+    pub false_alarms_per_day: f64,
     /// Replace runs of the same name
     #[arg(long)]
-    overwrite: bool,
+    pub overwrite: bool,
     #[command(flatten)]
     pub compute: DeviceOption,
 }

@@ -1,29 +1,24 @@
 //! Trains several variants with several seeds on one data set and compares them on its test videos.
 //!
-//! What is compared is data: a recipe, settings, and the variant to compare with. `train --recipe all` and `ablate` differ
-//! in nothing else.
+//! What is compared is data: what to train ([`training`]), settings, and the variant to compare with. `train --recipe all` and
+//! `ablate` differ in nothing else.
 
 use super::provenance;
-use super::recipe_options::with_seed;
 use super::train::Session;
-use crate::evaluate;
-use crate::recipe::registry::Recipe;
-use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::ops::Range;
-use toml::Table;
+use training::{Trained, Trainer, Training};
 use vad_data::VideoEntry;
-use vad_eval::{AreaIntervals, Evaluation, RankedVideos, Resampled, Resampling};
+use vad_eval::{AreaIntervals, RankedVideos, Resampled, Resampling};
 
 mod page;
+pub mod training;
 
 /// One of several ways to train.
 pub struct Variant {
     pub name: String,
-    pub recipe: &'static dyn Recipe,
-    /// Settings without a seed.
-    pub given: Table,
+    pub training: Training,
     /// What the settings change, for the page; may be empty.
     pub note: String,
     /// Position of the variant that it is compared with, if any.
@@ -98,7 +93,7 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
         ("Test videos", test.len().to_string()),
         ("Features", session.source.to_string()),
     ]);
-    let tested = Tested { session, test: &test };
+    let mut trainer = Trainer::new(session, &test, &trials.run_prefix);
     let resampling = Resampling::default();
     let mut judged: Vec<Resampled> = Vec::new();
     let mut variants = Vec::new();
@@ -106,14 +101,14 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
         let (rows, ranked): (Vec<Row>, Vec<RankedVideos>) = trials
             .seeds
             .clone()
-            .map(|seed| tested.train(trials, variant, seed))
+            .map(|seed| one_run(&mut trainer, variant, seed))
             .collect::<Result<Vec<_>>>()?
             .into_iter()
             .unzip();
         judged.push(resampling.judge(&ranked)?);
         variants.push(Summary {
             variant: variant.name.clone(),
-            recipe: variant.recipe.name(),
+            recipe: variant.training.recipe(),
             note: variant.note.clone(),
             areas: AreaIntervals::default(),
             against: None,
@@ -132,40 +127,20 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
     page::write(session, trials, &Outcome { facts, resampling, variants })
 }
 
-/// The test videos of a session.
-struct Tested<'a> {
-    session: &'a Session<'a>,
-    test: &'a [VideoEntry],
-}
-
-impl Tested<'_> {
-    fn train(&self, trials: &Trials, variant: &Variant, seed: u64) -> Result<(Row, RankedVideos)> {
-        let name = format!("{}{}-seed{seed}", trials.run_prefix, variant.name);
-        let run = self
-            .session
-            .train(variant.recipe, &with_seed(&variant.given, seed)?, Some(&name))
-            .with_context(|| name.clone())?;
-        let evaluation = self.evaluate(&run)?;
-        let metrics = run.metrics()?;
-        let row = Row {
-            variant: variant.name.clone(),
-            recipe: variant.recipe.name(),
-            run: name,
-            seed,
-            frame_auc: evaluation.frame.roc_auc,
-            average_precision: evaluation.frame.average_precision,
-            pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
-            video_auc: evaluation.video_roc_auc,
-            step_ms: metrics.step_ms,
-            steps: metrics.curves.train.len(),
-        };
-        Ok((row, evaluation.ranked_videos()?))
-    }
-
-    fn evaluate(&self, run: &Run) -> Result<Evaluation> {
-        let scorer = evaluate::scorer(run, self.session.options.compute.device)?;
-        let scored = |entry| evaluate::score(entry, &*self.session.features(entry)?, &scorer);
-        let videos = self.test.iter().map(scored).collect::<Result<Vec<_>>>()?;
-        Ok(Evaluation::run(&videos, &run.model()?.score)?)
-    }
+fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(Row, RankedVideos)> {
+    let Trained { name, run, evaluation } = trainer.train(&variant.name, &variant.training, seed)?;
+    let metrics = run.metrics()?;
+    let row = Row {
+        variant: variant.name.clone(),
+        recipe: variant.training.recipe(),
+        run: name,
+        seed,
+        frame_auc: evaluation.frame.roc_auc,
+        average_precision: evaluation.frame.average_precision,
+        pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
+        video_auc: evaluation.video_roc_auc,
+        step_ms: metrics.step_ms,
+        steps: metrics.curves.train.len(),
+    };
+    Ok((row, evaluation.ranked_videos()?))
 }

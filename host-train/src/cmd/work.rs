@@ -55,14 +55,17 @@ impl Dataset {
 
     fn source(&self, work: &Work, made: impl Fn() -> Result<Extraction>) -> Result<FeatureSource> {
         match &self.import {
-            Some(import) if import.features.is_some() => {
-                Ok(FeatureSource::Imported(Box::new(import.clone())))
-            }
+            Some(import) if !self.has_videos() => Ok(FeatureSource::Imported(Box::new(import.clone()))),
             _ => {
                 let made = made()?;
                 Ok(FeatureSource::Extracted { store: work.features_of(&made)?, made })
             }
         }
+    }
+
+    /// Whether the videos themselves are at hand, not only features that were imported.
+    pub fn has_videos(&self) -> bool {
+        self.import.as_ref().is_none_or(|import| import.features.is_none())
     }
 
     /// What to call it on a page.

@@ -38,12 +38,19 @@ impl LabelledVideo {
         mode: Mode,
         smoothing: usize,
     ) -> Result<Self, TuneError> {
-        if !features.spans.iter().copied().eq(CLIP.spans(features.frames)) {
-            let stride = features.spans.get(1).map_or(0, |span| span.first_frame.0 as u16);
-            let frames = features.spans.first().map_or(0, |span| span.frames);
-            return Err(TuneError::Clips { frames, stride });
-        }
+        check_clips(features)?;
         let labels = pseudo_labels(entry.label, scores, mode, smoothing);
+        Ok(Self { entry: entry.clone(), frames: features.frames, labels })
+    }
+
+    /// Labels every clip as its whole video, as fine-tuning without pseudo labels does.
+    ///
+    /// # Errors
+    /// When the features are of other clips than [`CLIP`].
+    pub fn by_video(entry: &VideoEntry, features: &Features) -> Result<Self, TuneError> {
+        check_clips(features)?;
+        let label = if entry.label == Label::Abnormal { 1.0 } else { 0.0 };
+        let labels = vec![label; features.spans.len()];
         Ok(Self { entry: entry.clone(), frames: features.frames, labels })
     }
 
@@ -58,6 +65,15 @@ impl LabelledVideo {
         };
         label(first) * (1.0 - share) + label(first + 1) * share
     }
+}
+
+fn check_clips(features: &Features) -> Result<(), TuneError> {
+    if features.spans.iter().copied().eq(CLIP.spans(features.frames)) {
+        return Ok(());
+    }
+    let stride = features.spans.get(1).map_or(0, |span| span.first_frame.0 as u16);
+    let frames = features.spans.first().map_or(0, |span| span.frames);
+    Err(TuneError::Clips { frames, stride })
 }
 
 fn pseudo_labels(label: Label, scores: &[f32], mode: Mode, smoothing: usize) -> Vec<f32> {
@@ -108,6 +124,15 @@ mod tests {
             assert_eq!(labelled(Label::Normal, &scores, mode).labels, [0.0; 6]);
             let labels = labelled(Label::Abnormal, &scores, mode).labels;
             assert!(labels.contains(&0.0) && labels.contains(&1.0), "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn without_pseudo_labels_a_clip_has_the_label_of_its_video() {
+        for (label, want) in [(Label::Normal, 0.0), (Label::Abnormal, 1.0)] {
+            let entry = VideoEntry::new("v", "v.mp4", label);
+            let video = LabelledVideo::by_video(&entry, &features(40)).unwrap();
+            assert_eq!((video.frames, video.labels), (40, vec![want; CLIP.spans(40).count()]));
         }
     }
 

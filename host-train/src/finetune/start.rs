@@ -47,6 +47,9 @@ impl Pretrained {
             Kind::I3d => Backbone::i3d(source, PADDING, device)?,
             Kind::C3d => Backbone::c3d(&self.arrays, &self.origin, device)?,
         };
-        Ok(SgaEncoder::with_fresh_head(backbone, config.k, config.seed, device))
+        Ok(match config.attention {
+            true => SgaEncoder::with_fresh_head(backbone, config.k, config.seed, device),
+            false => SgaEncoder::without_attention(backbone, config.seed, device),
+        })
     }
 }

@@ -254,8 +254,8 @@ pub fn score_video(
             return Ok(());
         }
         let clips: Vec<&[u8]> = waiting.iter().map(Vec::as_slice).collect();
-        let guided = encoder.forward(input.tensor(&clips, device)?)?;
-        scores.extend(guided.scores().into_data().iter::<f32>());
+        let scored = encoder.forward(input.tensor(&clips, device)?)?;
+        scores.extend(scored.scores().into_data().iter::<f32>());
         waiting.clear();
         Ok(())
     };

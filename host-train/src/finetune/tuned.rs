@@ -275,8 +275,8 @@ impl TunedEncoder {
             planes.chunks_exact(frames).flat_map(|colour| input.thin(colour).concat()).collect();
         let shape = [1, 3, input.frames(), height, width];
         let clip = Tensor::from_data(burn::tensor::TensorData::new(seen, shape), &self.device);
-        let guided = self.network.forward(clip).map_err(EncodeError::new)?;
-        let values: Result<Vec<f32>, _> = global_average(guided.attended).try_into_vec_as::<f32>();
+        let scored = self.network.forward(clip).map_err(EncodeError::new)?;
+        let values: Result<Vec<f32>, _> = global_average(scored.attended).try_into_vec_as::<f32>();
         values.map_err(|error| EncodeError::new(format!("the device failed: {error:?}")))
     }
 }

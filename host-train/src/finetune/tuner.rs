@@ -8,7 +8,7 @@ use super::clips::{Clip, ClipInput};
 use super::error::TuneError;
 use super::schedule::Schedule;
 use super::start::{PADDING, Pretrained};
-use crate::loss::weighted_bce::guided_loss;
+use crate::loss::weighted_bce::{guided_loss, unguided_loss};
 use crate::model::sga::encoder::{SgaEncoder, Trained};
 use crate::optim::adam::{Adam, AdamConfig};
 use crate::optim::clip::clip_global_norm;
@@ -91,11 +91,11 @@ impl Tuner {
         self.adam.set_learning_rate(self.config.learning_rate_in(epoch));
         self.encoder = self.adam.step(self.encoder.clone(), grads);
         let [classifier, guided] = [sums.classifier, sums.guided].map(|sum| sum / count);
-        Ok(Losses {
-            total: classifier + guided,
-            parts: vec![("classifier", classifier), ("guided", guided)],
-            grad_norm,
-        })
+        let parts = match self.config.guides() {
+            true => vec![("classifier", classifier), ("guided", guided)],
+            false => vec![("classifier", classifier)],
+        };
+        Ok(Losses { total: classifier + guided, parts, grad_norm })
     }
 
     fn set_trained(&mut self, trained: Trained) {
@@ -121,9 +121,12 @@ impl Tuner {
             let labels: Vec<f32> = part.iter().map(|clip| clip.label).collect();
             let labels: Tensor<1> = Tensor::from_data(TensorData::new(labels, [part.len()]), &self.device);
             let mask = self.encoder.draw_mask(dropout, part.len(), &mut rng, &self.device);
-            let guided = self.encoder.forward_train(self.input.tensor(&pixels, &self.device)?, mask)?;
+            let scored = self.encoder.forward_train(self.input.tensor(&pixels, &self.device)?, mask)?;
             let weights = self.config.class_weights();
-            let loss = guided_loss(guided.scores(), guided.guided_scores(), labels, weights);
+            let loss = match scored.guided_scores().filter(|_| self.config.guides()) {
+                Some(guided) => guided_loss(scored.scores(), guided, labels, weights),
+                None => unguided_loss(scored.scores(), labels, weights),
+            };
             sums.classifier += share * loss.classifier.into_scalar::<f32>();
             sums.guided += share * loss.guided.into_scalar::<f32>();
             let backward = (loss.total * share).backward();

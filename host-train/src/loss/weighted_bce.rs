@@ -37,7 +37,7 @@ pub struct GuidedLoss {
     pub total: Tensor<1>,
     /// Of the classifier H_c.
     pub classifier: Tensor<1>,
-    /// Of the guided classifier H_g.
+    /// Of the guided classifier H_g; 0 where it does not teach.
     pub guided: Tensor<1>,
 }
 
@@ -67,6 +67,15 @@ pub fn guided_loss(
     let classifier = weighted_bce(scores, labels.clone(), weights);
     let guided = weighted_bce(guided_scores, labels, weights);
     GuidedLoss { total: classifier.clone() + guided.clone(), classifier, guided }
+}
+
+/// The loss of stage II without the guided classifier, for the paper's ablation: [`weighted_bce`] of the classifier H_c.
+///
+/// # Shapes
+/// As [`guided_loss`].
+pub fn unguided_loss(scores: Tensor<1>, labels: Tensor<1>, weights: ClassWeights) -> GuidedLoss {
+    let classifier = weighted_bce(scores, labels, weights);
+    GuidedLoss { total: classifier.clone(), guided: classifier.zeros_like(), classifier }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Attention A comes from block 4 ([`attention`]) and strengthens block 5: `M_A = M_5 (1 + A)` (eq 5). The mean of `M_A` over time
 //! and space goes through dropout and one linear layer, the classifier H_c; its softmax scores the clip. The guided classifier
 //! H_g sits within the attention and only teaches. Class 0 is normal, class 1 abnormal. Parameters carry the published
-//! names: `Conv_Atten.*` and `Regressor.1`.
+//! names: `Conv_Atten.*` and `Regressor.1`. For the paper's ablation a head can be without attention, and so without H_g.
 //!
 //! [`encoder`] joins a backbone and this head.
 
@@ -38,14 +38,25 @@ const CLASSES: usize = 2;
 /// After the attention's own layers.
 const CLASSIFIER_LAYER: u64 = (1 << 33) + 4;
 
-/// Attention and both classifiers.
+/// Attention and both classifiers, or the classifier H_c alone.
 #[derive(Module, Debug)]
 pub struct SgaHead {
-    attention: SelfGuidedAttention,
+    attention: Option<SelfGuidedAttention>,
     classifier: Linear,
 }
 
-/// What the head makes of a batch of clips.
+/// What a head makes of a batch of clips, with attention or without.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    /// Logits of the classifier H_c, `[N, 2]`: normal, abnormal.
+    pub logits: Tensor<2>,
+    /// `M_A` (eq 5), `[N, C5, T5, h, w]`; without attention block 5 itself.
+    pub attended: Tensor<5>,
+    /// What the attention saw and made of it, where there is one.
+    pub attention: Option<Attention>,
+}
+
+/// What a head with attention makes of a batch of clips.
 #[derive(Clone, Debug)]
 pub struct Guided {
     /// Logits of the classifier H_c, `[N, 2]`: normal, abnormal.
@@ -62,19 +73,28 @@ impl SgaHead {
         let [block_4, block_5] = widths;
         let mut rng = stream(seed, Purpose::Weights, CLASSIFIER_LAYER);
         Self {
-            attention: SelfGuidedAttention::init(block_4, form, seed, device),
+            attention: Some(SelfGuidedAttention::init(block_4, form, seed, device)),
             classifier: dense::init(block_5, CLASSES, &mut rng, device),
         }
     }
 
-    /// Loads `Conv_Atten.*` and `Regressor.1.*`. Widths, K and the time steps follow the arrays.
+    /// The classifier of [`SgaHead::init`] with the same fresh weights and no attention: it sees the plain mean of block 5.
+    pub fn without_attention(block_5: usize, seed: u64, device: &Device) -> Self {
+        let mut rng = stream(seed, Purpose::Weights, CLASSIFIER_LAYER);
+        Self { attention: None, classifier: dense::init(block_5, CLASSES, &mut rng, device) }
+    }
+
+    /// Loads `Conv_Atten.*` and `Regressor.1.*`. Widths, K and the time steps follow the arrays; where no name begins with
+    /// `Conv_Atten.` there is no attention.
     ///
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
     pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
         let inputs = dense::stored_inputs(arrays, origin, CLASSIFIER)?;
+        let attends = arrays.keys().any(|name| name.starts_with(ATTENTION));
+        let load = || SelfGuidedAttention::from_arrays(arrays, origin, ATTENTION, device);
         Ok(Self {
-            attention: SelfGuidedAttention::from_arrays(arrays, origin, ATTENTION, device)?,
+            attention: attends.then(load).transpose()?,
             classifier: dense::load(arrays, origin, CLASSIFIER, [inputs, CLASSES], device)?,
         })
     }
@@ -82,7 +102,7 @@ impl SgaHead {
     /// The parameters under their published names.
     pub fn to_arrays(&self) -> Arrays {
         let mut arrays = Arrays::new();
-        self.attention.store(ATTENTION, None, &mut arrays);
+        self.store_attention(None, &mut arrays);
         dense::store(&self.classifier, CLASSIFIER, &mut arrays);
         arrays
     }
@@ -90,14 +110,26 @@ impl SgaHead {
     /// The gradients under the names of their parameters (zero where there is none).
     pub fn gradients(&self, grads: &GradientsParams) -> Arrays {
         let mut arrays = Arrays::new();
-        self.attention.store(ATTENTION, Some(grads), &mut arrays);
+        self.store_attention(Some(grads), &mut arrays);
         dense::store(&dense::gradients(&self.classifier, grads), CLASSIFIER, &mut arrays);
         arrays
     }
 
-    /// Channels of the maps that it takes: block 4, block 5.
+    fn store_attention(&self, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
+        if let Some(attention) = &self.attention {
+            attention.store(ATTENTION, grads, arrays);
+        }
+    }
+
+    /// Whether there is an attention.
+    pub fn attends(&self) -> bool {
+        self.attention.is_some()
+    }
+
+    /// Channels of the maps that it takes: block 4 (0 without attention, which alone looks at it), block 5.
     pub fn widths(&self) -> [usize; 2] {
-        [self.attention.inputs(), self.classifier.weight.dims()[0]]
+        let block_4 = self.attention.as_ref().map_or(0, SelfGuidedAttention::inputs);
+        [block_4, self.classifier.weight.dims()[0]]
     }
 
     /// Draws the mask of one pass over so many clips; 0.8 is dropped as published.
@@ -105,24 +137,37 @@ impl SgaHead {
         Mask::draw(rate, clips, self.widths()[1], rng, device)
     }
 
-    /// Scores clips without dropout.
+    /// Scores clips without dropout, and shows the attention.
     ///
     /// # Errors
-    /// When the maps do not fit the head or each other.
+    /// When the maps do not fit the head or each other, or the head has no attention.
     pub fn forward(&self, maps: Maps) -> Result<Guided, ShapeError> {
         self.forward_train(maps, None)
     }
 
-    /// Scores clips with dropout where there is a mask, `[N, C5]`.
+    /// As [`SgaHead::forward`], with dropout where there is a mask, `[N, C5]`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn forward_train(&self, maps: Maps, mask: Option<Mask>) -> Result<Guided, ShapeError> {
+        let Scored { logits, attended, attention } = self.score(maps, mask)?;
+        let missing = || ShapeError { what: "attentions of the head", got: 0, must: "1".to_owned() };
+        Ok(Guided { logits, attention: attention.ok_or_else(missing)?, attended })
+    }
+
+    /// Scores clips, with attention or without; with dropout where there is a mask, `[N, C5]`.
     ///
     /// # Errors
     /// When the maps do not fit the head or each other.
-    pub fn forward_train(&self, maps: Maps, mask: Option<Mask>) -> Result<Guided, ShapeError> {
+    pub fn score(&self, maps: Maps, mask: Option<Mask>) -> Result<Scored, ShapeError> {
         let [given, own] = [maps.block_5.dims()[1], self.widths()[1]];
         ShapeError::unless(given == own, "channels of block 5", given, own)?;
-        let attention = self.attention.forward(&maps)?;
-        let attended = maps.block_5.clone() + maps.block_5 * attention.map.clone();
-        Ok(Guided { logits: self.classify(attended.clone(), mask), attention, attended })
+        let attention = self.attention.as_ref().map(|attention| attention.forward(&maps)).transpose()?;
+        let attended = match &attention {
+            Some(attention) => maps.block_5.clone() + maps.block_5 * attention.map.clone(),
+            None => maps.block_5,
+        };
+        Ok(Scored { logits: self.classify(attended.clone(), mask), attended, attention })
     }
 
     /// The classifier H_c on `M_A`: its mean over time and space, with dropout where there is a mask, and the linear layer.
@@ -131,6 +176,24 @@ impl SgaHead {
     /// `[N, C5, T5, h, w]` to logits `[N, 2]`.
     pub(crate) fn classify(&self, attended: Tensor<5>, mask: Option<Mask>) -> Tensor<2> {
         self.classifier.forward(dense::drop_units(global_average(attended), mask))
+    }
+}
+
+impl Scored {
+    /// Scores by H_c: the probability of class 1.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn scores(&self) -> Tensor<1> {
+        clip_scores(self.logits.clone(), 1)
+    }
+
+    /// Scores by H_g, where there is an attention.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn guided_scores(&self) -> Option<Tensor<1>> {
+        self.attention.as_ref().map(|attention| clip_scores(attention.guided_logits.clone(), 1))
     }
 }
 
@@ -240,6 +303,41 @@ mod tests {
         let attention = head.forward(maps(1)).unwrap().attention;
         assert_eq!(attention.detectors.dims(), [1, 6, 4, 3, 2]);
         assert_eq!(attention.map.dims(), [1, 1, 1, 3, 2]);
+    }
+
+    #[test]
+    fn without_attention_the_score_is_that_of_the_plain_mean() {
+        let (whole, device, given) = (head(), Device::flex(), maps(2));
+        let plain = SgaHead::without_attention(5, 1, &device);
+        let scored = plain.score(given.clone(), None).unwrap();
+        assert_eq!(values(scored.attended.clone()), values(given.block_5.clone()));
+        assert!(
+            scored.guided_scores().is_none()
+                && whole.score(given.clone(), None).unwrap().guided_scores().is_some()
+        );
+
+        // The mean over time and space by hand, through the linear layer of the file.
+        let arrays = plain.to_arrays();
+        let (weight, bias) = (&arrays["Regressor.1.weight"].values, &arrays["Regressor.1.bias"].values);
+        let map = values(given.block_5.clone());
+        for (clip, score) in values(scored.scores()).into_iter().enumerate() {
+            let mean = |channel: usize| {
+                let first = (clip * 5 + channel) * 12;
+                map[first..first + 12].iter().sum::<f32>() / 12.0
+            };
+            let logit =
+                |class: usize| bias[class] + (0..5).map(|c| weight[class * 5 + c] * mean(c)).sum::<f32>();
+            let want = 1.0 / (1.0 + (logit(0) - logit(1)).exp());
+            assert!((score - want).abs() < TOLERANCE, "{score} {want}");
+        }
+
+        // Only the attention is gone: the classifier begins as that of the whole head.
+        let whole = whole.to_arrays();
+        assert!(arrays.keys().eq(["Regressor.1.bias", "Regressor.1.weight"]));
+        assert!(arrays.iter().all(|(name, array)| whole[name] == *array));
+        let again = SgaHead::from_arrays(&arrays, "test", &device).unwrap();
+        assert!(!again.attends() && again.to_arrays() == arrays);
+        assert_eq!(again.forward(given).unwrap_err().what, "attentions of the head");
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct Stage2Config {
     pub height_px: u16,
     /// Clips over which pseudo labels are smoothed, an odd number.
     pub smoothing: usize,
+    /// Whether clips are taught what stage I makes of them; else the label of their whole video (an ablation).
+    pub pseudo_labels: bool,
     /// Passes over the videos.
     pub epochs: u32,
     /// Epochs over which the step size rises.
@@ -118,6 +120,11 @@ pub struct Stage2Config {
     pub dropout: f64,
     /// Detectors of each kind in the attention (K).
     pub k: usize,
+    /// Whether the last map is strengthened by self-guided attention; else features are its plain mean, and there is no guided
+    /// classifier either (an ablation).
+    pub attention: bool,
+    /// Whether the guided classifier H_g teaches the attention; else the loss of H_c alone does (an ablation).
+    pub guided_head: bool,
     /// Weight of what should be abnormal (w_0).
     pub abnormal_weight: f32,
     /// Weight of what should be normal (w_1).
@@ -190,6 +197,7 @@ impl Stage2Config {
             width_px: encoder.side_px(),
             height_px: encoder.side_px(),
             smoothing: RELEASED_WIDTH,
+            pseudo_labels: true,
             epochs: 300,
             warmup_epochs: 5,
             frozen_epochs,
@@ -207,6 +215,8 @@ impl Stage2Config {
             clip_norm,
             dropout: 0.8,
             k: PUBLISHED_K,
+            attention: true,
+            guided_head: true,
             abnormal_weight: weights.abnormal,
             normal_weight: weights.normal,
             label_smoothing: weights.label_smoothing,
@@ -267,6 +277,11 @@ impl Stage2Config {
             (false, false) => Trained::AllButNorms,
             (false, true) => Trained::All,
         }
+    }
+
+    /// Whether there is a guided classifier that teaches.
+    pub fn guides(&self) -> bool {
+        self.attention && self.guided_head
     }
 
     /// Weights of the loss.
@@ -386,6 +401,8 @@ mod tests {
         assert_eq!(published(UcfCrimeI3d).class_weights(), ClassWeights::UCF_CRIME);
         assert_eq!(published(ShanghaiTechC3d).clip_norm, 10.0);
         assert_eq!(Stage2Config::published(UcfCrimeI3d, Mode::Paper).videos, 16);
+        let whole = |config: Stage2Config| config.guides() && config.attention && config.pseudo_labels;
+        assert!(whole(published(UcfCrimeI3d)) && whole(Stage2Config::default()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use watchpost::run::Flow;
 use watchpost::tensors::Arrays;
 
 /// Weights after so many steps.
-fn weights_after(steps: u64, config: &Stage2Config) -> Arrays {
+pub fn weights_after(steps: u64, config: &Stage2Config) -> Arrays {
     let folder = tempfile::tempdir().unwrap();
     let (train, pretrained, device) = (training_videos(&folder), pretrained(), Device::flex());
     let mut training = Training::new(job(config, &train, &[], &pretrained, &device)).unwrap();

@@ -1,5 +1,5 @@
 //! MIST's second stage from pixels: it learns, repeats itself, resumes bit for bit, freezes what it should, and says what is
-//! wrong with its videos.
+//! wrong with its videos; its parts can be left out and compared.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,7 +7,9 @@
     reason = "a broken set-up must stop the test"
 )]
 
+mod ablation;
 mod footage;
 mod learning;
+mod parts;
 mod refusals;
 mod resuming;

@@ -57,7 +57,7 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     run("watchpost", &["eval", &work_option]).expect_success();
     run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
 
-    runs_are_compared(&work, &work_option, &weights);
+    runs_are_compared(&work, &work_option);
 
     let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();
     let evaluation: serde_json::Value = serde_json::from_str(&evaluation).unwrap();
@@ -82,8 +82,8 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
 }
 
 /// An ablation of few steps, one of its runs beside the trained one, and the report with everything in it.
-fn runs_are_compared(work: &Path, work_option: &str, weights: &str) {
-    let watchpost = |args: &[&str]| run("watchpost", &[args, &[work_option, weights]].concat());
+fn runs_are_compared(work: &Path, work_option: &str) {
+    let watchpost = |args: &[&str]| run("watchpost", &[args, &[work_option]].concat());
     watchpost(&["ablate", "mist-sampling", "--seeds", "2", "--set", "steps=3"]).expect_success();
     let page = std::fs::read_to_string(work.join("runs/ablation-mist-sampling.md")).unwrap();
     let rows = page.lines().filter(|line| line.ends_with(" |") && line.contains("to sparse-continuous"));

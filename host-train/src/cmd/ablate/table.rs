@@ -1,42 +1,7 @@
-//! The ablations: named variants of recipes, as data.
-//!
-//! A variant is a recipe and the settings that make it what it is; the runner knows nothing else. An ablation of a recipe
-//! that comes later is a few more rows. MIST's second stage has two in its paper (the guided head, and self-guided
-//! attention): once it is a recipe of the registry they belong here, as `mist-guided-head` and `mist-attention`, and beside
-//! its first stage in `self-training`.
+//! The ablations: named variants, as data. An ablation of a recipe that comes later is a few more rows.
 
-use crate::cmd::trials;
-use crate::recipe::registry;
+use super::ablation::{Ablation, STAGE1, against, first, tuned, tuned_against};
 use anyhow::{Context, Result};
-use toml::Table;
-
-/// One question and the variants that answer it.
-pub struct Ablation {
-    pub name: &'static str,
-    /// The question, as a sentence.
-    pub about: &'static str,
-    variants: &'static [Variant],
-}
-
-/// One way to train.
-struct Variant {
-    name: &'static str,
-    recipe: &'static str,
-    /// The variant's settings as TOML: they override what the user sets.
-    settings: &'static str,
-    against: Against,
-}
-
-/// What a variant is compared with.
-#[derive(Clone, Copy)]
-enum Against {
-    Nothing,
-    /// The variant of this name, which stands before it.
-    Variant(&'static str),
-}
-
-/// Settings of every variant, unless the user says otherwise: choosing a step would blur what a part does.
-const COMMON: &str = "selection = 'last'";
 
 /// Every ablation.
 pub const ABLATIONS: &[Ablation] = &[
@@ -50,7 +15,28 @@ pub const ABLATIONS: &[Ablation] = &[
             against("arms-first-iteration", "arms-last-iteration", "arms", ""),
             first("ranking-first-iteration", "arms", "objective = 'ranking'\niterations = 1"),
             against("ranking-first-iteration", "ranking-last-iteration", "arms", "objective = 'ranking'"),
+            first(STAGE1, "mist", ""),
+            tuned_against(STAGE1, "mist-stage2", ""),
         ],
+    },
+    Ablation {
+        name: "mist-pseudo-labels",
+        about: "Does an encoder that MIST fine-tunes on pseudo labels beat the first stage that made them, and labels of whole videos?",
+        variants: &[
+            first(STAGE1, "mist", ""),
+            tuned_against(STAGE1, "pseudo-labels", ""),
+            tuned_against("pseudo-labels", "video-labels", "pseudo_labels = false"),
+        ],
+    },
+    Ablation {
+        name: "mist-attention",
+        about: "What does the self-guided attention add to MIST's second stage?",
+        variants: &[tuned("full", ""), tuned_against("full", "without-attention", "attention = false")],
+    },
+    Ablation {
+        name: "mist-guided-head",
+        about: "Does the guided head help MIST's attention, or does the classifier's own loss teach it as well?",
+        variants: &[tuned("full", ""), tuned_against("full", "without-guided-head", "guided_head = false")],
     },
     Ablation {
         name: "mist-sampling",
@@ -124,110 +110,9 @@ pub const ABLATIONS: &[Ablation] = &[
     },
 ];
 
-const fn first(name: &'static str, recipe: &'static str, settings: &'static str) -> Variant {
-    Variant { name, recipe, settings, against: Against::Nothing }
-}
-
-const fn against(
-    other: &'static str,
-    name: &'static str,
-    recipe: &'static str,
-    settings: &'static str,
-) -> Variant {
-    Variant { name, recipe, settings, against: Against::Variant(other) }
-}
-
 /// The ablation of this name.
 pub fn by_name(name: &str) -> Result<&'static Ablation> {
     let known = || ABLATIONS.iter().map(|ablation| ablation.name).collect::<Vec<_>>().join(", ");
     let found = ABLATIONS.iter().find(|ablation| ablation.name == name);
     found.with_context(|| format!("there is no ablation {name}; there are {}", known()))
-}
-
-impl Ablation {
-    /// The variants, with the settings that the user gave for all of them.
-    pub fn variants(&self, given: &Table) -> Result<Vec<trials::Variant>> {
-        self.variants.iter().map(|variant| self.variant(variant, given)).collect()
-    }
-
-    fn variant(&self, variant: &Variant, given: &Table) -> Result<trials::Variant> {
-        let recipe = registry::by_name(variant.recipe)?;
-        let mut settings: Table = COMMON.parse()?;
-        settings.extend(given.clone());
-        settings.extend(variant.settings.parse::<Table>()?);
-        recipe.settings(&settings).with_context(|| format!("{}: {}", self.name, variant.name))?;
-        let against = match variant.against {
-            Against::Nothing => None,
-            Against::Variant(other) => self.variants.iter().position(|variant| variant.name == other),
-        };
-        Ok(trials::Variant {
-            name: variant.name.to_owned(),
-            recipe,
-            given: settings,
-            note: variant.settings.replace('\n', ", "),
-            against,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_variant_has_settings_of_its_own_that_its_recipe_takes() {
-        let names: BTreeSet<&str> = ABLATIONS.iter().map(|ablation| ablation.name).collect();
-        assert_eq!(names.len(), ABLATIONS.len());
-        for ablation in ABLATIONS {
-            let variants = ablation.variants(&Table::new()).unwrap();
-            let complete: Vec<(&str, Table)> = variants
-                .iter()
-                .map(|variant| (variant.recipe.name(), variant.recipe.settings(&variant.given).unwrap()))
-                .collect();
-            for (index, (variant, settings)) in variants.iter().zip(&complete).enumerate() {
-                let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-                assert!(variant.name.chars().all(is_plain), "{}", variant.name);
-                let before = &complete[..index];
-                assert!(!before.contains(settings), "{} {} changes nothing", ablation.name, variant.name);
-                assert!(variants[..index].iter().all(|other| other.name != variant.name));
-                assert_eq!(settings.1["selection"].as_str(), Some("last"));
-            }
-        }
-    }
-
-    #[test]
-    fn variants_are_compared_with_one_of_the_same_recipe_that_stands_before_them() {
-        for ablation in ABLATIONS {
-            let variants = ablation.variants(&Table::new()).unwrap();
-            for (index, variant) in variants.iter().enumerate() {
-                match (ablation.variants[index].against, variant.against) {
-                    (Against::Nothing, None) => {}
-                    (Against::Variant(name), Some(other)) => {
-                        assert!(other < index && variants[other].name == name);
-                        assert_eq!(variants[other].recipe.name(), variant.recipe.name());
-                    }
-                    _ => panic!(
-                        "{} {} is compared with a variant that there is not",
-                        ablation.name, variant.name
-                    ),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_users_settings_hold_but_for_what_a_variant_is_about() {
-        let ablation = by_name("mist-sampling").unwrap();
-        let given = "steps = 7\nclips_per_segment = 4\nselection = 'validation'".parse().unwrap();
-        let variants = ablation.variants(&given).unwrap();
-        let of = |index: usize, key: &str| {
-            variants[index].recipe.settings(&variants[index].given).unwrap()[key].clone()
-        };
-        assert_eq!((of(0, "steps"), of(2, "steps")), (7.into(), 7.into()));
-        assert_eq!((of(0, "clips_per_segment"), of(2, "clips_per_segment")), (4.into(), 1.into()));
-        assert_eq!(of(0, "selection"), "validation".into());
-        let error = ablation.variants(&"stepz = 7".parse().unwrap()).err().unwrap();
-        assert!(format!("{error:#}").contains("stepz"), "{error:#}");
-    }
 }

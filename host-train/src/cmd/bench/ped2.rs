@@ -6,7 +6,8 @@ use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
 use crate::cmd::recipe_options::RecipeOptions;
 use crate::cmd::terminal::count;
-use crate::cmd::trials;
+use crate::cmd::trials::Variant;
+use crate::cmd::trials::training::Training;
 use crate::recipe::registry::Recipe;
 use crate::shared_data;
 use anyhow::{Context, Result, ensure};
@@ -64,6 +65,18 @@ pub struct Args {
     encoder: EncoderOptions,
 }
 
+/// One way to train.
+struct Contender {
+    /// Recipe, or variant of an ablation.
+    name: String,
+    recipe: &'static dyn Recipe,
+    /// Settings without a seed.
+    given: Table,
+    about: String,
+    /// Name of the one that it is compared with, draw by draw.
+    against: Option<String>,
+}
+
 /// One way to train on one kind of features, over all draws.
 #[derive(Debug, Serialize)]
 struct VariantResult {
@@ -100,7 +113,7 @@ pub fn run(args: &Args) -> Result<()> {
         labels.display()
     );
     let manifest = Manifest::load(&labels, &data)?;
-    let (question, variants) = variants(args)?;
+    let (question, contenders) = contenders(args)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[]);
     let data_sha256 = data_hash(&manifest)?;
@@ -114,28 +127,21 @@ pub fn run(args: &Args) -> Result<()> {
         let features = extract_all(args, &manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
         let bench = Bench { manifest: &manifest, features, made_from, device: args.encoder.device.open()? };
-        for variant in &variants {
-            let draws = all_draws(args, &bench, &ledger, variant, crops)?;
+        for contender in &contenders {
+            let draws = all_draws(args, &bench, &ledger, contender, crops)?;
             results.push(VariantResult {
-                name: variant.name.clone(),
-                about: if args.ablation.is_some() {
-                    variant.note.clone()
-                } else {
-                    variant.recipe.about().to_owned()
-                },
-                recipe: variant.recipe.name(),
+                name: contender.name.clone(),
+                about: contender.about.clone(),
+                recipe: contender.recipe.name(),
                 crops,
-                settings: variant.recipe.settings(&variant.given)?,
-                against: variant
-                    .against
-                    .and_then(|other| variants.get(other))
-                    .map(|other| other.name.clone()),
+                settings: contender.recipe.settings(&contender.given)?,
+                against: contender.against.clone(),
                 draws,
             });
         }
     }
     // A variant's rows stand together.
-    results.sort_by_key(|result| variants.iter().position(|variant| variant.name == result.name));
+    results.sort_by_key(|result| contenders.iter().position(|contender| contender.name == result.name));
     let results = Results {
         question,
         clip_frames: model.clip.frames,
@@ -150,20 +156,35 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// What is trained: the variants of an ablation with its question, or whole recipes.
-fn variants(args: &Args) -> Result<(Option<String>, Vec<trials::Variant>)> {
+fn contenders(args: &Args) -> Result<(Option<String>, Vec<Contender>)> {
     if let Some(name) = &args.ablation {
-        let ablation = ablate::by_name(name)?;
-        return Ok((Some(ablation.about.to_owned()), ablation.variants(&args.recipe.settings.given()?)?));
+        let (question, variants) = ablate::on_features(name, args.recipe.settings.given()?)?;
+        let contenders = variants.iter().filter_map(|variant| Contender::of(variant, &variants)).collect();
+        return Ok((Some(question.to_owned()), contenders));
     }
     let (recipes, given) = args.recipe.read(None)?;
-    let whole = |recipe: &'static dyn Recipe| trials::Variant {
+    let whole = |recipe: &'static dyn Recipe| Contender {
         name: recipe.name().to_owned(),
         recipe,
         given: given.clone(),
-        note: String::new(),
+        about: recipe.about().to_owned(),
         against: None,
     };
     Ok((None, recipes.into_iter().map(whole).collect()))
+}
+
+impl Contender {
+    /// Nothing for a variant that learns from videos.
+    fn of(variant: &Variant, all: &[Variant]) -> Option<Self> {
+        let Training::Recipe { recipe, given } = &variant.training else { return None };
+        Some(Self {
+            name: variant.name.clone(),
+            recipe: *recipe,
+            given: given.clone(),
+            about: variant.note.clone(),
+            against: variant.against.and_then(|other| all.get(other)).map(|other| other.name.clone()),
+        })
+    }
 }
 
 /// Each plan once, from the fewest crops to the most.
@@ -175,16 +196,16 @@ fn all_draws(
     args: &Args,
     bench: &Bench<'_>,
     ledger: &Ledger,
-    variant: &trials::Variant,
+    contender: &Contender,
     crops: CropPlan,
 ) -> Result<Vec<DrawResult>> {
     let bar = progress::bar(args.seeds, "draws");
-    let name = format!("{}, {}", variant.name, count(crops.count(), "crop"));
+    let name = format!("{}, {}", contender.name, count(crops.count(), "crop"));
     bar.set_prefix(name.clone());
     let mut draws = Vec::new();
     for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
         let result = bench
-            .draw(ledger, variant.recipe, &variant.given, seed)
+            .draw(ledger, contender.recipe, &contender.given, seed)
             .with_context(|| format!("{name}, seed {seed}"))?;
         bar.println(format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
         bar.inc(1);

@@ -60,7 +60,7 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
     let run = session.tune(&stage1, &format!("{name}-tuned"), &with_seed(given, seed)?)?;
     let finetune_s = started.elapsed().as_secs_f64();
 
-    let (work, options) = (&session.work, &session.args.options);
+    let (work, options) = (session.work, &session.args.options);
     let model = stage1.run.model()?;
     let made = work.extraction_of(&stage1.run)?;
     let store = work.features_of(&made)?;

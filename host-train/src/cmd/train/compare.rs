@@ -1,6 +1,7 @@
 //! Several recipes or seeds on one data set, in one table.
 
 use super::Session;
+use crate::cmd::trials::training::Training;
 use crate::cmd::trials::{self, Trials, Variant};
 use crate::recipe::registry::Recipe;
 use anyhow::Result;
@@ -17,8 +18,7 @@ pub fn run(
 ) -> Result<()> {
     let variant = |recipe: &&'static dyn Recipe| Variant {
         name: recipe.name().to_owned(),
-        recipe: *recipe,
-        given: given.clone(),
+        training: Training::Recipe { recipe: *recipe, given: given.clone() },
         note: String::new(),
         against: Some(0),
     };

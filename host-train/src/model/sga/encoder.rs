@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::attention::{Form as AttentionForm, Steps};
 use super::maps::{Maps, ShapeError};
-use super::{Guided, SgaHead};
+use super::{Scored, SgaHead};
 use crate::backbone::c3d::C3d;
 use crate::backbone::grid::{Grid, Line, Strided};
 use crate::backbone::i3d::I3d;
@@ -229,6 +229,13 @@ impl SgaEncoder {
         Self { backbone, head }
     }
 
+    /// A backbone with a fresh classifier and no attention, for the paper's ablation; both begin as those of
+    /// [`SgaEncoder::with_fresh_head`].
+    pub fn without_attention(backbone: Backbone, seed: u64, device: &Device) -> Self {
+        let [_, block_5] = backbone.widths();
+        Self { backbone, head: SgaHead::without_attention(block_5, seed, device) }
+    }
+
     /// Loads what [`SgaEncoder::to_arrays`] gives, or a published file. Counters of batches, which PyTorch stores, are
     /// ignored. `padding` matters to I3D alone; the published encoders have [`Padding::Mist`].
     ///
@@ -281,6 +288,11 @@ impl SgaEncoder {
         &self.head
     }
 
+    /// Whether there is an attention.
+    pub fn attends(&self) -> bool {
+        self.head.attends()
+    }
+
     /// Where the places of the attention and of blocks 4 and 5 lie in pictures of so many pixels.
     pub fn grids(&self, height_px: usize, width_px: usize) -> Grids {
         let [rows, columns] = [height_px, width_px].map(|side| {
@@ -303,7 +315,7 @@ impl SgaEncoder {
     ///
     /// # Errors
     /// When clips have another shape.
-    pub fn forward(&self, clips: Tensor<5>) -> Result<Guided, ShapeError> {
+    pub fn forward(&self, clips: Tensor<5>) -> Result<Scored, ShapeError> {
         self.forward_train(clips, None)
     }
 
@@ -314,8 +326,8 @@ impl SgaEncoder {
     ///
     /// # Errors
     /// When clips have another shape.
-    pub fn forward_train(&self, clips: Tensor<5>, mask: Option<Mask>) -> Result<Guided, ShapeError> {
-        self.head.forward_train(self.backbone.maps(clips)?, mask)
+    pub fn forward_train(&self, clips: Tensor<5>, mask: Option<Mask>) -> Result<Scored, ShapeError> {
+        self.head.score(self.backbone.maps(clips)?, mask)
     }
 }
 
@@ -347,9 +359,10 @@ mod tests {
     }
 
     fn gradients(encoder: &SgaEncoder, clips: &Tensor<5>, device: &Device) -> GradientsParams {
-        let guided = encoder.forward(Tensor::from_inner(clips.clone())).unwrap();
+        let scored = encoder.forward(Tensor::from_inner(clips.clone())).unwrap();
         let targets: Tensor<1> = Tensor::from_floats([1.0, 0.2], device);
-        let loss = guided_loss(guided.scores(), guided.guided_scores(), targets, ClassWeights::UCF_CRIME);
+        let guided = scored.guided_scores().unwrap();
+        let loss = guided_loss(scored.scores(), guided, targets, ClassWeights::UCF_CRIME);
         GradientsParams::from_grads(loss.total.backward(), encoder)
     }
 

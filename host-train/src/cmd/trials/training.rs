@@ -1,0 +1,119 @@
+//! What a variant is: something that trains a run and scores test videos.
+
+use crate::cmd::finetune::{self, Stage1, TuningOptions};
+use crate::cmd::recipe_options::with_seed;
+use crate::cmd::train::Session;
+use crate::cmd::tuned::{self, Head};
+use crate::evaluate;
+use crate::recipe::mist_stage1::MistStage1;
+use crate::recipe::mist_stage2_config::NAME as STAGE2;
+use crate::recipe::registry::{self, Recipe};
+use crate::recipe::system::System;
+use crate::run::Run;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use toml::Table;
+use vad_data::VideoEntry;
+use vad_eval::Evaluation;
+
+/// What is trained. Settings are without a seed.
+pub enum Training {
+    /// A recipe on features.
+    Recipe { recipe: &'static dyn Recipe, given: Table },
+    /// MIST's second stage on the videos themselves, from a run of its first.
+    Stage2 { given: Table, stage1: Stage1Variant, options: TuningOptions },
+}
+
+/// The run of stage I that a fine-tuning starts from: one for each seed, made when it is not there.
+pub struct Stage1Variant {
+    /// What stands in its run's name for the variant. A variant of that name is the same run.
+    pub name: String,
+    pub given: Table,
+}
+
+/// A finished run and what it is worth on the test videos.
+pub struct Trained {
+    pub name: String,
+    pub run: Run,
+    pub evaluation: Evaluation,
+}
+
+impl Training {
+    /// Name of its recipe.
+    pub fn recipe(&self) -> &'static str {
+        match self {
+            Self::Recipe { recipe, .. } => recipe.name(),
+            Self::Stage2 { .. } => STAGE2,
+        }
+    }
+}
+
+/// Trains variants with one session.
+pub struct Trainer<'a> {
+    session: &'a Session<'a>,
+    test: &'a [VideoEntry],
+    run_prefix: &'a str,
+    /// Runs on features that this command has trained: two variants can start from one.
+    made: BTreeSet<String>,
+}
+
+impl<'a> Trainer<'a> {
+    pub fn new(session: &'a Session<'a>, test: &'a [VideoEntry], run_prefix: &'a str) -> Self {
+        Self { session, test, run_prefix, made: BTreeSet::new() }
+    }
+
+    /// Trains a variant with a seed, or goes on with it, and scores the test videos.
+    pub fn train(&mut self, variant: &str, training: &Training, seed: u64) -> Result<Trained> {
+        let name = self.run_name(variant, seed);
+        let (run, evaluation) = match training {
+            Training::Recipe { recipe, given } => {
+                let run = self.on_features(&name, *recipe, &with_seed(given, seed)?)?;
+                let evaluation = self.evaluate(&run).with_context(|| name.clone())?;
+                (run, evaluation)
+            }
+            Training::Stage2 { given, stage1, options } => {
+                let stage1_name = self.run_name(&stage1.name, seed);
+                let recipe = registry::by_name(MistStage1::NAME)?;
+                let run = self.on_features(&stage1_name, recipe, &with_seed(&stage1.given, seed)?)?;
+                let stage1 = Stage1 { name: stage1_name, run };
+                self.fine_tune(&name, &stage1, &with_seed(given, seed)?, options)
+                    .with_context(|| name.clone())?
+            }
+        };
+        Ok(Trained { name, run, evaluation })
+    }
+
+    fn run_name(&self, variant: &str, seed: u64) -> String {
+        format!("{}{variant}-seed{seed}", self.run_prefix)
+    }
+
+    fn on_features(&mut self, name: &str, recipe: &dyn Recipe, given: &Table) -> Result<Run> {
+        if self.made.contains(name) {
+            return Ok(Run::open(&self.session.work.runs().join(name))?);
+        }
+        let run = self.session.train(recipe, given, Some(name)).with_context(|| name.to_owned())?;
+        self.made.insert(name.to_owned());
+        Ok(run)
+    }
+
+    fn evaluate(&self, run: &Run) -> Result<Evaluation> {
+        let scorer = evaluate::scorer(run, self.session.options.compute.device)?;
+        let scored = |entry| evaluate::score(entry, &*self.session.features(entry)?, &scorer);
+        let videos = self.test.iter().map(scored).collect::<Result<Vec<_>>>()?;
+        Ok(Evaluation::run(&videos, &run.model()?.score)?)
+    }
+
+    fn fine_tune(
+        &self,
+        name: &str,
+        stage1: &Stage1,
+        given: &Table,
+        options: &TuningOptions,
+    ) -> Result<(Run, Evaluation)> {
+        let Session { work, dataset, .. } = self.session;
+        let tuned = finetune::Session { args: options, work, dataset }.tune(stage1, name, given)?;
+        let judged = tuned::judge(work, &tuned, self.test, Head::Own, &options.options)?;
+        let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
+        Ok((tuned.run().clone(), evaluation))
+    }
+}
