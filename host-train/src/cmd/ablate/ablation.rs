@@ -127,7 +127,7 @@ impl Ablation {
                 let stage1 = Stage1Variant { name: STAGE1.to_owned(), given: stage1_given };
                 let given = settings(&given.stage2, variant.settings)?;
                 Stage2Config::resolve(&given)?;
-                let options = videos.context("there are no videos to learn from")?.clone();
+                let options = Box::new(videos.context("there are no videos to learn from")?.clone());
                 Ok(Training::Stage2 { given, stage1, options })
             }
         }

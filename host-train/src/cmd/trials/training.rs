@@ -21,7 +21,7 @@ pub enum Training {
     /// A recipe on features.
     Recipe { recipe: &'static dyn Recipe, given: Table },
     /// MIST's second stage on the videos themselves, from a run of its first.
-    Stage2 { given: Table, stage1: Stage1Variant, options: TuningOptions },
+    Stage2 { given: Table, stage1: Stage1Variant, options: Box<TuningOptions> },
 }
 
 /// The run of stage I that a fine-tuning starts from: one for each seed, made when it is not there.
