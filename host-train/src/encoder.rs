@@ -4,12 +4,12 @@
 //! apart (`tests/reference/two_engines.rs` names the tolerance).
 
 use crate::backbone::i3d::I3dEncoder;
-use crate::device::DeviceChoice;
-use anyhow::{Context, Result};
+use crate::device::DeviceList;
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use vad_core::ModelSpec;
-use vad_data::{ClipEncoder, EncodeError};
+use vad_data::{ClipEncoder, EncodeError, Replicas};
 
 /// The program that runs the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,19 +20,30 @@ pub enum Engine {
     Burn,
 }
 
-/// Loads the encoder of `spec` from verified I3D weights.
+/// Loads the encoder of `spec` from verified I3D weights, a copy onto each device.
 ///
 /// # Errors
-/// When the weights do not fit the spec, or the device is not compiled in.
+/// When the weights do not fit the spec, a device is not compiled in, or tract is given several.
 pub fn load(
     engine: Engine,
     weights: &Path,
     spec: &ModelSpec,
-    device: DeviceChoice,
+    devices: &DeviceList,
 ) -> Result<Box<dyn ClipEncoder>> {
     match engine {
-        Engine::Tract => Ok(Box::new(TractEncoder::load(weights, spec)?)),
-        Engine::Burn => Ok(Box::new(I3dEncoder::load(weights, spec, &device.open()?)?)),
+        Engine::Tract => {
+            ensure!(
+                devices.count() == 1,
+                "several devices ({devices}) are for burn, and tract runs on the processor\n  remedy: --engine burn"
+            );
+            Ok(Box::new(TractEncoder::load(weights, spec)?))
+        }
+        Engine::Burn => {
+            let open = devices.open()?;
+            let others = open.others.iter().map(|device| I3dEncoder::load(weights, spec, device));
+            let others = others.collect::<Result<_, _>>()?;
+            Ok(Box::new(Replicas::new(I3dEncoder::load(weights, spec, &open.first)?, others)?))
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! `watchpost ablate`: what a part of a published system is worth on one's own data.
 
 use super::finetune::{self, TuningOptions};
-use super::options::EncoderOptions;
+use super::options::{DevicesOption, EncoderOptions};
 use super::recipe_options::SettingsOptions;
 use super::train::{Session, SessionOptions};
 use super::trials::{self, Trials, Variant};
 use super::work::Work;
+use crate::encoder::Engine;
 use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValue;
 use std::path::PathBuf;
@@ -83,7 +84,7 @@ fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
     let work = Work::open(&args.session.work.work)?;
     let dataset = work.dataset()?;
     let tuning = args.tuning();
-    let session = finetune::Session { args: &tuning, work: &work, dataset: &dataset };
+    let session = finetune::Session::new(&tuning, &work, &dataset)?;
     match session.check(&given.stage2) {
         Ok(()) => ablation.variants(&given, Some(&tuning)),
         Err(why) => {
@@ -105,7 +106,13 @@ impl Args {
             c3d_weights: self.c3d_weights.clone(),
             false_alarms_per_day: *false_alarms_per_day,
             overwrite: *overwrite,
-            options: EncoderOptions { weights: self.weights.clone(), ..(*compute).into() },
+            options: EncoderOptions {
+                engine: Engine::Burn,
+                weights: self.weights.clone(),
+                threads: None,
+                batch: None,
+            },
+            compute: DevicesOption { devices: compute.device.into() },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `watchpost explain`: pictures of where a fine-tuned encoder looks.
 
 use super::held_back::SplitName;
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DeviceOption, EncoderOptions, WorkOption};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use crate::explain::sheet::{Row, Sheet, write_png};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vad_core::ClipSpan;
-use vad_data::VideoEntry;
+use vad_data::{Replicas, VideoEntry};
 
 /// Show where a fine-tuned encoder looks: attention and Grad-CAM over the frames
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,8 @@ pub struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     options: EncoderOptions,
+    #[command(flatten)]
+    compute: DeviceOption,
 }
 
 /// A clip and its score.
@@ -62,15 +64,15 @@ pub fn run(args: &Args) -> Result<()> {
     let work = Work::open(&args.work.work)?;
     let dataset = work.dataset()?;
     let run = find_run(args, &work)?;
-    let encoder = tuned::encoder(&run, args.options.device)?;
+    let encoder = tuned::encoder(&run, &args.compute.device.into())?;
     ensure!(
-        encoder.network().attends(),
+        encoder.first().network().attends(),
         "{} was fine-tuned without attention, so there is none to show\n  remedy: choose a run with `attention = true`",
-        encoder.spec().name
+        encoder.first().spec().name
     );
     let entries = entries(args, &dataset)?;
     let scored = scores(args, &work, &run, &encoder, &entries)?;
-    let studio = Studio::open(args, &run, encoder)?;
+    let studio = Studio::open(args, &run, encoder.first())?;
     if args.video.is_empty() {
         let title = format!("{}: highest scores of the {} split", studio.name, args.split.name());
         return studio.sheet("highest", title, highest(scored, args.clips));
@@ -130,11 +132,11 @@ fn scores<'a>(
     args: &Args,
     work: &Work,
     run: &TunedRun,
-    encoder: &TunedEncoder,
+    encoder: &Replicas<TunedEncoder>,
     entries: &'a [VideoEntry],
 ) -> Result<Vec<Scored<'a>>> {
-    let features = tuned::features(work, encoder, entries, &args.options)?;
-    let scorer = Head::Own.scorer(run, encoder, args.options.device)?;
+    let features = tuned::features(work, encoder, entries, &args.options.on(args.compute.device)?)?;
+    let scorer = Head::Own.scorer(run, encoder.first(), args.compute.device)?;
     let videos = tuned::score(entries, &features, &scorer)?;
     let clips = entries.iter().zip(videos).flat_map(|(entry, video)| {
         let (frames, clips) = (video.frames, video.spans.into_iter().zip(video.raw));
@@ -158,8 +160,8 @@ struct Studio<'a> {
 }
 
 impl<'a> Studio<'a> {
-    fn open(args: &'a Args, run: &TunedRun, encoder: TunedEncoder) -> Result<Self> {
-        let device = args.options.device.open()?.autodiff();
+    fn open(args: &'a Args, run: &TunedRun, encoder: &TunedEncoder) -> Result<Self> {
+        let device = args.compute.device.open()?.autodiff();
         let name = encoder.spec().name.clone();
         let own = TunedEncoder::load(run, &device)?;
         let input = own.spec().input();

@@ -1,6 +1,6 @@
 //! `watchpost export`: a trained run becomes a bundle that a board can run.
 
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DeviceOption, EncoderOptions, WorkOption};
 use super::work::Work;
 use crate::evaluate;
 use crate::extraction::Extraction;
@@ -41,6 +41,8 @@ pub struct Args {
     pub version: u64,
     #[command(flatten)]
     pub encoder: EncoderOptions,
+    #[command(flatten)]
+    pub compute: DeviceOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -85,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// The trainer's own scores of the first clips of the data set, each crop taken for a clip.
 fn reference(args: &Args, work: &Work, run: &Run, made: &Extraction) -> Result<Vec<ReferenceClip>> {
     let dataset = work.dataset()?;
-    let scorer = evaluate::scorer(run, args.encoder.device)?;
+    let scorer = evaluate::scorer(run, args.compute.device)?;
     let store = work.features_of(made)?;
     let mut clips = Vec::new();
     for entry in dataset.manifest.entries() {

@@ -1,6 +1,6 @@
 //! `watchpost extract`: features of every video, into the work folder's cache.
 
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DevicesOption, EncoderOptions, WorkOption};
 use super::progress::ExtractBars;
 use super::terminal::count;
 use super::work::Work;
@@ -47,9 +47,12 @@ pub struct Args {
     keep_going: bool,
     #[command(flatten)]
     encoder: EncoderOptions,
+    #[command(flatten)]
+    compute: DevicesOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    let encoding = args.encoder.on(args.compute.devices.clone())?;
     let work = Work::open(&args.work.work)?;
     let dataset = work.dataset()?;
     let model = ModelSpec::i3d_mist("extraction");
@@ -64,11 +67,11 @@ pub fn run(args: &Args) -> Result<()> {
     let store_address = args.store.as_deref().map(archive::absolute).transpose()?;
     // Before the encoder, which takes longer to load than a store to refuse.
     let store = work.store(store_address.as_deref(), Purpose::Complete)?;
-    let encoder = args.encoder.load(&model)?;
-    let made = Extraction::new(&*encoder, features.clone()).kept_in(store_address);
+    let spec = encoding.extract_spec(features.clone());
+    let encoder = encoding.load(&model)?;
+    let made = Extraction::new(&*encoder, features).kept_in(store_address);
     made.write(work.root())?;
 
-    let spec = args.encoder.extract_spec(features);
     let bars = ExtractBars::new(entries.len());
     let (mut videos, mut clips) = (0, 0);
     let mut tally = |_: &str, features: Features| {

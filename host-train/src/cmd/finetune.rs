@@ -1,6 +1,6 @@
 //! `watchpost finetune`: MIST's second stage, an encoder fine-tuned from the pseudo labels of a run of stage I.
 
-use super::options::{EncoderOptions, WorkOption};
+use super::options::{DevicesOption, EncoderOptions, Encoding, WorkOption};
 use super::recipe_options::{SettingsOptions, with_seed};
 use super::train::describe;
 use super::tuned::{self, Head};
@@ -43,7 +43,7 @@ const MOST_READERS: usize = 4;
     watchpost eval --work work/ --run mist-seed1-tuned\n  watchpost explain --work work/ --run mist-seed1-tuned\n\n\
     Clips are read from the videos themselves. An interrupted fine-tuning goes on where its checkpoint stands when the\n\
     same command is given again. The encoder is chosen on the validation split by video-level labels. --encoder small\n\
-    takes minutes on a processor; i3d and c3d, the published ones, want a graphics card (--device)."
+    takes minutes on a processor; i3d and c3d, the published ones, want a graphics card or several (--device cuda:0,cuda:1)."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -86,13 +86,15 @@ pub struct TuningOptions {
     pub overwrite: bool,
     #[command(flatten)]
     pub options: EncoderOptions,
+    #[command(flatten)]
+    pub compute: DevicesOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let given = given(args)?;
     let work = Work::open(&args.tuning.work.work)?;
     let dataset = work.dataset()?;
-    let session = Session { args: &args.tuning, work: &work, dataset: &dataset };
+    let session = Session::new(&args.tuning, &work, &dataset)?;
     match args.seeds {
         Some(seeds) => compare::run(&session, &given, 1..seeds + 1),
         None => {
@@ -133,9 +135,17 @@ pub struct Session<'a> {
     pub args: &'a TuningOptions,
     pub work: &'a Work,
     pub dataset: &'a Dataset,
+    /// How the fine-tuned encoder is run. Its first device has all that exists once.
+    pub encoding: Encoding,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// Refuses devices that do not fit the other options.
+    pub fn new(args: &'a TuningOptions, work: &'a Work, dataset: &'a Dataset) -> Result<Self> {
+        let encoding = args.options.on(args.compute.devices.clone())?;
+        Ok(Self { args, work, dataset, encoding })
+    }
+
     /// Whether there is all that fine-tuning needs, before anything else is trained for it.
     pub fn check(&self, given: &Table) -> Result<()> {
         let config = Stage2Config::resolve(given)?;
@@ -189,17 +199,18 @@ impl Session<'_> {
     /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
     pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
         let config = self.config(stage1, given)?;
+        let devices = self.encoding.devices.open()?;
         let pretrained = Pretrained::read(&self.weights(config.encoder)?)?;
         let train = self.labelled(stage1, &config)?;
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
-        let device = self.args.options.device.open()?;
         let job = Job {
             config: &config,
             train,
             val: self.dataset.splits.val.entries(),
             pretrained: &pretrained,
-            device: &device,
+            device: &devices.first,
+            more_devices: &devices.others,
             readers: std::thread::available_parallelism().map_or(1, usize::from).min(MOST_READERS),
         };
         let bar = progress::bar(0, "steps");
@@ -249,7 +260,7 @@ impl Session<'_> {
             .model()
             .with_context(|| format!("{} is not trained\n  remedy: finish `watchpost train`", stage1.name))?;
         let made = self.work.extraction_of(&stage1.run)?;
-        let scorer = evaluate::scorer(&stage1.run, self.args.options.device)?;
+        let scorer = evaluate::scorer(&stage1.run, self.encoding.devices.first())?;
         let store = self.work.features_of(&made)?;
         let label = |entry: &VideoEntry| {
             let features = made.cached(&*store, entry)?;
@@ -276,15 +287,15 @@ impl Session<'_> {
 
     /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads.
     fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<()> {
-        let encoder = tuned::encoder(run, self.args.options.device)?;
+        let encoder = tuned::encoder(run, &self.encoding.devices)?;
         let splits = &self.dataset.splits;
         let learning: Vec<VideoEntry> =
             splits.train.entries().iter().chain(splits.val.entries()).cloned().collect();
-        let features = tuned::features(self.work, &encoder, &learning, &self.args.options)?;
+        let features = tuned::features(self.work, &encoder, &learning, &self.encoding)?;
         self.retrain(run, stage1, &features)?;
         let mut spec = run.spec()?;
         for head in [Head::Own, Head::Stage1] {
-            let score = self.threshold(run, &encoder, head, &learning, &features)?;
+            let score = self.threshold(run, encoder.first(), head, &learning, &features)?;
             match head {
                 Head::Own => spec.score = score,
                 Head::Stage1 => spec.stage1_score = score,
@@ -297,7 +308,7 @@ impl Session<'_> {
         let config: MistConfig = resolve(MistStage1::NAME, &stage1.run.settings()?)?;
         let splits = &self.dataset.splits;
         let data = TrainingSet::new(&splits.train, &splits.val, features)?;
-        let device = self.args.options.device.open()?;
+        let device = self.encoding.devices.first().open()?;
         let mut trainer = Trainer::<MistStage1>::new(&config, &data, &device)?;
         while !trainer.is_finished() {
             trainer.step()?;
@@ -314,7 +325,7 @@ impl Session<'_> {
         learning: &[VideoEntry],
         features: &BTreeMap<String, Features>,
     ) -> Result<ScoreSpec> {
-        let scorer: Scorer = head.scorer(run, encoder, self.args.options.device)?;
+        let scorer: Scorer = head.scorer(run, encoder, self.encoding.devices.first())?;
         let scored = tuned::score(learning, features, &scorer)?;
         let spec = head.score_spec(encoder.spec());
         let choice = evaluate::calibrate(&scored, spec, self.args.false_alarms_per_day)?;

@@ -139,7 +139,7 @@ impl<'a> HeldBack<'a> {
     /// Hands over what the detector of a run sees of each video, one video at a time.
     pub fn each_features(&self, run: &Run, mut take: impl FnMut(&VideoEntry, &Features)) -> Result<()> {
         if let Some(tuned) = TunedRun::of(run)? {
-            let encoder = tuned::encoder(&tuned, self.options.compute.device)?;
+            let encoder = tuned::encoder(&tuned, &self.options.compute.device.into())?;
             for entry in &self.entries {
                 let one = std::slice::from_ref(entry);
                 let features = tuned::features(self.work, &encoder, one, &self.options.compute.into())?;

@@ -1,9 +1,9 @@
 //! Options that several subcommands share.
 
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, DeviceList};
 use crate::encoder::{self, Engine};
 use crate::weights;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use vad_core::ModelSpec;
 use vad_data::{ClipEncoder, ExtractSpec, FeatureSpec};
@@ -25,52 +25,104 @@ pub struct EncoderOptions {
     /// Safetensors file with the I3D weights [default: where `watchpost weights i3d` puts them]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Clips that are encoded at the same time [default: one per core, two on a graphics card]
+    /// Clips that are encoded at the same time [default: one per core, two on each graphics card]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Clips in one call of the encoder, crops counted apart [default: 1, or 8 on a graphics card]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Device for burn: cpu, or ndarray, wgpu, cuda where compiled in
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
-    pub device: DeviceChoice,
 }
 
 /// Where a detector is trained or run.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct DeviceOption {
-    /// Device for burn: cpu, or ndarray, wgpu, cuda where compiled in
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    /// Device for burn: cpu, or ndarray, wgpu, cuda where compiled in; cuda:1 is the second card
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::default())]
     pub device: DeviceChoice,
 }
 
+/// Where an encoder is run or fine-tuned.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DevicesOption {
+    /// Devices for burn: cpu, or ndarray, wgpu, cuda where compiled in; several cards as cuda:0,cuda:1
+    #[arg(long = "device", value_name = "DEVICE,..", default_value_t = DeviceList::default())]
+    pub devices: DeviceList,
+}
+
+/// How clips are encoded, and where.
+#[derive(Debug, Clone)]
+pub struct Encoding {
+    pub options: EncoderOptions,
+    pub devices: DeviceList,
+}
+
 /// An encoder that only exists in burn, with nothing else asked for.
-impl From<DeviceOption> for EncoderOptions {
+impl From<DeviceOption> for Encoding {
     fn from(compute: DeviceOption) -> Self {
-        Self { engine: Engine::Burn, weights: None, threads: None, batch: None, device: compute.device }
+        let options = EncoderOptions { engine: Engine::Burn, weights: None, threads: None, batch: None };
+        Self { options, devices: compute.device.into() }
     }
 }
 
 impl EncoderOptions {
-    /// Finds, verifies and loads the encoder of `spec`.
+    /// The same with the devices to run on, or why the two do not fit.
+    pub fn on(&self, devices: impl Into<DeviceList>) -> Result<Encoding> {
+        let devices = devices.into();
+        if let Some(threads) = self.threads {
+            ensure!(
+                threads.max(1) >= devices.count(),
+                "--threads {threads} leaves some of the {} devices idle\n  remedy: give at least one thread per device, or name fewer devices",
+                devices.count()
+            );
+        }
+        Ok(Encoding { options: self.clone(), devices })
+    }
+}
+
+impl Encoding {
+    /// Finds, verifies and loads the encoder of `spec`, a copy per device.
     pub fn load(&self, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
-        let weights = weights::find_i3d(self.weights.as_deref())?;
-        encoder::load(self.engine, &weights, spec, self.device)
+        let weights = weights::find_i3d(self.options.weights.as_deref())?;
+        encoder::load(self.options.engine, &weights, spec, &self.devices)
     }
 
     /// How to extract `features` with this encoder.
     pub fn extract_spec(&self, features: FeatureSpec) -> ExtractSpec {
-        let batch = match self.engine {
-            Engine::Tract => 1,
-            Engine::Burn => self.device.batch(),
-        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // On a graphics card a second worker prepares its batch while the first one's is encoded.
-        let workers = if batch > 1 { 2 } else { cores };
+        let backend = self.devices.backend();
+        let (workers, batch) = match self.options.engine {
+            Engine::Tract => (cores, 1),
+            Engine::Burn => (backend.workers(self.devices.count(), cores), backend.batch()),
+        };
         ExtractSpec {
             features,
-            threads: self.threads.unwrap_or(workers).max(1),
-            batch: self.batch.unwrap_or(batch).max(1),
+            threads: self.options.threads.unwrap_or(workers).max(1),
+            batch: self.options.batch.unwrap_or(batch).max(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(threads: Option<usize>) -> EncoderOptions {
+        EncoderOptions { engine: Engine::Burn, weights: None, threads, batch: None }
+    }
+
+    #[test]
+    fn every_card_gets_two_workers_and_larger_batches() {
+        let encoding = options(None).on("cuda:0,cuda:1,cuda:2".parse::<DeviceList>().unwrap()).unwrap();
+        let model = ModelSpec::i3d_mist("test");
+        let spec = encoding.extract_spec(FeatureSpec::new(model.preprocess, model.clip));
+        assert_eq!((spec.threads, spec.batch), (6, 8));
+    }
+
+    #[test]
+    fn fewer_threads_than_devices_are_refused() {
+        let devices: DeviceList = "cpu,cpu".parse().unwrap();
+        let error = options(Some(1)).on(devices.clone()).unwrap_err().to_string();
+        assert!(error.contains("--threads 1") && error.contains("idle"), "{error}");
+        assert!(options(Some(2)).on(devices).is_ok());
     }
 }

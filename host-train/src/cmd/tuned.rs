@@ -1,10 +1,10 @@
 //! What the subcommands share that work with fine-tuned encoders.
 
-use super::options::EncoderOptions;
+use super::options::{EncoderOptions, Encoding};
 use super::progress::ExtractBars;
 use super::train::THRESHOLD_FILE;
 use super::work::Work;
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, DeviceList};
 use crate::encoder::Engine;
 use crate::evaluate;
 use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
@@ -16,7 +16,7 @@ use crate::tensors;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use vad_core::ScoreSpec;
-use vad_data::{FeatureSpec, Features, VideoEntry, extract};
+use vad_data::{FeatureSpec, Features, Replicas, VideoEntry, extract};
 use vad_eval::VideoScores;
 
 /// What scores the clips of a fine-tuned encoder.
@@ -78,22 +78,28 @@ impl Head {
     }
 }
 
-/// Opens the encoder of a run.
-pub fn encoder(run: &TunedRun, device: DeviceChoice) -> Result<TunedEncoder> {
-    TunedEncoder::load(run, &device.open()?)
-        .context("this run has no fine-tuned encoder\n  remedy: finish `watchpost finetune`")
+/// Opens the encoder of a run, a copy on each device.
+pub fn encoder(run: &TunedRun, devices: &DeviceList) -> Result<Replicas<TunedEncoder>> {
+    let open = devices.open()?;
+    let load = |device| {
+        TunedEncoder::load(run, device)
+            .context("this run has no fine-tuned encoder\n  remedy: finish `watchpost finetune`")
+    };
+    let others = open.others.iter().map(load).collect::<Result<_>>()?;
+    Ok(Replicas::new(load(&open.first)?, others)?)
 }
 
 /// Features of videos by a fine-tuned encoder, from the cache where it has them.
 pub fn features(
     work: &Work,
-    encoder: &TunedEncoder,
+    encoder: &Replicas<TunedEncoder>,
     entries: &[VideoEntry],
-    options: &EncoderOptions,
+    encoding: &Encoding,
 ) -> Result<BTreeMap<String, Features>> {
-    let spec = encoder.spec();
-    let options = EncoderOptions { engine: Engine::Burn, ..options.clone() };
-    let request = options.extract_spec(FeatureSpec::new(spec.preprocess.clone(), spec.clip));
+    let spec = encoder.first().spec();
+    let options = EncoderOptions { engine: Engine::Burn, ..encoding.options.clone() };
+    let encoding = Encoding { options, devices: encoding.devices.clone() };
+    let request = encoding.extract_spec(FeatureSpec::new(spec.preprocess.clone(), spec.clip));
     let bars = ExtractBars::new(entries.len());
     let outcome = extract(entries, encoder, request, &work.features()?, false, &bars);
     bars.finish();
@@ -106,13 +112,13 @@ pub fn judge(
     run: &TunedRun,
     entries: &[VideoEntry],
     head: Head,
-    options: &EncoderOptions,
+    encoding: &Encoding,
 ) -> Result<Judged> {
-    let encoder = encoder(run, options.device)?;
-    let features = features(work, &encoder, entries, options)?;
-    let scorer = head.scorer(run, &encoder, options.device)?;
+    let encoder = encoder(run, &encoding.devices)?;
+    let features = features(work, &encoder, entries, encoding)?;
+    let scorer = head.scorer(run, encoder.first(), encoding.devices.first())?;
     let videos = score(entries, &features, &scorer)?;
-    let spec = encoder.spec();
+    let spec = encoder.first().spec();
     let made =
         format!("of the fine-tuned encoder, clips of {} frames every {}", spec.clip.frames, spec.clip.stride);
     Ok(Judged { name: spec.name.clone(), score: head.score_spec(spec).clone(), videos, made })

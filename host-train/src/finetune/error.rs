@@ -88,6 +88,14 @@ pub enum TuneError {
         /// What happened.
         reason: String,
     },
+    /// A device beside the first cannot go on.
+    #[error("device {number} of --device, counted from 0: {reason}")]
+    Device {
+        /// Its position, from 1: the first device has no thread of its own.
+        number: usize,
+        /// What happened.
+        reason: String,
+    },
     /// A file of a run cannot be understood.
     #[error("{}: {reason}", path.display())]
     Malformed {

@@ -41,8 +41,11 @@ pub struct Job<'a> {
     pub val: &'a [VideoEntry],
     /// What the encoder begins with.
     pub pretrained: &'a Pretrained,
-    /// A plain device.
+    /// A plain device. Everything that exists once is on it.
     pub device: &'a Device,
+    /// Further plain devices, each for a copy of the encoder that takes its share of a step's clips. Where they compute as
+    /// the first does, they do not change results.
+    pub more_devices: &'a [Device],
     /// Threads that read videos ahead.
     pub readers: usize,
 }
@@ -71,7 +74,7 @@ impl<'a> Training<'a> {
         let plan = Arc::new(Plan::new(job.config, job.train)?);
         let schedule = plan.schedule();
         Ok(Self {
-            tuner: Tuner::new(job.config, schedule, job.pretrained, job.device)?,
+            tuner: Tuner::new(job.config, schedule, job.pretrained, job.device, job.more_devices)?,
             config: job.config,
             plan,
             schedule,
@@ -84,7 +87,8 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Goes on from a saved state. The result is bit for bit that of a training never interrupted, on the same device.
+    /// Goes on from a saved state. The result is bit for bit that of a training never interrupted, on devices of the same
+    /// kind; there may be more of them than before, or fewer.
     ///
     /// # Errors
     /// When an array does not fit; `origin` says where the state came from.

@@ -1,14 +1,15 @@
 //! One step of fine-tuning after the other: forward, both losses, backward, clipping, Adam.
 
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::GradientsAccumulator;
+use burn::tensor::Device;
 
 use super::clips::{Clip, ClipInput};
+use super::crew::Crew;
 use super::error::TuneError;
+use super::lesson::{Group, Sums, Teacher};
 use super::schedule::Schedule;
 use super::start::{PADDING, Pretrained};
-use crate::loss::weighted_bce::{guided_loss, unguided_loss};
 use crate::model::sga::encoder::{SgaEncoder, Trained};
 use crate::optim::adam::{Adam, AdamConfig};
 use crate::optim::clip::clip_global_norm;
@@ -29,38 +30,38 @@ pub struct Tuner {
     /// With autodiff.
     device: Device,
     encoder: SgaEncoder,
+    crew: Crew,
     trained: Trained,
     adam: Adam,
 }
 
-/// Sums over the clips of a step.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    classifier: f32,
-    guided: f32,
-}
-
 impl Tuner {
-    /// Begins on a plain device.
+    /// Begins on a plain device, and on copies on `more_devices`.
     ///
     /// # Errors
-    /// When the weights do not fit the settings.
+    /// When the weights do not fit the settings, or the system gives no thread.
     pub fn new(
         config: &Stage2Config,
         schedule: Schedule,
         pretrained: &Pretrained,
         device: &Device,
+        more_devices: &[Device],
     ) -> Result<Self, TuneError> {
-        let device = device.clone().autodiff();
+        let own = device.clone().autodiff();
         let trained = config.trained_in(0);
+        let input = ClipInput::new(config.encoder, config.width_px, config.height_px);
+        let teacher =
+            Teacher { input: input.clone(), weights: config.class_weights(), guides: config.guides() };
+        let encoder = pretrained.encoder(config, &own)?.training(trained);
         Ok(Self {
             config: config.clone(),
-            input: ClipInput::new(config.encoder, config.width_px, config.height_px),
+            input,
             schedule,
-            encoder: pretrained.encoder(config, &device)?.training(trained),
+            crew: Crew::start(teacher, device, more_devices, &encoder)?,
+            encoder,
             trained,
             adam: Adam::new(adam(config)),
-            device,
+            device: own,
         })
     }
 
@@ -72,7 +73,7 @@ impl Tuner {
     /// Does the step of this number, counted from 0. `next` gives the clips of one batch after the other.
     ///
     /// # Errors
-    /// Those of `next`, and when the clips do not fit the encoder.
+    /// Those of `next`, and when the clips do not fit the encoder or a device has failed.
     pub fn step(
         &mut self,
         step: u64,
@@ -80,11 +81,12 @@ impl Tuner {
     ) -> Result<Losses, TuneError> {
         let epoch = self.schedule.epoch_of(step);
         self.set_trained(self.config.trained_in(epoch));
+        self.crew.update(&self.encoder)?;
         let batches = self.schedule.batches_of(step);
         let count = (batches.end - batches.start) as f32;
         let (mut sums, mut grads) = (Sums::default(), GradientsAccumulator::new());
         for batch in batches {
-            self.learn(batch, &next()?, &mut sums, &mut grads)?;
+            self.learn(batch, next()?, &mut sums, &mut grads)?;
         }
         let mut grads = grads.grads();
         let grad_norm = clip_global_norm(&self.encoder, &mut grads, self.config.clip_norm);
@@ -105,32 +107,31 @@ impl Tuner {
         }
     }
 
-    /// Adds the gradients of a batch, part by part. Clips do not see each other, so the parts' gradients sum to the whole's.
+    /// Adds the gradients of a batch, group by group. Clips do not see each other, so the groups' gradients sum to the
+    /// whole's. Which clips make a group, its dropout and its place in the sum do not depend on the number of devices.
     fn learn(
         &self,
         batch: u64,
-        clips: &[Clip],
+        clips: Vec<Clip>,
         sums: &mut Sums,
         grads: &mut GradientsAccumulator<SgaEncoder>,
     ) -> Result<(), TuneError> {
         let Stage2Config { seed, dropout, clips_at_once, .. } = self.config;
         let mut rng = stream(seed, Purpose::Dropout, batch);
-        for part in clips.chunks(clips_at_once.max(1)) {
-            let share = part.len() as f32 / clips.len() as f32;
-            let pixels: Vec<&[u8]> = part.iter().map(|clip| clip.pixels.as_slice()).collect();
-            let labels: Vec<f32> = part.iter().map(|clip| clip.label).collect();
-            let labels: Tensor<1> = Tensor::from_data(TensorData::new(labels, [part.len()]), &self.device);
-            let mask = self.encoder.draw_mask(dropout, part.len(), &mut rng, &self.device);
-            let scored = self.encoder.forward_train(self.input.tensor(&pixels, &self.device)?, mask)?;
-            let weights = self.config.class_weights();
-            let loss = match scored.guided_scores().filter(|_| self.config.guides()) {
-                Some(guided) => guided_loss(scored.scores(), guided, labels, weights),
-                None => unguided_loss(scored.scores(), labels, weights),
-            };
-            sums.classifier += share * loss.classifier.into_scalar::<f32>();
-            sums.guided += share * loss.guided.into_scalar::<f32>();
-            let backward = (loss.total * share).backward();
-            grads.accumulate(&self.encoder, GradientsParams::from_grads(backward, &self.encoder));
+        let (whole, mut clips) = (clips.len() as f32, clips.into_iter());
+        while clips.len() > 0 {
+            let mut round = Vec::new();
+            for device in self.crew.devices() {
+                let clips: Vec<Clip> = clips.by_ref().take(clips_at_once.max(1)).collect();
+                if !clips.is_empty() {
+                    let mask = self.encoder.draw_mask(dropout, clips.len(), &mut rng, device);
+                    round.push(Group { share: clips.len() as f32 / whole, clips, mask });
+                }
+            }
+            for lesson in self.crew.lessons(&self.encoder, round)? {
+                sums.add(lesson.sums);
+                grads.accumulate(&self.encoder, lesson.grads);
+            }
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ pub fn job<'a>(
     pretrained: &'a Pretrained,
     device: &'a Device,
 ) -> Job<'a> {
-    Job { config, train: train.to_vec(), val, pretrained, device, readers: 2 }
+    Job { config, train: train.to_vec(), val, pretrained, device, more_devices: &[], readers: 2 }
 }
 
 /// I3D's first layers, narrow and drawn at random.

@@ -1,5 +1,5 @@
-//! MIST's second stage from pixels: it learns, repeats itself, resumes bit for bit, freezes what it should, and says what is
-//! wrong with its videos; its parts can be left out and compared.
+//! MIST's second stage from pixels: it learns, repeats itself on any number of devices, resumes bit for bit, freezes what it
+//! should, and says what is wrong with its videos; its parts can be left out and compared.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
 )]
 
 mod ablation;
+mod devices;
 mod footage;
 mod learning;
 mod parts;

@@ -4,7 +4,7 @@ use crate::stored::{clip, numbers};
 use burn::tensor::Device;
 use golden::{Tolerance, assert_close, cases, kinetics_i3d};
 use vad_core::ModelSpec;
-use watchpost::device::DeviceChoice;
+use watchpost::device::DeviceList;
 use watchpost::encoder::{self, Engine};
 
 /// The two sum 28 GMAC in different orders; a feature's entries reach about 1.
@@ -15,7 +15,7 @@ fn both_engines_extract_the_same_features() {
     let Some(weights) = kinetics_i3d() else { return };
     let spec = ModelSpec::i3d_mist("two-engines");
     let [tract, burn] = [Engine::Tract, Engine::Burn]
-        .map(|engine| encoder::load(engine, &weights, &spec, DeviceChoice::Cpu).unwrap());
+        .map(|engine| encoder::load(engine, &weights, &spec, &DeviceList::default()).unwrap());
     assert_ne!(tract.hash(), burn.hash(), "their features must be cached apart");
     for case in cases("i3d/") {
         let clip = numbers(clip(&case, &Device::flex()));

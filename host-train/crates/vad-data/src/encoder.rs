@@ -42,4 +42,14 @@ pub trait ClipEncoder: Sync {
         let features = clips.chunks_exact((clips.len() / count.max(1)).max(1)).map(|clip| self.encode(clip));
         Ok(features.collect::<Result<Vec<_>, _>>()?.concat())
     }
+
+    /// As [`Self::encode_batch`], for one of the workers of an extraction, counted from 0. An encoder that has copies on
+    /// several devices lets each worker keep to one of them.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    fn encode_for(&self, worker: usize, clips: &[f32], count: usize) -> Result<Vec<f32>, EncodeError> {
+        let _ = worker;
+        self.encode_batch(clips, count)
+    }
 }

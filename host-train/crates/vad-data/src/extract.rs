@@ -133,9 +133,9 @@ pub fn extract_each(
         let (events_in, events_out) = sync_channel(QUEUED_EVENTS);
         let jobs_out = Arc::new(Mutex::new(jobs_out));
         let shared = &shared;
-        for _ in 0..spec.threads {
+        for worker in 0..spec.threads {
             let (jobs, events) = (jobs_out.clone(), events_in.clone());
-            scope.spawn(move || encode::work(shared, &jobs, &events));
+            scope.spawn(move || encode::work(shared, worker, &jobs, &events));
         }
         for _ in 0..decoders(spec.threads, entries.len()) {
             let (jobs, events) = (jobs_in.clone(), events_in.clone());

@@ -1,7 +1,7 @@
 //! `watchpost bench ped2`: the protocol of RTFM (ICCV 2021) on UCSD Ped2.
 
 use crate::cmd::ablate;
-use crate::cmd::options::EncoderOptions;
+use crate::cmd::options::{DevicesOption, EncoderOptions, Encoding};
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
 use crate::cmd::recipe_options::RecipeOptions;
@@ -63,6 +63,8 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     encoder: EncoderOptions,
+    #[command(flatten)]
+    compute: DevicesOption,
 }
 
 /// One way to train.
@@ -118,15 +120,17 @@ pub fn run(args: &Args) -> Result<()> {
     let facts = provenance::facts(&[]);
     let data_sha256 = data_hash(&manifest)?;
     let model = ModelSpec::i3d_mist("ped2");
-    let encoder = args.encoder.load(&model)?;
+    let encoding = args.encoder.on(args.compute.devices.clone())?;
+    let encoder = encoding.load(&model)?;
     let ledger = Ledger::open(&args.work.join("trainings"))?;
 
     let mut results = Vec::new();
     for crops in plans(&args.crops) {
         let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), model.clip) };
-        let features = extract_all(args, &manifest, &*encoder, spec.clone())?;
+        let features = extract_all(args, &encoding, &manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
-        let bench = Bench { manifest: &manifest, features, made_from, device: args.encoder.device.open()? };
+        let device = args.compute.devices.first().open()?;
+        let bench = Bench { manifest: &manifest, features, made_from, device };
         for contender in &contenders {
             let draws = all_draws(args, &bench, &ledger, contender, crops)?;
             results.push(VariantResult {
@@ -217,11 +221,12 @@ fn all_draws(
 
 fn extract_all(
     args: &Args,
+    encoding: &Encoding,
     manifest: &Manifest,
     encoder: &dyn ClipEncoder,
     features: FeatureSpec,
 ) -> Result<BTreeMap<String, Features>> {
-    let spec = args.encoder.extract_spec(features);
+    let spec = encoding.extract_spec(features);
     let cache = FeatureCache::open(&args.work.join("features"))?;
     let bars = ExtractBars::new(manifest.entries().len());
     let outcome = extract(manifest.entries(), encoder, spec, &cache, false, &bars);

@@ -60,18 +60,18 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
     let run = session.tune(&stage1, &format!("{name}-tuned"), &with_seed(given, seed)?)?;
     let finetune_s = started.elapsed().as_secs_f64();
 
-    let (work, options) = (session.work, &session.args.options);
+    let (work, encoding) = (session.work, &session.encoding);
     let model = stage1.run.model()?;
     let made = work.extraction_of(&stage1.run)?;
     let store = work.features_of(&made)?;
-    let scorer = evaluate::scorer(&stage1.run, options.device)?;
+    let scorer = evaluate::scorer(&stage1.run, encoding.devices.first())?;
     let videos = test
         .iter()
         .map(|entry| evaluate::score(entry, &made.cached(&*store, entry)?, &scorer))
         .collect::<Result<Vec<_>>>()?;
     let of_stage1 = Evaluation::run(&videos, &model.score)?;
     let of_head = |head: Head| -> Result<Evaluation> {
-        let judged = tuned::judge(work, &run, test, head, options)?;
+        let judged = tuned::judge(work, &run, test, head, encoding)?;
         Ok(Evaluation::run(&judged.videos, &judged.score)?)
     };
     let all = [of_stage1, of_head(Head::Own)?, of_head(Head::Stage1)?];

@@ -111,8 +111,9 @@ impl<'a> Trainer<'a> {
         options: &TuningOptions,
     ) -> Result<(Run, Evaluation)> {
         let Session { work, dataset, .. } = self.session;
-        let tuned = finetune::Session { args: options, work, dataset }.tune(stage1, name, given)?;
-        let judged = tuned::judge(work, &tuned, self.test, Head::Own, &options.options)?;
+        let session = finetune::Session::new(options, work, dataset)?;
+        let tuned = session.tune(stage1, name, given)?;
+        let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
         Ok((tuned.run().clone(), evaluation))
     }

@@ -10,9 +10,14 @@ use super::{Event, Job, Shared};
 use crate::DataError;
 
 /// Runs until the last decode thread has gone.
-pub(super) fn work(shared: &Shared<'_>, jobs: &Mutex<Receiver<Job>>, events: &SyncSender<Event>) {
+pub(super) fn work(
+    shared: &Shared<'_>,
+    number: usize,
+    jobs: &Mutex<Receiver<Job>>,
+    events: &SyncSender<Event>,
+) {
     // Checked before the threads were started.
-    let Ok(mut worker) = Worker::new(shared) else { return };
+    let Ok(mut worker) = Worker::new(shared, number) else { return };
     while let Some(mut batch) = next(jobs, shared.spec.batch) {
         // Taken off the queue all the same, so that no decode thread waits for ever.
         batch.retain(|job| !shared.is_unwanted(job.video));
@@ -33,6 +38,8 @@ fn next(jobs: &Mutex<Receiver<Job>>, size: usize) -> Option<Vec<Job>> {
 
 struct Worker<'a> {
     shared: &'a Shared<'a>,
+    /// Tells it from the other workers, from 0.
+    number: usize,
     preprocessor: Preprocessor,
     /// One crop of one clip, `[T, h, w, 3]`.
     view: Vec<u8>,
@@ -41,11 +48,12 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>) -> Result<Self, vad_core::SpecError> {
+    fn new(shared: &'a Shared<'a>, number: usize) -> Result<Self, vad_core::SpecError> {
         let spec = &shared.spec.features;
         let clip_len = spec.preprocess.resized_len() * usize::from(spec.clip.frames);
         Ok(Self {
             shared,
+            number,
             preprocessor: Preprocessor::new(spec.preprocess.clone())?,
             view: vec![0; clip_len],
             clips: vec![0.0; clip_len * shared.spec.batch],
@@ -74,7 +82,7 @@ impl<'a> Worker<'a> {
         }
         let (encoder, clips) = (self.shared.encoder, &self.clips[..clip_len * batch.len()]);
         // A worker that died would leave the others waiting for its clips.
-        let encoded = catch_unwind(AssertUnwindSafe(|| encoder.encode_batch(clips, batch.len())));
+        let encoded = catch_unwind(AssertUnwindSafe(|| encoder.encode_for(self.number, clips, batch.len())));
         let features = encoded
             .map_err(|_| "it panicked; this is a defect of the encoder".to_owned())?
             .map_err(|error| error.to_string())?;
