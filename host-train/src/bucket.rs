@@ -243,7 +243,8 @@ fn explain(error: &object_store::Error) -> (String, &'static str) {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one) to a key that may read and write there, and AWS_REGION to the bucket's region",
         );
     }
-    if says(&["tcp connect", "dns error", "Connect", "certificate", "SendRequest", "connection closed"]) {
+    // What the HTTP client says of a connection that it could not make, or lost.
+    if says(&["tcp connect", "dns error", "certificate", "client error ("]) {
         return (
             format!("the store cannot be reached: {text}"),
             "check AWS_ENDPOINT_URL and the network, then give the same command again; it goes on where it stopped",
