@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toml::Table;
-use vad_core::ModelSpec;
+use vad_core::{ClipSpec, ModelSpec};
 use vad_data::{
     ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Manifest, VideoEntry, extract, file_hash, hex,
 };
@@ -50,6 +50,9 @@ pub struct Args {
     /// Crops of each clip, one or several of 1, 5 and 10
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "1")]
     crops: Vec<CropPlan>,
+    /// Frames from the beginning of a clip to that of the next; below 16 clips overlap
+    #[arg(long, value_name = "FRAMES", default_value_t = ClipSpec::i3d().stride)]
+    stride: u16,
     /// Compare the variants of an ablation instead of whole recipes
     #[arg(long, value_name = "NAME", value_parser = ablate::names(), conflicts_with_all = ["recipe", "config"])]
     ablation: Option<String>,
@@ -58,7 +61,7 @@ pub struct Args {
     /// Folder for features and finished trainings
     #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
     work: PathBuf,
-    /// Folder of the result page (ped2.md and ped2.json, or ped2-NAME.md and .json of an ablation)
+    /// Folder of the result page (ped2.md and .json, with the ablation and the stride in their names)
     #[arg(long, value_name = "DIR", default_value = "docs/results")]
     out: PathBuf,
     #[command(flatten)]
@@ -120,13 +123,15 @@ pub fn run(args: &Args) -> Result<()> {
     let facts = provenance::facts(&[]);
     let data_sha256 = data_hash(&manifest)?;
     let model = ModelSpec::i3d_mist("ped2");
+    let clip = ClipSpec { stride: args.stride, ..model.clip };
+    clip.validate()?;
     let encoding = args.encoder.on(args.compute.devices.clone())?;
     let encoder = encoding.load(&model)?;
     let ledger = Ledger::open(&args.work.join("trainings"))?;
 
     let mut results = Vec::new();
     for crops in plans(&args.crops) {
-        let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), model.clip) };
+        let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), clip) };
         let features = extract_all(args, &encoding, &manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
         let device = args.compute.devices.first().open()?;
@@ -148,15 +153,26 @@ pub fn run(args: &Args) -> Result<()> {
     results.sort_by_key(|result| contenders.iter().position(|contender| contender.name == result.name));
     let results = Results {
         question,
-        clip_frames: model.clip.frames,
-        clip_stride: model.clip.stride,
+        clip_frames: clip.frames,
+        clip_stride: clip.stride,
         input_px: model.preprocess.width_px,
         data_sha256,
         facts,
         variants: results,
     };
-    let file = args.ablation.as_ref().map_or_else(|| "ped2".to_owned(), |name| format!("ped2-{name}"));
-    page::write(&args.out, &file, &results)
+    page::write(&args.out, &file_name(args), &results)
+}
+
+/// Name of the page, without ending: what is not the default is in it.
+fn file_name(args: &Args) -> String {
+    let mut name = "ped2".to_owned();
+    if let Some(ablation) = &args.ablation {
+        name += &format!("-{ablation}");
+    }
+    if args.stride != ClipSpec::i3d().stride {
+        name += &format!("-stride-{}", args.stride);
+    }
+    name
 }
 
 /// What is trained: the variants of an ablation with its question, or whole recipes.
