@@ -37,6 +37,12 @@ pub fn cargo(args: &[&str]) -> Result<()> {
 fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args);
+    // Cargo tells this program about its own package. Build scripts that watch these variables would take them for a change,
+    // and what depends on them would be built anew whenever cargo is called without this program.
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+        command.env_remove(name);
+    }
     command
 }
 
