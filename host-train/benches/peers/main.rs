@@ -14,7 +14,7 @@ mod cases;
 mod figures;
 mod page;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cases::{CASES, Case};
@@ -36,7 +36,7 @@ struct Args {
     /// Steps measured in each turn, after one to warm up.
     #[arg(long, default_value_t = 5)]
     steps: u64,
-    /// Also write the result page and its numbers to this folder.
+    /// Also write the result page and its numbers to this folder, from the root of the source tree.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
     /// Measure one case here and print its figures (what the program calls itself with).
@@ -67,7 +67,13 @@ fn main() {
     let rows: Vec<Row> = CASES.iter().filter(chosen).map(|case| row(case, &args)).collect();
     println!("\n{}", page::table(&rows));
     if let Some(folder) = &args.write {
-        page::write(folder, &rows, args.rounds, args.steps);
+        // `cargo bench` starts this program in the folder of its package.
+        page::write(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder),
+            &rows,
+            args.rounds,
+            args.steps,
+        );
     }
 }
 
