@@ -243,8 +243,8 @@ fn explain(error: &object_store::Error) -> (String, &'static str) {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if there is one) to a key that may read and write there, and AWS_REGION to the bucket's region",
         );
     }
-    // What the HTTP client says of a connection that it could not make, or lost.
-    if says(&["tcp connect", "dns error", "certificate", "client error ("]) {
+    // The HTTP client's own errors: a connection that it could not make, or lost.
+    if http::causes(error).any(|cause| cause.is::<hyper_util::client::legacy::Error>()) {
         return (
             format!("the store cannot be reached: {text}"),
             "check AWS_ENDPOINT_URL and the network, then give the same command again; it goes on where it stopped",
@@ -256,13 +256,10 @@ fn explain(error: &object_store::Error) -> (String, &'static str) {
 /// An error with its causes, none said twice.
 fn chain(error: &object_store::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
+    for more in http::causes(error).skip(1).map(ToString::to_string) {
         if !text.contains(&more) {
             text = format!("{text}: {more}");
         }
-        cause = error.source();
     }
     text
 }

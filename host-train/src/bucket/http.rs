@@ -100,8 +100,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> HttpService for Service<C> {
 
 /// Which failures may be repeated: those in whose causes the connection was lost.
 fn kind_of(error: &(dyn Error + 'static), otherwise: HttpErrorKind) -> HttpErrorKind {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
+    for error in causes(error) {
         if let Some(http) = error.downcast_ref::<hyper::Error>()
             && (http.is_closed() || http.is_incomplete_message() || http.is_canceled())
         {
@@ -110,7 +109,13 @@ fn kind_of(error: &(dyn Error + 'static), otherwise: HttpErrorKind) -> HttpError
         if error.is::<std::io::Error>() {
             return HttpErrorKind::Interrupted;
         }
-        cause = error.source();
     }
     otherwise
+}
+
+/// An error, its cause, the cause of that, and so on.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }

@@ -1,12 +1,11 @@
 //! `watchpost ablate`: what a part of a published system is worth on one's own data.
 
 use super::finetune::{self, TuningOptions};
-use super::options::{DevicesOption, EncoderOptions};
+use super::options::{DevicesOption, EncoderOptions, Encoding};
 use super::recipe_options::SettingsOptions;
 use super::train::{Session, SessionOptions};
 use super::trials::{self, Trials, Variant};
 use super::work::Work;
-use crate::encoder::Engine;
 use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValue;
 use std::path::PathBuf;
@@ -101,18 +100,14 @@ fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
 impl Args {
     fn tuning(&self) -> TuningOptions {
         let SessionOptions { work, false_alarms_per_day, overwrite, compute } = &self.session;
+        let Encoding { options, devices } = (*compute).into();
         TuningOptions {
             work: work.clone(),
             c3d_weights: self.c3d_weights.clone(),
             false_alarms_per_day: *false_alarms_per_day,
             overwrite: *overwrite,
-            options: EncoderOptions {
-                engine: Engine::Burn,
-                weights: self.weights.clone(),
-                threads: None,
-                batch: None,
-            },
-            compute: DevicesOption { devices: compute.device.into() },
+            options: EncoderOptions { weights: self.weights.clone(), ..options },
+            compute: DevicesOption { devices },
         }
     }
 }

@@ -3,10 +3,9 @@
 use super::held_back::{HeldBack, HeldBackOptions, Judged, ResamplingOptions, SplitName};
 use super::provenance;
 use super::published_counts::PublishedCounts;
-use super::terminal::interval;
+use super::terminal::{figure as show, interval};
 use super::tuned::Head;
 use super::work::Work;
-use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -52,7 +51,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let run = Run::open(&work.run(args.run.as_deref())?)?;
     let split = args.videos.split;
     let videos = HeldBack::open(&work, &dataset, &args.videos)?;
-    let Judged { name, scores, made, mut evaluation } = videos.judge(&run)?;
+    let Judged { name, scores, made, head, mut evaluation } = videos.judge(&run)?;
     evaluation.resample(args.resampling.resampling())?;
     let published = match &dataset.import {
         Some(import) if split == SplitName::Test => {
@@ -61,7 +60,6 @@ pub fn run(args: &Args) -> Result<Assessment> {
         _ => PublishedCounts::default(),
     };
 
-    let head = TunedRun::of(&run)?.map_or(Head::Own, |_| args.videos.head);
     let suffix = head.suffix();
     let report = run.dir().join(format!("report-{}{suffix}.html", split.name()));
     let mut facts = provenance::facts(&[
@@ -101,8 +99,6 @@ fn read_threshold(run: &Run, head: Head) -> Result<Option<ThresholdChoice>> {
 }
 
 fn print_figures(evaluation: &Evaluation) {
-    let show =
-        |figure: Option<f64>| figure.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     let share = |figure: Option<f64>| {
         figure.map_or_else(|| "undefined".to_owned(), |value| format!("{:.2} %", 100.0 * value))
     };

@@ -30,7 +30,7 @@ pub struct HeldBackOptions {
     crops: Option<CropPlan>,
     /// What scores the clips of a fine-tuned run
     #[arg(long, value_enum, default_value_t = Head::Own)]
-    pub head: Head,
+    head: Head,
     /// Take the class of abnormal videos from the letters that their names begin with, where the label file has none
     #[arg(long)]
     class_from_name: bool,
@@ -63,6 +63,8 @@ pub struct Judged {
     pub scores: Vec<VideoScores>,
     /// What the features were made from, in words.
     pub made: String,
+    /// What scored the clips.
+    pub head: Head,
     pub evaluation: Evaluation,
 }
 
@@ -108,19 +110,16 @@ impl<'a> HeldBack<'a> {
 
     /// Scores every video with the detector of a run.
     pub fn judge(&self, run: &Run) -> Result<Judged> {
-        let judged = match TunedRun::of(run)? {
-            Some(tuned) => tuned::judge(
-                self.work,
-                &tuned,
-                &self.entries,
-                self.options.head,
-                &self.options.compute.into(),
-            )?,
-            None => self.judge_features(run)?,
+        let (judged, head) = match TunedRun::of(run)? {
+            Some(tuned) => {
+                let (head, encoding) = (self.options.head, self.options.compute.into());
+                (tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?, head)
+            }
+            None => (self.judge_features(run)?, Head::Own),
         };
         let tuned::Judged { name, score, videos: scores, made } = judged;
         let evaluation = Evaluation::run(&scores, &score)?;
-        Ok(Judged { name, scores, made, evaluation })
+        Ok(Judged { name, scores, made, head, evaluation })
     }
 
     /// Scores by a detector on features that were extracted or imported before.
@@ -136,14 +135,13 @@ impl<'a> HeldBack<'a> {
         Ok(tuned::Judged { name: spec.name, score: spec.score, videos, made: source.to_string() })
     }
 
-    /// Hands over what the detector of a run sees of each video, one video at a time.
+    /// Hands over what the detector of a run sees of each video.
     pub fn each_features(&self, run: &Run, mut take: impl FnMut(&VideoEntry, &Features)) -> Result<()> {
         if let Some(tuned) = TunedRun::of(run)? {
             let encoder = tuned::encoder(&tuned, &self.options.compute.device.into())?;
+            let features = tuned::features(self.work, &encoder, &self.entries, &self.options.compute.into())?;
             for entry in &self.entries {
-                let one = std::slice::from_ref(entry);
-                let features = tuned::features(self.work, &encoder, one, &self.options.compute.into())?;
-                features.values().for_each(|features| take(entry, features));
+                features.get(&entry.id).into_iter().for_each(|features| take(entry, features));
             }
             return Ok(());
         }

@@ -15,6 +15,11 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Four digits, or that there is no such figure.
+pub fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+}
+
 /// ` [low, high]`, or nothing.
 pub fn interval(of: Option<Interval>) -> String {
     of.map_or_else(String::new, |of| format!(" [{:.4}, {:.4}]", of.low, of.high))

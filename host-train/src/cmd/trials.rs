@@ -3,13 +3,13 @@
 //! What is compared is data: what to train ([`training`]), settings, and the variant to compare with. `train --recipe all` and
 //! `ablate` differ in nothing else.
 
+use super::held_back::SplitName;
 use super::provenance;
 use super::train::Session;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::ops::Range;
 use training::{Trained, Trainer, Training};
-use vad_data::VideoEntry;
 use vad_eval::{AreaIntervals, RankedVideos, Resampled, Resampling};
 
 mod page;
@@ -79,9 +79,7 @@ struct Outcome {
 
 /// Trains, evaluates, compares, and writes `runs/FILE.md` and `runs/FILE.json`.
 pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
-    let dataset = &session.dataset;
-    let test: Vec<VideoEntry> =
-        dataset.splits.test.entries().iter().map(|entry| dataset.annotated(entry)).collect();
+    let test = SplitName::Test.entries(&session.dataset);
     ensure!(
         !test.is_empty(),
         "the test split is empty, so there is nothing to compare on; index again with more videos"

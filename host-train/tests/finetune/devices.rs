@@ -1,6 +1,6 @@
 //! Several devices: the bits of one, whatever their number, also across a stop; and what happens when one fails.
 
-use crate::footage::{SIDE_PX, config, job, pretrained, training_videos, validation_videos};
+use crate::footage::{SIDE_PX, config, finished_run, job, pretrained, training_videos, validation_videos};
 use burn::optim::GradientsAccumulator;
 use burn::tensor::{Device, Tensor};
 use vad_data::{ExtractSpec, FeatureCache, FeatureSpec, Features, Replicas, Silent, extract};
@@ -59,12 +59,7 @@ fn features_of_copies_on_several_devices_are_those_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let (videos, val) = (training_videos(&folder), validation_videos(&folder));
     let config = Stage2Config { epochs: 1, ..config() };
-    let (pretrained, device) = (pretrained(), Device::flex());
-    let run = TunedRun::create(&folder.path().join("run"), false).unwrap();
-    let job = job(&config, &videos, &val, &pretrained, &device);
-    let RunOutcome::Finished(outcome) = train(&run, job, &mut |_| Flow::Continue).unwrap() else {
-        panic!("not finished")
-    };
+    let (run, outcome) = finished_run(&folder, &config, &videos, &val);
     run.write_spec(&TunedSpec::new("test", "mist-seed1", &config, &outcome.selected).unwrap()).unwrap();
     let spec = run.spec().unwrap();
     let entries: Vec<_> = videos.into_iter().map(|video| video.entry).collect();

@@ -9,8 +9,11 @@ use tempfile::TempDir;
 use vad_data::{Label, VideoEntry};
 use watchpost::finetune::labels::LabelledVideo;
 use watchpost::finetune::start::Pretrained;
-use watchpost::finetune::training::Job;
+use watchpost::finetune::training::{Job, train};
+use watchpost::finetune::tuned::TunedRun;
 use watchpost::recipe::mist_stage2_config::{EncoderChoice, Stage2Config};
+use watchpost::recipe::trainer::TrainOutcome;
+use watchpost::run::{Flow, RunOutcome};
 use watchpost::tensors::{Array, Arrays};
 
 pub const SIDE_PX: u16 = 32;
@@ -87,6 +90,22 @@ pub fn job<'a>(
     device: &'a Device,
 ) -> Job<'a> {
     Job { config, train: train.to_vec(), val, pretrained, device, more_devices: &[], readers: 2 }
+}
+
+/// A run in the folder, trained to its end.
+pub fn finished_run(
+    folder: &TempDir,
+    config: &Stage2Config,
+    videos: &[LabelledVideo],
+    val: &[VideoEntry],
+) -> (TunedRun, TrainOutcome) {
+    let (pretrained, device) = (pretrained(), Device::flex());
+    let run = TunedRun::create(&folder.path().join("run"), false).unwrap();
+    let job = job(config, videos, val, &pretrained, &device);
+    match train(&run, job, &mut |_| Flow::Continue).unwrap() {
+        RunOutcome::Finished(outcome) => (run, *outcome),
+        RunOutcome::Stopped { step } => panic!("stopped at step {step}"),
+    }
 }
 
 /// I3D's first layers, narrow and drawn at random.

@@ -1,6 +1,6 @@
 //! Run folders: stopped, resumed, read back.
 
-use crate::footage::{config, job, pretrained, training_videos, validation_videos};
+use crate::footage::{config, finished_run, job, pretrained, training_videos, validation_videos};
 use burn::tensor::Device;
 use vad_data::ClipEncoder;
 use watchpost::bag::BagSet;
@@ -52,12 +52,8 @@ fn a_tuned_encoder_read_back_scores_as_in_training() {
     let folder = tempfile::tempdir().unwrap();
     let (videos, val) = (training_videos(&folder), validation_videos(&folder));
     let config = Stage2Config { epochs: 1, ..config() };
-    let (pretrained, device) = (pretrained(), Device::flex());
-    let run = TunedRun::create(&folder.path().join("run"), false).unwrap();
-    let job = job(&config, &videos, &val, &pretrained, &device);
-    let RunOutcome::Finished(outcome) = train(&run, job, &mut |_| Flow::Continue).unwrap() else {
-        panic!("not finished")
-    };
+    let device = Device::flex();
+    let (run, outcome) = finished_run(&folder, &config, &videos, &val);
     let unfinished = TunedEncoder::load(&run, &device).unwrap_err().to_string();
     assert!(unfinished.contains("tuned.json"), "{unfinished}");
     run.write_spec(&TunedSpec::new("test", "mist-seed1", &config, &outcome.selected).unwrap()).unwrap();

@@ -5,6 +5,7 @@ use crate::atomic_file;
 use crate::cmd::provenance;
 use crate::cmd::recipe_options::with_seed;
 use crate::cmd::spread::Spread;
+use crate::cmd::terminal::figure;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate;
 use anyhow::{Context, Result, ensure};
@@ -115,8 +116,4 @@ fn table(rows: &[Row]) -> Result<String> {
         writeln!(text, "| {detector} | {auc} | {precision} |")?;
     }
     Ok(text)
-}
-
-fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
 }

@@ -3,6 +3,7 @@
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
 use crate::cmd::spread::Spread;
+use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -86,8 +87,4 @@ fn difference(summary: &Summary) -> String {
         |of: Interval| format!("{:+.4} [{:+.4}, {:+.4}] to {against}", of.estimate, of.low, of.high);
     let found = summary.difference.and_then(|areas| areas.roc_auc);
     found.map_or_else(|| "undefined".to_owned(), interval)
-}
-
-fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
 }
