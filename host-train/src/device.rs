@@ -122,21 +122,23 @@ impl Backend {
         }
     }
 
+    /// Whether it is a graphics card.
+    pub fn is_card(self) -> bool {
+        match self {
+            Self::Cpu | Self::Ndarray => false,
+            Self::Wgpu | Self::Cuda => true,
+        }
+    }
+
     /// Clips that an encoder should be given at once: several only where one does not fill the device.
     pub fn batch(self) -> usize {
-        match self {
-            Self::Cpu | Self::Ndarray => 1,
-            Self::Wgpu | Self::Cuda => 8,
-        }
+        if self.is_card() { 8 } else { 1 }
     }
 
     /// Workers that should give clips to `devices` encoders of this kind, on a machine with `cores` cores.
     pub fn workers(self, devices: usize, cores: usize) -> usize {
-        match self {
-            Self::Cpu | Self::Ndarray => cores.max(devices),
-            // The second one of a card prepares its batch while the first one's is encoded.
-            Self::Wgpu | Self::Cuda => 2 * devices,
-        }
+        // The second one of a card prepares its batch while the first one's is encoded.
+        if self.is_card() { 2 * devices } else { cores.max(devices) }
     }
 
     /// Whether this program was built with it.

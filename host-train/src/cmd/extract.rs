@@ -5,8 +5,10 @@ use super::progress::ExtractBars;
 use super::terminal::count;
 use super::work::Work;
 use crate::archive::{self, Purpose};
+use crate::device::DeviceList;
+use crate::encoder::Engine;
 use crate::extraction::Extraction;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use vad_core::{ClipSpec, ModelSpec};
 use vad_data::{CropPlan, FeatureSpec, Features, Shard, extract_each};
 
@@ -53,6 +55,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let encoding = args.encoder.on(args.compute.devices.clone())?;
+    let devices = &encoding.devices;
+    ensure!(
+        encoding.engine() == Engine::Burn || *devices == DeviceList::default(),
+        "--device {devices} would do nothing: tract runs on the processor by itself\n  remedy: --engine burn, or no --device"
+    );
     let work = Work::open(&args.work.work)?;
     let dataset = work.dataset()?;
     let model = ModelSpec::i3d_mist("extraction");

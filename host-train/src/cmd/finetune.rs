@@ -46,8 +46,6 @@ const MOST_READERS: usize = 4;
     takes minutes on a processor; i3d and c3d, the published ones, want a graphics card or several (--device cuda:0,cuda:1)."
 )]
 pub struct Args {
-    #[command(flatten)]
-    tuning: TuningOptions,
     /// Run of --recipe mist that makes the pseudo labels [default: the only one]
     #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
     run: Option<String>,
@@ -68,6 +66,8 @@ pub struct Args {
     /// Passes over the videos; short for --set epochs=N
     #[arg(long)]
     epochs: Option<u32>,
+    #[command(flatten)]
+    tuning: TuningOptions,
 }
 
 /// What every fine-tuning of a command has in common.

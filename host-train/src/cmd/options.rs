@@ -19,9 +19,10 @@ pub struct WorkOption {
 /// How clips are encoded.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EncoderOptions {
-    /// Program that runs the encoder: the exported graph in tract, or burn on --device
-    #[arg(long, value_enum, default_value_t = Engine::Tract)]
-    pub engine: Engine,
+    /// Program that runs the encoder: the exported graph in tract, or burn on --device [default: tract on the processor,
+    /// burn on graphics cards]
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
     /// Safetensors file with the I3D weights [default: where `watchpost weights i3d` puts them]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -59,7 +60,8 @@ pub struct Encoding {
 /// An encoder that only exists in burn, with nothing else asked for.
 impl From<DeviceOption> for Encoding {
     fn from(compute: DeviceOption) -> Self {
-        let options = EncoderOptions { engine: Engine::Burn, weights: None, threads: None, batch: None };
+        let options =
+            EncoderOptions { engine: Some(Engine::Burn), weights: None, threads: None, batch: None };
         Self { options, devices: compute.device.into() }
     }
 }
@@ -80,17 +82,23 @@ impl EncoderOptions {
 }
 
 impl Encoding {
+    /// The engine asked for, or the faster one on these devices.
+    pub fn engine(&self) -> Engine {
+        let faster = if self.devices.backend().is_card() { Engine::Burn } else { Engine::Tract };
+        self.options.engine.unwrap_or(faster)
+    }
+
     /// Finds, verifies and loads the encoder of `spec`, a copy per device.
     pub fn load(&self, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
         let weights = weights::find_i3d(self.options.weights.as_deref())?;
-        encoder::load(self.options.engine, &weights, spec, &self.devices)
+        encoder::load(self.engine(), &weights, spec, &self.devices)
     }
 
     /// How to extract `features` with this encoder.
     pub fn extract_spec(&self, features: FeatureSpec) -> ExtractSpec {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let backend = self.devices.backend();
-        let (workers, batch) = match self.options.engine {
+        let (workers, batch) = match self.engine() {
             Engine::Tract => (cores, 1),
             Engine::Burn => (backend.workers(self.devices.count(), cores), backend.batch()),
         };
@@ -107,7 +115,7 @@ mod tests {
     use super::*;
 
     fn options(threads: Option<usize>) -> EncoderOptions {
-        EncoderOptions { engine: Engine::Burn, weights: None, threads, batch: None }
+        EncoderOptions { engine: None, weights: None, threads, batch: None }
     }
 
     #[test]
@@ -116,6 +124,23 @@ mod tests {
         let model = ModelSpec::i3d_mist("test");
         let spec = encoding.extract_spec(FeatureSpec::new(model.preprocess, model.clip));
         assert_eq!((spec.threads, spec.batch), (6, 8));
+    }
+
+    #[test]
+    fn cards_run_burn_and_the_processor_tract_unless_asked_otherwise() {
+        for (devices, faster) in [
+            ("cpu", Engine::Tract),
+            ("ndarray", Engine::Tract),
+            ("wgpu", Engine::Burn),
+            ("cuda:1", Engine::Burn),
+        ] {
+            let devices: DeviceList = devices.parse().unwrap();
+            assert_eq!(options(None).on(devices.clone()).unwrap().engine(), faster, "{devices}");
+            for asked in [Engine::Tract, Engine::Burn] {
+                let options = EncoderOptions { engine: Some(asked), ..options(None) };
+                assert_eq!(options.on(devices.clone()).unwrap().engine(), asked, "{devices}");
+            }
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub fn features(
     encoding: &Encoding,
 ) -> Result<BTreeMap<String, Features>> {
     let spec = encoder.first().spec();
-    let options = EncoderOptions { engine: Engine::Burn, ..encoding.options.clone() };
+    let options = EncoderOptions { engine: Some(Engine::Burn), ..encoding.options.clone() };
     let encoding = Encoding { options, devices: encoding.devices.clone() };
     let request = encoding.extract_spec(FeatureSpec::new(spec.preprocess.clone(), spec.clip));
     let bars = ExtractBars::new(entries.len());

@@ -77,6 +77,14 @@ impl Scale {
         Self { low, high: values().fold(low, f32::max) }
     }
 
+    /// The ends in writing, with two significant digits of what lies between them.
+    pub fn labels(self) -> [String; 2] {
+        let magnitude = f64::from(self.high - self.low).log10().floor();
+        // Without extent it is infinite; from a million to one on, further digits tell nothing.
+        let decimals = (1.0 - magnitude).clamp(2.0, 6.0) as usize;
+        [self.low, self.high].map(|value| format!("{value:.decimals$}"))
+    }
+
     /// Where a value lies on the scale, within 0..=1. On a scale without extent everything is lowest.
     fn share(self, value: f32) -> f32 {
         let extent = self.high - self.low;
@@ -157,6 +165,15 @@ mod tests {
         let mut picture = RgbImage::from_pixel(8, 8, Rgb([9, 8, 7]));
         flat.overlay(&mut picture, [16, 16], Scale::of([&flat].into_iter(), None));
         assert!(picture.pixels().all(|pixel| pixel.0 == [9, 8, 7]));
+    }
+
+    #[test]
+    fn the_ends_of_a_scale_are_told_apart() {
+        let labels = |low, high| Scale { low, high }.labels();
+        assert_eq!(labels(0.0, 1.0), ["0.00", "1.00"]);
+        assert_eq!(labels(0.0012, 0.0094), ["0.0012", "0.0094"]);
+        assert_eq!(labels(0.0, 3.2e-5), ["0.000000", "0.000032"]);
+        assert_eq!(labels(0.5, 0.5), ["0.500000", "0.500000"]);
     }
 
     /// A network whose layers answer to brightness and to nothing else.

@@ -106,7 +106,7 @@ impl Sheet {
                 *pixel = colour(share);
             }
         }
-        let [low, high] = [scale.low, scale.high].map(|value| format!("{value:.2}"));
+        let [low, high] = scale.labels();
         let right = (x + self.picture_px).saturating_sub(width_px(&high, letters));
         write(sheet, [x, y + BAR_PX + 3], &low, letters);
         write(sheet, [right, y + BAR_PX + 3], &high, letters);

@@ -158,6 +158,12 @@ fn a_bundle_that_is_not_there_is_named() {
 }
 
 #[test]
+fn devices_that_the_engine_leaves_idle_are_refused() {
+    run("watchpost", &["extract", "--device", "cpu,cpu"])
+        .expect_refusal(&["--device cpu,cpu would do nothing", "--engine burn"]);
+}
+
+#[test]
 fn training_before_extraction_names_the_remedy() {
     let work = tempfile::tempdir().unwrap();
     index(footage(), &footage().join("labels.csv"), work.path()).expect_success();
