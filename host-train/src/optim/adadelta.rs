@@ -4,9 +4,10 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::rule::{self, Rule};
+use super::number::Number;
+use super::rule::{self, Formula, Rule};
 use super::state::Slots;
 use crate::tensors::{Arrays, TensorsError};
 
@@ -76,22 +77,34 @@ impl Adadelta {
     }
 }
 
-impl Rule for Adadelta {
-    fn update<const D: usize>(&mut self, path: &str, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
-        let AdadeltaConfig { learning_rate, weight_decay, rho, epsilon } = self.config;
+impl Rule<2> for Adadelta {
+    type Formula = AdadeltaConfig;
+
+    fn next(&mut self, _path: &str) -> AdadeltaConfig {
+        self.config
+    }
+
+    fn slots(&mut self) -> [&mut Slots; 2] {
+        [&mut self.gradients, &mut self.updates]
+    }
+}
+
+impl Formula<2> for AdadeltaConfig {
+    #[inline]
+    fn apply<T: Number>(&self, weight: T, grad: T, [squares, updates]: [T; 2]) -> (T, [T; 2]) {
+        let Self { learning_rate, weight_decay, rho, epsilon } = *self;
         let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let gradients = self.gradients.get(path, &weight) * rho + grad.clone().square() * (1.0 - rho);
-        let updates = self.updates.get(path, &weight);
-        let delta = (updates.clone() + epsilon).sqrt() / (gradients.clone() + epsilon).sqrt() * grad;
-        self.gradients.set(path, gradients);
-        self.updates.set(path, updates * rho + delta.clone().square() * (1.0 - rho));
-        weight - delta * learning_rate
+        let squares = squares * rho + grad.clone().square() * (1.0 - rho);
+        let delta = (updates.clone() + epsilon).sqrt() / (squares.clone() + epsilon).sqrt() * grad;
+        let updates = updates * rho + delta.clone().square() * (1.0 - rho);
+        (weight - delta * learning_rate, [squares, updates])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Tensor;
 
     /// Three steps in `f32` against the same in `f64`.
     const TOLERANCE: f64 = 1e-6;
@@ -118,7 +131,7 @@ mod tests {
         for grad in grads {
             let saved = optimiser.to_arrays();
             optimiser = Adadelta::from_arrays(config, &saved, "test", &device).unwrap();
-            weight = optimiser.update("w", weight, Tensor::from_floats(grad, &device));
+            weight = rule::update(&mut optimiser, "w", weight, Tensor::from_floats(grad, &device));
         }
         let got: Vec<f32> = weight.into_data().iter::<f32>().collect();
         for (index, start) in [1.0, -0.3].into_iter().enumerate() {

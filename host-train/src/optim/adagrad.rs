@@ -5,9 +5,10 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::rule::{self, Rule};
+use super::number::Number;
+use super::rule::{self, Formula, Rule};
 use super::state::Slots;
 use crate::tensors::{Arrays, TensorsError};
 
@@ -66,12 +67,24 @@ impl Adagrad {
     }
 }
 
-impl Rule for Adagrad {
-    fn update<const D: usize>(&mut self, path: &str, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
-        let AdagradConfig { learning_rate, weight_decay, epsilon } = self.config;
+impl Rule<1> for Adagrad {
+    type Formula = AdagradConfig;
+
+    fn next(&mut self, _path: &str) -> AdagradConfig {
+        self.config
+    }
+
+    fn slots(&mut self) -> [&mut Slots; 1] {
+        [&mut self.sums]
+    }
+}
+
+impl Formula<1> for AdagradConfig {
+    #[inline]
+    fn apply<T: Number>(&self, weight: T, grad: T, [sum]: [T; 1]) -> (T, [T; 1]) {
+        let Self { learning_rate, weight_decay, epsilon } = *self;
         let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let sum = self.sums.get(path, &weight) + grad.clone().square();
-        self.sums.set(path, sum.clone());
-        weight - grad / (sum.sqrt() + epsilon) * learning_rate
+        let sum = sum + grad.clone().square();
+        (weight - grad / (sum.clone().sqrt() + epsilon) * learning_rate, [sum])
     }
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::rule::{self, Rule};
+use super::number::Number;
+use super::rule::{self, Formula, Rule};
 use super::state::Slots;
 use crate::tensors::{Array, Arrays, TensorsError};
 
@@ -92,19 +93,41 @@ impl Adam {
     }
 }
 
-impl Rule for Adam {
-    fn update<const D: usize>(&mut self, path: &str, weight: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
-        let AdamConfig { learning_rate, weight_decay, beta1, beta2, epsilon } = self.config;
+impl Rule<2> for Adam {
+    type Formula = Step;
+
+    fn next(&mut self, path: &str) -> Step {
         let steps = self.steps.entry(path.to_owned()).or_default();
         *steps += 1;
         let correction = |beta: f32| 1.0 - f64::from(beta).powi(*steps as i32);
-        let (first_correction, second_correction) = (correction(beta1), correction(beta2));
+        let AdamConfig { learning_rate, beta1, beta2, .. } = self.config;
+        Step {
+            config: self.config,
+            root_correction: correction(beta2).sqrt() as f32,
+            rate: (f64::from(learning_rate) / correction(beta1)) as f32,
+        }
+    }
+
+    fn slots(&mut self) -> [&mut Slots; 2] {
+        [&mut self.first, &mut self.second]
+    }
+}
+
+/// A parameter's step with its corrections for the averages' start at zero.
+pub(crate) struct Step {
+    config: AdamConfig,
+    root_correction: f32,
+    rate: f32,
+}
+
+impl Formula<2> for Step {
+    #[inline]
+    fn apply<T: Number>(&self, weight: T, grad: T, [first, second]: [T; 2]) -> (T, [T; 2]) {
+        let AdamConfig { weight_decay, beta1, beta2, epsilon, .. } = self.config;
         let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let first = self.first.get(path, &weight) * beta1 + grad.clone() * (1.0 - beta1);
-        let second = self.second.get(path, &weight) * beta2 + grad.square() * (1.0 - beta2);
-        self.first.set(path, first.clone());
-        self.second.set(path, second.clone());
-        let root = second.sqrt() / second_correction.sqrt() + epsilon;
-        weight - first / root * (f64::from(learning_rate) / first_correction)
+        let first = first * beta1 + grad.clone() * (1.0 - beta1);
+        let second = second * beta2 + grad.square() * (1.0 - beta2);
+        let root = second.clone().sqrt() / self.root_correction + epsilon;
+        (weight - first.clone() / root * self.rate, [first, second])
     }
 }

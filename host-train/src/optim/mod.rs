@@ -4,6 +4,8 @@ pub mod adadelta;
 pub mod adagrad;
 pub mod adam;
 pub mod clip;
+mod number;
+mod one_pass;
 mod rule;
 mod state;
 pub mod warmup;

@@ -11,10 +11,10 @@ use crate::tensors::{Array, Arrays, TensorsError, require};
 pub(crate) struct Slots(BTreeMap<String, Tensor<1>>);
 
 impl Slots {
-    /// The old value in the shape of `like`, or zeros at the first step.
-    pub(crate) fn get<const D: usize>(&self, path: &str, like: &Tensor<D>) -> Tensor<D> {
-        match self.0.get(path) {
-            Some(value) => value.clone().reshape(like.dims()),
+    /// The old value in the shape of `like`, or zeros at the first step. It is not kept, so that it can be changed in place.
+    pub(crate) fn take<const D: usize>(&mut self, path: &str, like: &Tensor<D>) -> Tensor<D> {
+        match self.0.remove(path) {
+            Some(value) => value.reshape(like.dims()),
             None => like.zeros_like(),
         }
     }
