@@ -2,7 +2,10 @@
 //!
 //! Clips are rows, `[sequences * clips, width]`. A dilated convolution then is a product of all rows with
 //! each tap's matrix, shifted in time afterwards: few large products, nothing unfolded, and the shift moves
-//! outputs, which are narrower than inputs in the widest layers.
+//! outputs, which are narrower than inputs in the widest layers. Where there are many rows, three taps take
+//! [fewer products](winograd).
+
+mod winograd;
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -11,6 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::params::value;
 use crate::tensors::{Array, Arrays};
+use winograd::Pairs;
 
 /// What a layer looks like.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +101,16 @@ impl Conv {
     /// # Shapes
     /// `[sequences * clips, inputs]` to `[sequences * clips, outputs]`.
     pub fn forward(&self, rows: Tensor<2>, clips: usize) -> Tensor<2> {
+        if let [before, centre, after] = &self.taps[..]
+            && let Some(pairs) = Pairs::worth_it(rows.dims()[0], clips, self.dilation)
+        {
+            let taps = [before, centre, after].map(Param::val);
+            return pairs.convolve(rows, taps, self.bias.as_ref().map(Param::val));
+        }
+        self.tap_by_tap(rows, clips)
+    }
+
+    fn tap_by_tap(&self, rows: Tensor<2>, clips: usize) -> Tensor<2> {
         let centre = self.taps.len() / 2;
         let bias = self.bias.as_ref().map(Param::val);
         let mut sum = linear(rows.clone(), self.taps[centre].val(), bias);
@@ -210,6 +224,55 @@ mod tests {
         let data = TensorData::new(vec![1.0_f32, 2.0], [2, 1]);
         let output = conv.forward(Tensor::from_data(data, &Device::flex()), 2);
         assert_eq!(output.into_data().iter::<f32>().collect::<Vec<_>>(), [10.0, 20.0]);
+    }
+
+    /// Both ways in single precision, relative to the largest value.
+    const TOLERANCE: f64 = 1e-5;
+
+    fn assert_close(got: Array, want: Array, what: &str) {
+        let largest = want.values.iter().fold(0.0, |largest: f64, value| largest.max(f64::from(value.abs())));
+        for (got, want) in got.values.iter().zip(&want.values) {
+            let difference = f64::from((got - want).abs());
+            assert!(difference <= TOLERANCE * largest, "{what}: {got} instead of {want}");
+        }
+    }
+
+    #[test]
+    fn pairs_of_clips_give_the_same_outputs_and_gradients_as_tap_by_tap() {
+        let device = Device::flex().autodiff();
+        for (sequences, clips, dilation) in
+            [(16, 32, 1), (20, 32, 2), (16, 32, 4), (30, 31, 1), (18, 29, 2), (40, 23, 4)]
+        {
+            let what = format!("{clips} clips, dilation {dilation}");
+            let mut rng = crate::rng::stream(7, crate::rng::Purpose::Weights, dilation as u64);
+            let mut source = |_: &str, shape: &[usize]| {
+                let values = crate::model::initial::uniform(1.0, shape.iter().product(), &mut rng);
+                Ok::<_, Infallible>(Array { shape: shape.to_vec(), values })
+            };
+            let Ok(conv) = Conv::build("c", Shape::dilated(5, 3, dilation), &mut source, &device);
+            let count = sequences * clips;
+            let mut matrix = |width: usize| {
+                let Ok(array) = source("rows", &[count, width]);
+                Tensor::<2>::from_data(TensorData::new(array.values, [count, width]), &device)
+            };
+            let (rows, slope) = (matrix(5).require_grad(), matrix(3));
+            assert!(Pairs::worth_it(count, clips, dilation).is_some(), "{what}");
+            let run = |output: Tensor<2>| {
+                let grads = (output.clone() * slope.clone()).sum().backward();
+                let of_rows = Array::from_tensor(rows.grad(&grads).unwrap());
+                let of_weights = GradientsParams::from_grads(grads, &conv);
+                let mut arrays = Arrays::from([
+                    ("outputs".to_owned(), Array::from_tensor(output.inner())),
+                    ("rows".to_owned(), of_rows),
+                ]);
+                conv.store("c", Some(&of_weights), &mut arrays);
+                arrays
+            };
+            let want = run(conv.tap_by_tap(rows.clone(), clips));
+            for (name, got) in run(conv.forward(rows.clone(), clips)) {
+                assert_close(got, want[&name].clone(), &format!("{what}, {name}"));
+            }
+        }
     }
 
     #[test]
