@@ -55,6 +55,16 @@ pub enum CheckpointError {
         /// Its value now.
         ours: String,
     },
+    /// The training has gone on for longer than is asked for now, and cannot go back.
+    #[error("{}: has done {done} steps, more than the {asked} asked for; start a new run instead", path.display())]
+    Longer {
+        /// The file.
+        path: PathBuf,
+        /// Steps that were done.
+        done: u64,
+        /// Steps of the training that is asked for.
+        asked: u64,
+    },
 }
 
 /// The part of a checkpoint that is not arrays.
@@ -146,6 +156,17 @@ pub fn check_continues<C: Settings>(
         Some((field, theirs, ours)) => Err(CheckpointError::OtherConfig { path, field, theirs, ours }),
         None => Ok(()),
     }
+}
+
+/// Refuses to call a training that has done more steps one of fewer.
+///
+/// # Errors
+/// When more than `asked` are done.
+pub fn check_length(path: &Path, done: u64, asked: u64) -> Result<(), CheckpointError> {
+    if done > asked {
+        return Err(CheckpointError::Longer { path: path.to_owned(), done, asked });
+    }
+    Ok(())
 }
 
 fn first_difference<C: Settings>(theirs: &C, ours: &C) -> Option<(String, String, String)> {

@@ -282,7 +282,9 @@ impl Run {
         let mut state = checkpoint::load::<S>(&path)?;
         checkpoint::check_continues(&path, &state, config, data.sha256())?;
         state.config = config.clone();
-        Ok(Trainer::resume(state, data, device, &path.display().to_string())?)
+        let trainer = Trainer::resume(state, data, device, &path.display().to_string())?;
+        checkpoint::check_length(&path, trainer.steps_done(), trainer.steps())?;
+        Ok(trainer)
     }
 
     fn write_config<S: System>(&self, config: &S::Config) -> Result<(), RunError> {

@@ -1,6 +1,6 @@
 //! Which recipe, and with which settings.
 
-use crate::recipe::registry::{self, RECIPES, Recipe};
+use crate::recipe::registry::{self, RECIPES, Recipe, STARTING_POINT};
 use crate::recipe::settings::Published;
 use crate::run::read_settings;
 use anyhow::{Context, Result, ensure};
@@ -68,25 +68,56 @@ impl SettingsOptions {
     }
 }
 
+/// A recipe and the settings given for it, which suit it.
+pub struct Chosen {
+    pub recipe: &'static dyn Recipe,
+    pub given: Table,
+}
+
 impl RecipeOptions {
-    /// The chosen recipes, and the settings given for them: those of the file, changed by the options and by `more`.
-    /// They suit each of the recipes.
-    pub fn read(&self, more: Option<(&str, Value)>) -> Result<(Vec<&'static dyn Recipe>, Table)> {
+    /// The chosen recipes with the settings of the file, changed by the options and by `more`.
+    ///
+    /// Of all recipes, each takes the settings that it has, and those that were not published for the data set or have no such
+    /// mode are left out with a word on standard error.
+    pub fn read(&self, more: Option<(&str, Value)>) -> Result<Vec<Chosen>> {
         let mut given = self.settings.given()?;
         given.extend(more.map(|(key, value)| (key.to_owned(), value)));
-        let recipes = match self.recipe.as_deref() {
-            None => vec![registry::of(&given)?],
-            Some(ALL) => RECIPES.to_vec(),
-            Some(name) => vec![registry::by_name(name)?],
-        };
         if let (Some(asked), Some(named)) = (&self.recipe, given.get("recipe").and_then(Value::as_str)) {
             ensure!(asked == named, "--recipe is {asked}, but the settings are for {named}");
         }
-        for recipe in &recipes {
-            recipe.settings(&given).with_context(|| self.settings.origin())?;
+        let chosen = match self.recipe.as_deref() {
+            None => vec![Chosen { recipe: registry::of(&given)?, given }],
+            Some(ALL) => all(&given).with_context(|| self.settings.origin())?,
+            Some(name) => vec![Chosen { recipe: registry::by_name(name)?, given }],
+        };
+        for Chosen { recipe, given } in &chosen {
+            recipe.settings(given).with_context(|| self.settings.origin())?;
         }
-        Ok((recipes, given))
+        Ok(chosen)
     }
+}
+
+/// Every recipe that the data set and the mode have settings for, with its part of what was given.
+fn all(given: &Table) -> Result<Vec<Chosen>> {
+    let mut start = given.clone();
+    start.retain(|key, _| STARTING_POINT.contains(&key));
+    let mut suited = Vec::new();
+    let mut reasons = Vec::new();
+    for recipe in RECIPES {
+        match recipe.settings(&start) {
+            Ok(_) => suited.push(recipe),
+            Err(reason) => reasons.push(format!("{}: {reason}", recipe.name())),
+        }
+    }
+    ensure!(!suited.is_empty(), "no recipe is left\n  {}", reasons.join("\n  "));
+    for reason in reasons {
+        eprintln!("left out: {reason}");
+    }
+    let own = |recipe: &&'static dyn Recipe| Chosen {
+        recipe: *recipe,
+        given: registry::own_settings(*recipe, &suited, given),
+    };
+    Ok(suited.iter().map(own).collect())
 }
 
 /// `given` with another seed.

@@ -1,7 +1,7 @@
 //! `watchpost train`: a detector from video-level labels.
 
 use super::options::{DeviceOption, WorkOption};
-use super::recipe_options::{RecipeOptions, with_seed};
+use super::recipe_options::{Chosen, RecipeOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
@@ -70,17 +70,17 @@ pub struct SessionOptions {
 
 pub fn run(args: &Args) -> Result<()> {
     let steps = args.steps.map(i64::try_from).transpose()?;
-    let (recipes, given) = args.recipe.read(steps.map(|steps| ("steps", steps.into())))?;
+    let chosen = args.recipe.read(steps.map(|steps| ("steps", steps.into())))?;
     let mut session = Session::open(&args.session)?;
-    match (recipes.as_slice(), args.seeds) {
-        ([recipe], None) => {
-            let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(&given, seed))?;
+    match (chosen.as_slice(), args.seeds) {
+        ([Chosen { recipe, given }], None) => {
+            let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(given, seed))?;
             session.train(*recipe, &given, args.name.as_deref()).map(drop)
         }
-        (recipes, seeds) => {
+        (chosen, seeds) => {
             ensure!(args.name.is_none(), "--name is for one run, and this command makes several");
             let first = args.seed.unwrap_or(1);
-            compare::run(&mut session, recipes, &given, first..first.saturating_add(seeds.unwrap_or(1)))
+            compare::run(&mut session, chosen, first..first.saturating_add(seeds.unwrap_or(1)))
         }
     }
 }

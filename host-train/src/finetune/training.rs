@@ -216,6 +216,7 @@ pub fn train(
         checkpoint::check_continues(&path, &state, config, data_sha256)?;
         state.config = config.clone();
         training.resume(state, &path.display().to_string())?;
+        checkpoint::check_length(&path, training.step, training.schedule.steps())?;
     }
     run.write_config(config)?;
     write_csv(&run.labels_path(), training.plan.videos())?;

@@ -101,6 +101,21 @@ pub enum RecipeError {
     Weights(#[from] TensorsError),
 }
 
+/// Settings that say where all others begin.
+pub const STARTING_POINT: [&str; 2] = ["dataset", "mode"];
+
+/// What of `given` is for `recipe` where several recipes are given settings together: not what only others have. A setting
+/// that none of them has stays, so that it is refused by name.
+pub fn own_settings(recipe: &dyn Recipe, together: &[&dyn Recipe], given: &Table) -> Table {
+    let has = |recipe: &dyn Recipe, key: &str| {
+        recipe.settings(&Table::new()).is_ok_and(|complete| complete.contains_key(key))
+    };
+    let keep = |key: &str| {
+        STARTING_POINT.contains(&key) || has(recipe, key) || !together.iter().any(|recipe| has(*recipe, key))
+    };
+    given.iter().filter(|(key, _)| keep(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// Every recipe, in the order of publication.
 pub const RECIPES: [&dyn Recipe; 5] = [
     &Of::<SultaniSystem>(PhantomData),

@@ -61,32 +61,31 @@ impl Default for RtfmConfig {
     }
 }
 
-/// Videos of the more frequent label in the training split, where its list is at hand.
+/// Videos of the more frequent label in the training split of the data sets that RTFM was published for.
 fn larger_half(data: Published) -> Option<u64> {
     match data {
         Published::UcfCrime => Some(810),
         Published::ShanghaiTech => Some(175),
-        _ => None,
+        Published::XdViolence => Some(2049),
+        Published::UcfCrimeC3d | Published::Tad => None,
     }
 }
 
 impl RtfmConfig {
     /// The published settings for a data set.
     ///
-    /// Mode `paper` counts 50 passes over the more frequent label; where the sizes are not at hand it takes
-    /// the released number of steps.
+    /// Mode `paper` counts 50 passes over the more frequent label.
     ///
     /// # Errors
     /// When the paper has none for it.
     pub fn published(mode: Mode, data: Published) -> Result<Self, ConfigError> {
-        if !matches!(data, Published::UcfCrime | Published::ShanghaiTech | Published::XdViolence) {
+        let Some(videos) = larger_half(data) else {
             let must = "ucf-crime, shanghaitech or xd-violence, for which RTFM was published";
             return Err(ConfigError::new("dataset", data.name(), must));
-        }
+        };
         let config = Self::as_published(mode);
-        let passes = |videos: u64| PAPER_EPOCHS * videos.div_ceil(config.pairs as u64);
         let steps = match mode {
-            Mode::Paper => larger_half(data).map_or(RELEASED_STEPS, passes),
+            Mode::Paper => PAPER_EPOCHS * videos.div_ceil(config.pairs as u64),
             Mode::Released => RELEASED_STEPS,
         };
         let learning_rate = if data == Published::XdViolence { 1e-4 } else { config.learning_rate };
@@ -192,7 +191,9 @@ mod tests {
         let paper = RtfmConfig::published(Mode::Paper, Published::UcfCrime).unwrap();
         assert_eq!((paper.steps, paper.weight_decay), (50 * 26, 5e-4));
         let xd = RtfmConfig::published(Mode::Paper, Published::XdViolence).unwrap();
-        assert_eq!((xd.steps, xd.learning_rate), (15_000, 1e-4));
+        assert_eq!((xd.steps, xd.learning_rate), (50 * 65, 1e-4));
+        let shanghai = RtfmConfig::published(Mode::Paper, Published::ShanghaiTech).unwrap();
+        assert_eq!((shanghai.steps, shanghai.learning_rate), (50 * 6, 1e-3));
         for config in [released, paper, xd, RtfmConfig::small()] {
             assert_eq!(config.validate(), Ok(()));
         }

@@ -85,6 +85,24 @@ fn a_checkpoint_of_other_data_or_settings_is_refused() {
 }
 
 #[test]
+fn a_training_is_not_relabelled_as_a_shorter_one() {
+    let (data, folder) = (data(), tempfile::tempdir().unwrap());
+    let run = Run::create(folder.path(), false).unwrap();
+    let train = |steps: u64| {
+        let config = MistConfig { steps, ..small(Mode::Released) };
+        run.train::<MistStage1>(&config, &data, &Device::flex(), &spec(), &mut |_| Flow::Continue)
+            .map_err(|error| error.to_string())
+    };
+    train(5).unwrap();
+    let (settings, metrics) = (run.settings().unwrap(), run.metrics().unwrap());
+    let message = train(3).unwrap_err();
+    assert!(message.contains("has done 5 steps, more than the 3 asked for"), "{message}");
+    assert_eq!(run.settings().unwrap(), settings);
+    assert_eq!(run.metrics().unwrap(), metrics);
+    train(7).unwrap();
+}
+
+#[test]
 fn every_damaged_checkpoint_is_refused_by_name() {
     let (data, folder) = (data(), tempfile::tempdir().unwrap());
     let config = MistConfig { steps: 5, ..small(Mode::Released) };

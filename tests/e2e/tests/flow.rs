@@ -1,9 +1,10 @@
 //! From labelled videos to an alarm, with the real programs, on street scenes and on UCSD Ped2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
-use e2e_tests::run;
+use e2e_tests::{finish, program, run};
 use golden::{kinetics_i3d, shared_data};
 use std::path::Path;
+use std::process::Command;
 
 /// The board and the evaluation score the same clips within this. Both run the encoder in tract; the head runs in burn
 /// on the host and in tract on the board, and sums in another order.
@@ -57,6 +58,8 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     run("watchpost", &["eval", &work_option]).expect_success();
     run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
 
+    a_full_disk_costs_no_training(&work, &work_option);
+    recipes_are_compared(&work, &work_option);
     runs_are_compared(&work, &work_option);
 
     let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();
@@ -79,6 +82,44 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     }
     println!("{name}: {} clips, largest difference between board and evaluation {worst:.1e}", clips.len());
     assert!(worst <= HOST_BOARD_SCORE_TOLERANCE, "{name}: board and evaluation differ by {worst:e}");
+}
+
+/// Where the next checkpoint does not fit any more, the one before stays, and the training goes on from it later.
+fn a_full_disk_costs_no_training(work: &Path, work_option: &str) {
+    let train = |steps: &'static str| ["train", work_option, "--seed", "3", "--steps", steps];
+    let checkpoint = work.join("runs/mist-seed3/checkpoint.safetensors");
+    let before = std::fs::read(&checkpoint).unwrap();
+    let files = || std::fs::read_dir(work.join("runs/mist-seed3")).unwrap().count();
+    let files_before = files();
+    // The system refuses every byte of a file beyond 100 KiB, as it does where none is left.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""]);
+    limited.arg(program("watchpost")).args(train("70"));
+    finish(&mut limited).expect_refusal(&["checkpoint.safetensors", "File too large"]);
+    assert!(std::fs::read(&checkpoint).unwrap() == before, "the checkpoint was touched");
+    assert_eq!(files(), files_before, "something half-written was left");
+    run("watchpost", &train("60")).expect_success();
+}
+
+/// All recipes that suit, with two seeds, in one table; each takes the settings that it has.
+fn recipes_are_compared(work: &Path, work_option: &str) {
+    let few = ["steps=2", "generator_steps=2", "classifier_steps=2", "iterations=1", "iteration_steps=2"];
+    let few = few.iter().flat_map(|setting| ["--set", setting]);
+    let args: Vec<&str> =
+        ["train", work_option, "--recipe", "all", "--seeds", "2"].into_iter().chain(few).collect();
+    let trained = run("watchpost", &args).expect_success();
+    let page = std::fs::read_to_string(work.join("runs/comparison.md")).unwrap();
+    for recipe in ["sultani", "mist", "rtfm", "cu", "arms"] {
+        assert!(page.contains(&format!("| {recipe} | 2 |")), "{recipe}:\n{page}");
+        for seed in [1, 2] {
+            assert!(page.contains(&format!("| {recipe}-seed{seed} |")), "{recipe}, seed {seed}:\n{page}");
+        }
+    }
+    assert!(page.contains(" ± ") && page.contains("ms per step"), "{page}");
+    assert!(!trained.stderr.contains("left out"), "{}", trained.stderr);
+
+    let published = ["train", work_option, "--recipe", "all", "--published", "tad", "--set", "nonsense=1"];
+    run("watchpost", &published).expect_refusal(&["left out: rtfm", "nonsense"]);
 }
 
 /// An ablation of few steps, one of its runs beside the trained one, and the report with everything in it.

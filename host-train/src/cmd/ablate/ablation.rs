@@ -1,13 +1,13 @@
 //! What an ablation is: variants, each a recipe on features, or MIST's second stage on the videos, and the settings that make
 //! it what it is. The runner knows nothing else.
 
-use super::given::{Given, STARTING_POINT};
+use super::given::Given;
 use crate::cmd::finetune::TuningOptions;
 use crate::cmd::trials;
 use crate::cmd::trials::training::{Stage1Variant, Training};
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::Stage2Config;
-use crate::recipe::registry;
+use crate::recipe::registry::{self, Recipe};
 use crate::recipe::system::System;
 use anyhow::{Context, Result};
 use toml::Table;
@@ -135,16 +135,16 @@ impl Ablation {
 
     /// The settings of a recipe on features, checked. What is another recipe's of this ablation alone is not its concern.
     fn on_features(&self, recipe: &str, given: &Table, own: &str) -> Result<Table> {
-        let has = |recipe: &str, key: &str| {
-            let all = registry::by_name(recipe).and_then(|recipe| Ok(recipe.settings(&Table::new())?));
-            all.is_ok_and(|all| all.contains_key(key))
-        };
-        let another_has =
-            |key: &str| self.variants.iter().any(|variant| has(variant.learns.recipe_on_features(), key));
-        let mut given = given.clone();
-        given.retain(|key, _| STARTING_POINT.contains(&key) || has(recipe, key) || !another_has(key));
-        let settings = settings(&given, own)?;
-        registry::by_name(recipe)?.settings(&settings)?;
+        let recipe = registry::by_name(recipe)?;
+        let together: Vec<&dyn Recipe> = self
+            .variants
+            .iter()
+            .map(|variant| {
+                registry::by_name(variant.learns.recipe_on_features()).map(|recipe| recipe as &dyn Recipe)
+            })
+            .collect::<Result<_, _>>()?;
+        let settings = settings(&registry::own_settings(recipe, &together, given), own)?;
+        recipe.settings(&settings)?;
         Ok(settings)
     }
 }

@@ -1,14 +1,12 @@
 //! Settings for all variants of an ablation, parted between those who take them.
 
 use crate::recipe::mist_stage2_config::Stage2Config;
+use crate::recipe::registry::STARTING_POINT;
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
 /// What stands before the settings of MIST's second stage; in a file they are a table of this name.
 const STAGE2: &str = "stage2";
-
-/// Settings that say where all others begin; both stages of MIST begin with the same.
-pub const STARTING_POINT: [&str; 2] = ["dataset", "mode"];
 
 /// What the user sets.
 #[derive(Debug, PartialEq)]
@@ -41,6 +39,7 @@ impl Given {
         }
         // Before the data set counts, which the second stage may not have been published for.
         Stage2Config::resolve(&stage2).with_context(|| format!("{STAGE2}, that is MIST's second stage"))?;
+        // Both stages begin with the same.
         for key in STARTING_POINT {
             if let (false, Some(value)) = (stage2.contains_key(key), features.get(key)) {
                 stage2.insert(key.to_owned(), value.clone());

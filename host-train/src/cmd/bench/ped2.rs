@@ -4,7 +4,7 @@ use crate::cmd::ablate;
 use crate::cmd::options::{DevicesOption, EncoderOptions, Encoding};
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
-use crate::cmd::recipe_options::RecipeOptions;
+use crate::cmd::recipe_options::{Chosen, RecipeOptions};
 use crate::cmd::terminal::count;
 use crate::cmd::trials::Variant;
 use crate::cmd::trials::training::Training;
@@ -182,15 +182,14 @@ fn contenders(args: &Args) -> Result<(Option<String>, Vec<Contender>)> {
         let contenders = variants.iter().filter_map(|variant| Contender::of(variant, &variants)).collect();
         return Ok((Some(question.to_owned()), contenders));
     }
-    let (recipes, given) = args.recipe.read(None)?;
-    let whole = |recipe: &'static dyn Recipe| Contender {
+    let whole = |Chosen { recipe, given }: Chosen| Contender {
         name: recipe.name().to_owned(),
         recipe,
-        given: given.clone(),
+        given,
         about: recipe.about().to_owned(),
         against: None,
     };
-    Ok((None, recipes.into_iter().map(whole).collect()))
+    Ok((None, args.recipe.read(None)?.into_iter().map(whole).collect()))
 }
 
 impl Contender {

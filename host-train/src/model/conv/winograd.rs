@@ -37,7 +37,12 @@ impl Pairs {
         let pairs = clips.div_ceil(PAIR * dilation);
         let places_seen = if dilation < clips { 3 } else { 1 };
         let fewer = 4 * pairs * dilation < places_seen * clips;
-        (fewer && pairs > 1 && rows >= LEAST_ROWS).then(|| Self { sequences: rows / clips, clips, pairs, dilation })
+        (fewer && pairs > 1 && rows >= LEAST_ROWS).then(|| Self {
+            sequences: rows / clips,
+            clips,
+            pairs,
+            dilation,
+        })
     }
 
     /// Convolves sequences that lie one after another.
