@@ -53,11 +53,10 @@ pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Compares one number with a stored scalar, if the case has it.
+/// Compares one number with a stored scalar, which the case must have.
+#[track_caller]
 pub fn check_scalar(case: &Case, key: &str, got: f32) {
-    if case.has(key) {
-        assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
-    }
+    assert_close(&case.what(key), &[got], &case.f64(key).data, case.tolerance());
 }
 
 /// Compares what was computed in double precision throughout.
