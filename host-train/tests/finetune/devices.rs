@@ -88,7 +88,7 @@ fn crew(config: &Stage2Config, others: &[Device]) -> (Crew, SgaEncoder) {
 }
 
 /// A clip of noise.
-fn clip(seed: usize) -> Clip {
+pub fn clip(seed: usize) -> Clip {
     let bytes = 8 * 3 * usize::from(SIDE_PX).pow(2);
     let pixels = (0..bytes).map(|at| (at * (31 + seed) % 251) as u8).collect();
     Clip { pixels, label: seed as f32 }

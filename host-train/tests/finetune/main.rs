@@ -8,6 +8,7 @@
 )]
 
 mod ablation;
+mod accumulation;
 mod devices;
 mod footage;
 mod learning;
