@@ -11,6 +11,7 @@ use watchpost::recipe::cu::Cu;
 use watchpost::recipe::mist_stage1::MistStage1;
 use watchpost::recipe::rtfm::RtfmSystem;
 use watchpost::recipe::settings::resolve;
+use watchpost::recipe::sultani::SultaniSystem;
 use watchpost::recipe::system::System;
 
 use crate::figures::{Figures, figures_of};
@@ -42,7 +43,16 @@ pub struct Case {
 
 /// Step sizes are small on both sides: on made-up features the published ones saturate the scores within a few steps, and
 /// gradients behind a saturated sigmoid are denormal numbers, which processors are tens of times slower at.
-pub const CASES: [Case; 6] = [
+pub const CASES: [Case; 7] = [
+    Case {
+        name: "sultani",
+        about: "Sultani et al.: ranking of 32 segments per video",
+        peer: &["recipes.py", "sultani", "64", "224", "2048"],
+        run: |warm_up, steps| {
+            let settings = "dataset = 'ucf-crime'\nmode = 'released'\npairs = 32\nlearning_rate = 1e-6";
+            step_of::<SultaniSystem>(settings, warm_up, steps)
+        },
+    },
     Case {
         name: "mist",
         about: "MIST, first stage: 32 sub-bags of 4 clips per video, 8192 rows",

@@ -39,6 +39,26 @@ def segment_means(table):
     return torch.stack(parts, 1)
 
 
+class Sultani:
+    """The baseline, as released: 32 segments of each video, brought to length 1."""
+
+    def __init__(self, table):
+        self.table, self.videos, dim = F.normalize(segment_means(table), dim=2), len(table), table.shape[2]
+        self.model = mlp([dim, 512, 32, 1], 0.6, [nn.Sigmoid()])
+        self.optimiser = torch.optim.Adagrad(self.model.parameters(), lr=LEARNING_RATE, eps=1e-8)
+
+    def step(self):
+        scores = self.model(self.table[torch.randperm(self.videos)]).squeeze(-1)
+        normal, abnormal = scores.chunk(2)
+        rank = F.relu(1 + normal.amax(1)[:, None] - abnormal.amax(1)[None, :]).sum() / len(normal)
+        size = sum(weight.square().sum() for weight in self.model.parameters() if weight.dim() > 1)
+        loss = rank + 8e-5 * abnormal.diff(dim=1).square().sum() + 8e-5 * abnormal.sum() + 0.001 * size
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+
 class Mist:
     """First stage: 32 sub-bags of 4 clips from each video."""
 
@@ -214,7 +234,14 @@ class Arms:
         return loss.item()
 
 
-CASES = {"mist": Mist, "rtfm": Rtfm, "cu-generator": CuGenerator, "cu-classifier": CuClassifier, "arms": Arms}
+CASES = {
+    "sultani": Sultani,
+    "mist": Mist,
+    "rtfm": Rtfm,
+    "cu-generator": CuGenerator,
+    "cu-classifier": CuClassifier,
+    "arms": Arms,
+}
 
 
 def main() -> None:
