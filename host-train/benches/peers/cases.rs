@@ -36,79 +36,88 @@ pub struct Case {
     pub name: &'static str,
     /// What one step is.
     pub about: &'static str,
-    /// The script and arguments of the peer, before those for the number of steps.
-    pub peer: &'static [&'static str],
-    run: fn(warm_up: u64, steps: u64) -> Figures,
+    measured: Measured,
+}
+
+enum Measured {
+    /// A training step with these settings, after steps that only lead there.
+    Step {
+        run: fn(&str, u64, u64) -> Figures,
+        settings: &'static str,
+        steps_before: u64,
+    },
+    Metrics,
 }
 
 /// Step sizes are small on both sides: on made-up features the published ones saturate the scores within a few steps, and
 /// gradients behind a saturated sigmoid are denormal numbers, which processors are tens of times slower at.
 pub const CASES: [Case; 7] = [
-    Case {
-        name: "sultani",
-        about: "Sultani et al.: ranking of 32 segments per video",
-        peer: &["recipes.py", "sultani", "64", "224", "2048"],
-        run: |warm_up, steps| {
-            let settings = "dataset = 'ucf-crime'\nmode = 'released'\npairs = 32\nlearning_rate = 1e-6";
-            step_of::<SultaniSystem>(settings, warm_up, steps)
-        },
-    },
-    Case {
-        name: "mist",
-        about: "MIST, first stage: 32 sub-bags of 4 clips per video, 8192 rows",
-        peer: &["recipes.py", "mist", "64", "224", "2048"],
-        run: |warm_up, steps| {
-            step_of::<MistStage1>("dataset = 'ucf-crime'\npairs = 32\nlearning_rate = 1e-6", warm_up, steps)
-        },
-    },
-    Case {
-        name: "rtfm",
-        about: "RTFM: temporal network and magnitude loss, 32 segments per video",
-        peer: &["recipes.py", "rtfm", "64", "224", "2048"],
-        run: |warm_up, steps| {
-            step_of::<RtfmSystem>("dataset = 'ucf-crime'\nlearning_rate = 1e-6", warm_up, steps)
-        },
-    },
-    Case {
-        name: "cu-generator",
-        about: "CU, first stage: two heads, 32 segments per video",
-        peer: &["recipes.py", "cu-generator", "64", "224", "2048"],
-        run: |warm_up, steps| {
-            let settings = "dataset = 'ucf-crime'\npairs = 32\ngenerator_learning_rate = 1e-6";
-            step_of::<Cu>(settings, warm_up, steps)
-        },
-    },
+    step::<SultaniSystem>(
+        "sultani",
+        "Sultani et al.: ranking of 32 segments per video",
+        "dataset = 'ucf-crime'\nmode = 'released'\npairs = 32\nlearning_rate = 1e-6",
+    ),
+    step::<MistStage1>(
+        "mist",
+        "MIST, first stage: 32 sub-bags of 4 clips per video, 8192 rows",
+        "dataset = 'ucf-crime'\npairs = 32\nlearning_rate = 1e-6",
+    ),
+    step::<RtfmSystem>(
+        "rtfm",
+        "RTFM: temporal network and magnitude loss, 32 segments per video",
+        "dataset = 'ucf-crime'\nlearning_rate = 1e-6",
+    ),
+    step::<Cu>(
+        "cu-generator",
+        "CU, first stage: two heads, 32 segments per video",
+        "dataset = 'ucf-crime'\npairs = 32\ngenerator_learning_rate = 1e-6",
+    ),
     Case {
         name: "cu-classifier",
         about: "CU, second stage: 2048 clips with their memory",
-        peer: &["recipes.py", "cu-classifier", "64", "224", "2048"],
-        // The step after the generator's only one makes pseudo labels; it is part of warming up.
-        run: |warm_up, steps| {
-            let settings = "dataset = 'ucf-crime'\ngenerator_steps = 1\nfirst_passes = 2\nreliable_share = 1.0\n\
-                clips = 1024\nclassifier_learning_rate = 1e-6";
-            step_of::<Cu>(settings, warm_up + 1, steps)
+        measured: Measured::Step {
+            run: step_of::<Cu>,
+            settings: "dataset = 'ucf-crime'\ngenerator_steps = 1\nfirst_passes = 2\nreliable_share = 1.0\n\
+                clips = 1024\nclassifier_learning_rate = 1e-6",
+            // The step after the generator's only one makes pseudo labels.
+            steps_before: 1,
         },
     },
-    Case {
-        name: "arms",
-        about: "ARMS: convolution and self-attention, 32 segments per video",
-        peer: &["recipes.py", "arms", "64", "224", "2048"],
-        run: |warm_up, steps| {
-            step_of::<ArmsSystem>("dataset = 'ucf-crime'\npairs = 32\nlearning_rate = 1e-6", warm_up, steps)
-        },
-    },
+    step::<ArmsSystem>(
+        "arms",
+        "ARMS: convolution and self-attention, 32 segments per video",
+        "dataset = 'ucf-crime'\npairs = 32\nlearning_rate = 1e-6",
+    ),
     Case {
         name: "metrics",
         about: "frame ROC AUC and average precision of 1,114,144 frames",
-        peer: &["metrics.py"],
-        run: metrics,
+        measured: Measured::Metrics,
     },
 ];
+
+/// A step that is measured from the first on.
+const fn step<S: System>(name: &'static str, about: &'static str, settings: &'static str) -> Case {
+    Case { name, about, measured: Measured::Step { run: step_of::<S>, settings, steps_before: 0 } }
+}
 
 impl Case {
     /// Measures in this process.
     pub fn run(&self, warm_up: u64, steps: u64) -> Figures {
-        (self.run)(warm_up, steps)
+        match self.measured {
+            Measured::Step { run, settings, steps_before } => run(settings, warm_up + steps_before, steps),
+            Measured::Metrics => metrics(warm_up, steps),
+        }
+    }
+
+    /// The peer's script and its arguments, before those for the number of steps.
+    pub fn peer(&self) -> Vec<String> {
+        match self.measured {
+            Measured::Step { .. } => {
+                let sizes = [VIDEOS, CLIPS, DIM].map(|size| size.to_string());
+                ["recipes.py", self.name].map(str::to_owned).into_iter().chain(sizes).collect()
+            }
+            Measured::Metrics => vec!["metrics.py".to_owned()],
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn own(case: &Case, steps: u64) -> Command {
 
 fn python(case: &Case, steps: u64) -> Command {
     let mut command = Command::new(RUN_PEER);
-    command.args(case.peer).args(["1", &steps.to_string()]);
+    command.args(case.peer()).args(["1", &steps.to_string()]);
     command
 }
 

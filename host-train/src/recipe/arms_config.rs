@@ -7,7 +7,8 @@ use crate::model::arms::PUBLISHED_WIDTH;
 use crate::model::arms::attention::HEADS;
 use crate::quarter_label::QuarterRule;
 use crate::recipe::settings::{
-    ConfigError, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts, check_reals,
+    ConfigError, LargerHalf, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts,
+    check_reals,
 };
 use crate::score_correction::ScoreCorrection;
 use crate::segments::PUBLISHED_SEGMENTS;
@@ -84,18 +85,17 @@ impl ArmsConfig {
     /// # Errors
     /// When the paper has none for it.
     pub fn published(data: Published) -> Result<Self, ConfigError> {
-        // The last number is of the training videos of the more frequent label.
-        let (small_ratio, large_ratio, learning_rate, epochs, videos) = match data {
-            Published::UcfCrime => (0.22, 0.40, 1e-4, 50, 810),
-            Published::ShanghaiTech => (0.10, 0.42, 1e-3, 300, 175),
-            Published::XdViolence => (0.10, 0.40, 1e-4, 50, 2049),
+        let (small_ratio, large_ratio, learning_rate, epochs, half) = match data {
+            Published::UcfCrime => (0.22, 0.40, 1e-4, 50, LargerHalf::UCF_CRIME),
+            Published::ShanghaiTech => (0.10, 0.42, 1e-3, 300, LargerHalf::SHANGHAI_TECH),
+            Published::XdViolence => (0.10, 0.40, 1e-4, 50, LargerHalf::XD_VIOLENCE),
             Published::UcfCrimeC3d | Published::Tad => {
                 let must = "ucf-crime, shanghaitech or xd-violence, for which ARMS was published";
                 return Err(ConfigError::new("dataset", data.name(), must));
             }
         };
         let config = Self::as_published();
-        let iteration_steps = epochs * u64::div_ceil(videos, config.pairs as u64);
+        let iteration_steps = half.steps(epochs, config.pairs);
         Ok(Self { small_ratio, large_ratio, learning_rate, iteration_steps, ..config })
     }
 

@@ -6,8 +6,8 @@ use crate::loss::rtfm::RtfmWeights;
 use crate::model::rtfm::Temporal;
 use crate::model::rtfm::mtn::DILATIONS;
 use crate::recipe::settings::{
-    ConfigError, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts, check_dropout,
-    check_reals,
+    ConfigError, LargerHalf, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts,
+    check_dropout, check_reals,
 };
 use crate::segments::PUBLISHED_SEGMENTS;
 
@@ -61,16 +61,6 @@ impl Default for RtfmConfig {
     }
 }
 
-/// Videos of the more frequent label in the training split of the data sets that RTFM was published for.
-fn larger_half(data: Published) -> Option<u64> {
-    match data {
-        Published::UcfCrime => Some(810),
-        Published::ShanghaiTech => Some(175),
-        Published::XdViolence => Some(2049),
-        Published::UcfCrimeC3d | Published::Tad => None,
-    }
-}
-
 impl RtfmConfig {
     /// The published settings for a data set.
     ///
@@ -79,16 +69,20 @@ impl RtfmConfig {
     /// # Errors
     /// When the paper has none for it.
     pub fn published(mode: Mode, data: Published) -> Result<Self, ConfigError> {
-        let Some(videos) = larger_half(data) else {
-            let must = "ucf-crime, shanghaitech or xd-violence, for which RTFM was published";
-            return Err(ConfigError::new("dataset", data.name(), must));
-        };
         let config = Self::as_published(mode);
+        let (half, learning_rate) = match data {
+            Published::UcfCrime => (LargerHalf::UCF_CRIME, config.learning_rate),
+            Published::ShanghaiTech => (LargerHalf::SHANGHAI_TECH, config.learning_rate),
+            Published::XdViolence => (LargerHalf::XD_VIOLENCE, 1e-4),
+            Published::UcfCrimeC3d | Published::Tad => {
+                let must = "ucf-crime, shanghaitech or xd-violence, for which RTFM was published";
+                return Err(ConfigError::new("dataset", data.name(), must));
+            }
+        };
         let steps = match mode {
-            Mode::Paper => PAPER_EPOCHS * videos.div_ceil(config.pairs as u64),
+            Mode::Paper => half.steps(PAPER_EPOCHS, config.pairs),
             Mode::Released => RELEASED_STEPS,
         };
-        let learning_rate = if data == Published::XdViolence { 1e-4 } else { config.learning_rate };
         Ok(Self { steps, learning_rate, ..config })
     }
 

@@ -70,6 +70,25 @@ pub enum Published {
     Tad,
 }
 
+/// Training videos of the more frequent label: where videos of both labels are drawn side by side, papers' epochs are taken
+/// as passes over these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LargerHalf(u64);
+
+impl LargerHalf {
+    /// UCF-Crime's abnormal videos.
+    pub(crate) const UCF_CRIME: Self = Self(810);
+    /// Normal ones of ShanghaiTech's weakly supervised split.
+    pub(crate) const SHANGHAI_TECH: Self = Self(175);
+    /// XD-Violence's normal ones.
+    pub(crate) const XD_VIOLENCE: Self = Self(2049);
+
+    /// Steps of that many passes, `pairs` videos of each label in a step.
+    pub(crate) fn steps(self, passes: u64, pairs: usize) -> u64 {
+        passes * self.0.div_ceil(pairs.max(1) as u64)
+    }
+}
+
 /// When a training looks at the validation split, and what it does with what it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {

@@ -139,9 +139,7 @@ impl Ablation {
         let together: Vec<&dyn Recipe> = self
             .variants
             .iter()
-            .map(|variant| {
-                registry::by_name(variant.learns.recipe_on_features()).map(|recipe| recipe as &dyn Recipe)
-            })
+            .map(|variant| registry::by_name(variant.learns.recipe_on_features()))
             .collect::<Result<_, _>>()?;
         let settings = settings(&registry::own_settings(recipe, &together, given), own)?;
         recipe.settings(&settings)?;
