@@ -69,3 +69,46 @@ impl From<Box<dyn Detector>> for Scorer {
         Self(detector)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vad_core::HeadKind;
+
+    use super::*;
+
+    /// Gives every clip the same score.
+    struct Fixed(f32);
+
+    impl Detector for Fixed {
+        fn feature_dim(&self) -> usize {
+            4
+        }
+
+        fn head(&self) -> HeadSpec {
+            HeadSpec { kind: HeadKind::Mlp, dims: vec![4, 1] }
+        }
+
+        fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {
+            bags.bags.iter().map(|bag| vec![self.0; bag.clips]).collect()
+        }
+    }
+
+    fn features(dim: usize) -> Features {
+        let values = vec![0.5; 2 * dim];
+        Features { dim, crops: 1, spans: Vec::new(), values, frames: 32, frame_rate_hz: 25.0 }
+    }
+
+    #[test]
+    fn features_of_another_width_are_refused_before_anything_is_computed() {
+        let error = Scorer::new(Fixed(0.5)).score_video("a", &features(6)).unwrap_err();
+        assert_eq!(error, ScoreError::Width { features: 6, detector: 4 });
+        assert!(error.to_string().contains("another encoder"), "{error}");
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_refused() {
+        assert_eq!(Scorer::new(Fixed(0.5)).score_video("a", &features(4)), Ok(vec![0.5; 2]));
+        let error = Scorer::new(Fixed(f32::NAN)).score_video("a", &features(4)).unwrap_err();
+        assert_eq!(error, ScoreError::NotFinite { clip: 0 });
+    }
+}

@@ -13,7 +13,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,9 @@ use crate::recipe::settings::{Settings, to_table};
 use crate::recipe::system::{Detector, System};
 use crate::recipe::trainer::{StepReport, TrainError, TrainOutcome, Trainer};
 
-/// Steps between two checkpoints.
-const CHECKPOINT_EVERY: u64 = 100;
+/// A checkpoint comes after so many steps, or so much time if that is sooner: steps take from milliseconds to many seconds.
+const CHECKPOINT_STEPS: u64 = 100;
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why a run cannot go on.
 #[derive(Debug, Error)]
@@ -249,11 +250,15 @@ impl Run {
         let mut trainer = self.start::<S>(config, data, device)?;
         self.write_config::<S>(config)?;
         let (started, steps_before) = (Instant::now(), trainer.steps_done());
+        let mut saved = started;
         while !trainer.is_finished() {
             let report = trainer.step()?;
             let stop = progress(&report) == Flow::Stop && !trainer.is_finished();
-            if stop || trainer.steps_done().is_multiple_of(CHECKPOINT_EVERY) || trainer.is_finished() {
+            let due = trainer.steps_done().is_multiple_of(CHECKPOINT_STEPS)
+                || saved.elapsed() > CHECKPOINT_INTERVAL;
+            if stop || due || trainer.is_finished() {
                 checkpoint::save::<S>(&self.checkpoint_path(), &trainer.state())?;
+                saved = Instant::now();
             }
             if stop {
                 return Ok(RunOutcome::Stopped { step: trainer.steps_done() });

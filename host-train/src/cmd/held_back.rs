@@ -31,7 +31,8 @@ pub struct HeldBackOptions {
     /// What scores the clips of a fine-tuned run
     #[arg(long, value_enum, default_value_t = Head::Own)]
     head: Head,
-    /// Take the class of abnormal videos from the letters that their names begin with, where the label file has none
+    /// Take the class of abnormal videos from the letters that their names begin with, where neither the label file nor an
+    /// imported data set says it
     #[arg(long)]
     class_from_name: bool,
     #[command(flatten)]

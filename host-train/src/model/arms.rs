@@ -4,7 +4,7 @@
 //! The paper draws the units and prints 10.53 M parameters, but neither width nor places of ReLU and normalisation; width
 //! 1024 with one normalisation has 10,525,761 at D = 2048. ReLU after the convolution, the normalisation after the sum
 //! (as in the first transformers) and ReLU between the last layers are this project's choice. There is no dropout.
-//! Crops of a video go through apart, its scores are their means.
+//! Crops of a video go through apart, its scores are their means. The scores enter eq 3 and 4 ([`crate::loss::ar_mil`]).
 
 pub mod attention;
 pub mod layer_norm;

@@ -2,7 +2,8 @@
 //!
 //! `2D - 512 - ReLU - dropout - 32 - dropout - 2 - softmax`, without ReLU after the 32; class 1 is abnormal. The input is
 //! the clip beside the mean of the clips before it ([`crate::memory`]). Parameters carry the names of the published code
-//! (`Regressor.0`, `.3`, `.5`; the numbers between are ReLU and dropout layers).
+//! (`Regressor.0`, `.3`, `.5`; the numbers between are ReLU and dropout layers). It learns by eq 11
+//! ([`crate::loss::soft_cross_entropy`]); 2,114,146 parameters at D = 2048.
 
 use burn::module::Module;
 use burn::nn::Linear;

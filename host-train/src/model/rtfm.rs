@@ -1,6 +1,7 @@
 //! RTFM (ICCV 2021): scores clips by features that have seen their surroundings.
 //!
-//! [`mtn`] turns `D` features of every clip into `D` others; a head `D - 512 - ReLU - 128 - ReLU - 1 -
+//! [`mtn`] turns `D` features of every clip into `D` others (eq 4 and 5), of which the magnitudes choose clips (eq 2,
+//! [`selection`]) and are pulled apart (eq 6, [`crate::loss::rtfm`]); a head `D - 512 - ReLU - 128 - ReLU - 1 -
 //! sigmoid` scores them. Dropout sits on the features (before their magnitudes are taken), after the first
 //! and after the second layer; the last layer has none. Crops of a video go through apart; scores and
 //! magnitudes are their means. Parameters carry the published names. 24,718,849 of them at D = 2048.

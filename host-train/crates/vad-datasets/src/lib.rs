@@ -20,6 +20,7 @@
 
 mod annotation;
 pub mod arrays;
+mod classes;
 mod dataset;
 mod error;
 mod features;

@@ -177,13 +177,13 @@ impl Import {
         self.paths().into_iter().filter_map(entry).collect()
     }
 
-    /// The entry with its annotated frames, for evaluation.
+    /// The entry with its annotated frames and, where the data set has classes, that of an abnormal video; for evaluation.
     #[must_use]
     pub fn annotated(&self, entry: &VideoEntry) -> VideoEntry {
-        let range = |&(first, last): &(u64, u64)| first..=last;
-        let ranges =
-            |record: &VideoRecord| record.abnormal.as_ref().map(|list| list.iter().map(range).collect());
-        VideoEntry { abnormal: self.videos.get(&entry.id).and_then(ranges), ..entry.clone() }
+        let is_abnormal = entry.label == Label::Abnormal;
+        let class = self.dataset.class_of(&entry.id).filter(|_| is_abnormal).map(str::to_owned);
+        let abnormal = self.videos.get(&entry.id).and_then(VideoRecord::ranges);
+        VideoEntry { abnormal, class, ..entry.clone() }
     }
 
     /// The model that a run on these features trains the head of; `None` where features are still to be extracted.

@@ -77,6 +77,8 @@ fn an_import_survives_its_file_and_hides_frames_from_training() {
     let annotated = |id: &str| -> VideoEntry { import.annotated(&entry(id)) };
     assert_eq!(annotated("Abuse028_x264").abnormal, Some(vec![20..=39]));
     assert_eq!(annotated("Normal_Videos_003_x264").abnormal, Some(vec![]));
+    assert_eq!(annotated("Abuse028_x264").class.as_deref(), Some("Abuse"));
+    assert_eq!(annotated("Normal_Videos_003_x264").class, None);
 }
 
 #[test]
