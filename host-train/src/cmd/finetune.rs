@@ -349,6 +349,7 @@ fn show(bar: &ProgressBar, report: &StepReport) {
     let parts: Vec<String> = report.train.parts.iter().map(|part| format!("{part:.3}")).collect();
     bar.set_message(format!("loss {:.3} ({})", report.train.loss, parts.join(" + ")));
     if let Some(point) = report.validation {
-        bar.println(format!("step {}: validation AUC {:.3}, loss {:.3}", point.step, point.auc, point.loss));
+        let line = format!("step {}: validation AUC {:.3}, loss {:.3}", point.step, point.auc, point.loss);
+        progress::say(bar, &line);
     }
 }

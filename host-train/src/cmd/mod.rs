@@ -20,6 +20,8 @@ mod progress;
 mod provenance;
 mod published_counts;
 mod recipe_options;
+#[cfg(test)]
+mod reference_page;
 mod scenes;
 mod spread;
 mod terminal;

@@ -1,4 +1,4 @@
-//! Progress bars; on a terminal only.
+//! Progress bars, on a terminal only, and lines beside them, which a log gets too.
 
 use super::interrupt;
 use super::terminal::count;
@@ -15,6 +15,11 @@ pub fn bar(len: u64, units: &str) -> ProgressBar {
     let bar = ProgressBar::new(len);
     bar.set_style(style(&format!("{{prefix}} {{bar:32}} {{pos}}/{{len}} {units} {{eta}} {{msg}}")));
     bar
+}
+
+/// A line on standard error, above the bar where there is one.
+pub fn say(bar: &ProgressBar, text: &str) {
+    bar.suspend(|| eprintln!("{text}"));
 }
 
 /// One bar for all videos, and one for each at work.
@@ -56,8 +61,7 @@ impl ExtractBars {
     }
 
     fn line(&self, text: &str) {
-        // Only the terminal can refuse a line, and then there is no one to tell.
-        let _ = self.bars.println(text);
+        self.bars.suspend(|| eprintln!("{text}"));
     }
 }
 

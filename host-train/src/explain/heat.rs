@@ -19,6 +19,9 @@ const COLOURS: [[f32; 3]; 6] = [
     [225.0, 40.0, 30.0],
 ];
 
+/// Values below it are written with a power of ten.
+const SMALL: f32 = 1e-3;
+
 /// Values at the places of a map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMap {
@@ -77,8 +80,12 @@ impl Scale {
         Self { low, high: values().fold(low, f32::max) }
     }
 
-    /// The ends in writing, with two significant digits of what lies between them.
+    /// The ends in writing, with two significant digits of what lies between them; below a thousandth as `3.2e-5`.
     pub fn labels(self) -> [String; 2] {
+        let largest = self.low.abs().max(self.high.abs());
+        if largest > 0.0 && largest < SMALL {
+            return [self.low, self.high].map(|value| format!("{value:.1e}"));
+        }
         let magnitude = f64::from(self.high - self.low).log10().floor();
         // Without extent it is infinite; from a million to one on, further digits tell nothing.
         let decimals = (1.0 - magnitude).clamp(2.0, 6.0) as usize;
@@ -172,7 +179,8 @@ mod tests {
         let labels = |low, high| Scale { low, high }.labels();
         assert_eq!(labels(0.0, 1.0), ["0.00", "1.00"]);
         assert_eq!(labels(0.0012, 0.0094), ["0.0012", "0.0094"]);
-        assert_eq!(labels(0.0, 3.2e-5), ["0.000000", "0.000032"]);
+        assert_eq!(labels(0.0, 3.2e-5), ["0.0e0", "3.2e-5"]);
+        assert_eq!(labels(4.1e-8, 3.2e-7), ["4.1e-8", "3.2e-7"]);
         assert_eq!(labels(0.5, 0.5), ["0.500000", "0.500000"]);
     }
 

@@ -11,6 +11,8 @@ pub mod curves;
 pub mod mist_config;
 pub mod mist_stage1;
 pub mod mist_stage2_config;
+#[cfg(test)]
+mod reference_page;
 pub mod registry;
 pub mod rtfm;
 pub mod rtfm_config;

@@ -10,7 +10,7 @@ use watchpost::recipe::arms::ArmsSystem;
 use crate::small_ucf::write_set;
 
 /// Steps of a training; it saves its state every hundred.
-const STEPS: u64 = 900;
+const STEPS: u64 = 600;
 
 fn watchpost(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));

@@ -1,6 +1,7 @@
 //! `watchpost bench ped2`: the protocol of RTFM (ICCV 2021) on UCSD Ped2.
 
 use crate::cmd::ablate;
+use crate::cmd::interrupt;
 use crate::cmd::options::{DevicesOption, EncoderOptions, Encoding};
 use crate::cmd::progress::{self, ExtractBars};
 use crate::cmd::provenance;
@@ -223,10 +224,14 @@ fn all_draws(
     bar.set_prefix(name.clone());
     let mut draws = Vec::new();
     for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
+        ensure!(
+            !interrupt::asked(),
+            "interrupted: {name}, seed {seed} is next\n  remedy: the same command goes on there"
+        );
         let result = bench
             .draw(ledger, contender.recipe, &contender.given, seed)
             .with_context(|| format!("{name}, seed {seed}"))?;
-        bar.println(format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
+        progress::say(&bar, &format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
         bar.inc(1);
         draws.push(result);
     }
