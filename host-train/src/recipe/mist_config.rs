@@ -172,7 +172,12 @@ mod tests {
     #[test]
     fn published_values_are_the_published_ones() {
         let config = MistConfig::published(Mode::Paper, Published::UcfCrime).unwrap();
-        assert_eq!((config.segments, config.clips_per_segment, config.pairs), (32, 4, 40));
+        assert_eq!((config.segments, config.pairs), (32, 40));
+        let clips = |data| MistConfig::published(Mode::Released, data).unwrap().clips_per_segment;
+        assert_eq!(
+            [Published::UcfCrimeC3d, Published::UcfCrime, Published::ShanghaiTech].map(clips),
+            [3, 4, 7]
+        );
         assert_eq!((config.learning_rate, config.weight_decay, config.clip_norm), (0.01, 0.001, 10.0));
         assert_eq!((config.dropout, config.sparsity, config.hidden), (0.6, 0.01, [512, 32]));
         assert_eq!(config.validate(), Ok(()));

@@ -398,8 +398,17 @@ mod tests {
             assert_eq!((config.learning_rate, config.weight_decay, config.dropout), (1e-4, 5e-4, 0.8));
             assert_eq!((config.k, config.clips_per_video, config.warmup_epochs), (8, 3, 5));
         }
+        // The table at the head of this file.
+        let row = |data| {
+            let config = published(data);
+            let weights = [config.abnormal_weight, config.normal_weight];
+            (config.videos, config.batches_per_step, config.frozen_epochs, weights, config.clip_norm)
+        };
+        assert_eq!(row(UcfCrimeI3d), (10, 3, 30, [1.2, 0.8], 20.0));
+        assert_eq!(row(UcfCrimeC3d), (32, 5, 60, [1.0, 1.0], 20.0));
+        assert_eq!(row(ShanghaiTechI3d), (10, 3, 30, [0.8, 0.65], 20.0));
+        assert_eq!(row(ShanghaiTechC3d), (10, 1, 0, [1.0, 1.0], 10.0));
         assert_eq!(published(UcfCrimeI3d).class_weights(), ClassWeights::UCF_CRIME);
-        assert_eq!(published(ShanghaiTechC3d).clip_norm, 10.0);
         assert_eq!(Stage2Config::published(UcfCrimeI3d, Mode::Paper).videos, 16);
         let whole = |config: Stage2Config| config.guides() && config.attention && config.pseudo_labels;
         assert!(whole(published(UcfCrimeI3d)) && whole(Stage2Config::default()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::recipe::mist_stage2_config::MistStage2Config;
+use crate::recipe::mist_stage2_config::Stage2Config;
 use crate::recipe::registry::RECIPES;
 use crate::recipe::settings::{Settings, to_table};
 use toml::Table;
@@ -49,5 +49,5 @@ fn every_setting_is_on_the_page_and_no_other() {
     for recipe in RECIPES {
         agree(recipe.name(), &recipe.settings(&Table::new()).unwrap());
     }
-    agree("mist-stage2", &to_table(&MistStage2Config::default()).unwrap());
+    agree("mist-stage2", &to_table(&Stage2Config::default()).unwrap());
 }
