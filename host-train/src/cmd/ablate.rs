@@ -1,7 +1,7 @@
 //! `watchpost ablate`: what a part of a published system is worth on one's own data.
 
 use super::finetune::{self, TuningOptions};
-use super::options::{DevicesOption, EncoderOptions, Encoding};
+use super::options::{DevicesOption, PaceOptions, WeightsOption};
 use super::recipe_options::SettingsOptions;
 use super::train::{Session, SessionOptions};
 use super::trials::{self, Trials, Variant};
@@ -41,10 +41,8 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     settings: SettingsOptions,
-    /// Safetensors file with the I3D weights that MIST's second stage begins with [default: where `watchpost weights i3d`
-    /// puts them]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsOption,
     /// Safetensors file with the C3D weights, for --set stage2.encoder=c3d
     #[arg(long, value_name = "FILE")]
     c3d_weights: Option<PathBuf>,
@@ -100,14 +98,14 @@ fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
 impl Args {
     fn tuning(&self) -> TuningOptions {
         let SessionOptions { work, false_alarms_per_day, overwrite, compute } = &self.session;
-        let Encoding { options, devices } = (*compute).into();
         TuningOptions {
             work: work.clone(),
             c3d_weights: self.c3d_weights.clone(),
             false_alarms_per_day: *false_alarms_per_day,
             overwrite: *overwrite,
-            options: EncoderOptions { weights: self.weights.clone(), ..options },
-            compute: DevicesOption { devices },
+            weights: self.weights.clone(),
+            pace: PaceOptions::default(),
+            compute: DevicesOption { devices: compute.device.into() },
         }
     }
 }

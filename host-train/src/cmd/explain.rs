@@ -1,7 +1,7 @@
 //! `watchpost explain`: pictures of where a fine-tuned encoder looks.
 
 use super::held_back::SplitName;
-use super::options::{DeviceOption, EncoderOptions, WorkOption};
+use super::options::{DeviceOption, PaceOptions, WorkOption};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use crate::explain::sheet::{Row, Sheet, write_png};
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    options: EncoderOptions,
+    pace: PaceOptions,
     #[command(flatten)]
     compute: DeviceOption,
 }
@@ -135,7 +135,7 @@ fn scores<'a>(
     encoder: &Replicas<TunedEncoder>,
     entries: &'a [VideoEntry],
 ) -> Result<Vec<Scored<'a>>> {
-    let features = tuned::features(work, encoder, entries, &args.options.on(args.compute.device)?)?;
+    let features = tuned::features(work, encoder, entries, &args.pace.in_burn(args.compute.device)?)?;
     let scorer = Head::Own.scorer(run, encoder.first(), args.compute.device)?;
     let videos = tuned::score(entries, &features, &scorer)?;
     let clips = entries.iter().zip(videos).flat_map(|(entry, video)| {

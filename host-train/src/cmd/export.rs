@@ -1,12 +1,11 @@
 //! `watchpost export`: a trained run becomes a bundle that a board can run.
 
-use super::options::{DeviceOption, EncoderOptions, WorkOption};
+use super::options::{DeviceOption, WeightsOption, WorkOption};
 use super::work::Work;
 use crate::evaluate;
 use crate::extraction::Extraction;
 use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
-use crate::weights;
 use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
@@ -40,7 +39,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     pub version: u64,
     #[command(flatten)]
-    pub encoder: EncoderOptions,
+    pub weights: WeightsOption,
     #[command(flatten)]
     pub compute: DeviceOption,
 }
@@ -64,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
         "the detector of {} can only be run on the host so far\n  remedy: export a run of --recipe mist, or of sultani with feature_scaling none or standardise",
         spec.name
     );
-    let weights = weights::find_i3d(args.encoder.weights.as_deref())?;
+    let weights = args.weights.find()?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
     let made = work.extraction_of(&run)?;

@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     let encoding = args.encoder.on(args.compute.devices.clone())?;
     let devices = &encoding.devices;
     ensure!(
-        encoding.engine() == Engine::Burn || *devices == DeviceList::default(),
+        encoding.engine == Engine::Burn || *devices == DeviceList::default(),
         "--device {devices} would do nothing: tract runs on the processor by itself\n  remedy: --engine burn, or no --device"
     );
     let work = Work::open(&args.work.work)?;
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
     // Before the encoder, which takes longer to load than a store to refuse.
     let store = work.store(store_address.as_deref(), Purpose::Complete)?;
     let spec = encoding.extract_spec(features.clone());
-    let encoder = encoding.load(&model)?;
+    let encoder = encoding.load(&args.encoder.weights, &model)?;
     let made = Extraction::new(&*encoder, features).kept_in(store_address);
     made.write(work.root())?;
 

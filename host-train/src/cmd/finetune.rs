@@ -1,6 +1,6 @@
 //! `watchpost finetune`: MIST's second stage, an encoder fine-tuned from the pseudo labels of a run of stage I.
 
-use super::options::{DevicesOption, EncoderOptions, Encoding, WorkOption};
+use super::options::{DevicesOption, Encoding, PaceOptions, WeightsOption, WorkOption};
 use super::recipe_options::{SettingsOptions, with_seed};
 use super::train::describe;
 use super::tuned::{self, Head};
@@ -22,7 +22,6 @@ use crate::recipe::settings::resolve;
 use crate::recipe::system::System;
 use crate::recipe::trainer::{StepReport, Trainer};
 use crate::run::{Flow, Run, RunOutcome};
-use crate::weights;
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
@@ -85,7 +84,9 @@ pub struct TuningOptions {
     #[arg(long)]
     pub overwrite: bool,
     #[command(flatten)]
-    pub options: EncoderOptions,
+    pub weights: WeightsOption,
+    #[command(flatten)]
+    pub pace: PaceOptions,
     #[command(flatten)]
     pub compute: DevicesOption,
 }
@@ -142,7 +143,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Refuses devices that do not fit the other options.
     pub fn new(args: &'a TuningOptions, work: &'a Work, dataset: &'a Dataset) -> Result<Self> {
-        let encoding = args.options.on(args.compute.devices.clone())?;
+        let encoding = args.pace.in_burn(args.compute.devices.clone())?;
         Ok(Self { args, work, dataset, encoding })
     }
 
@@ -243,9 +244,7 @@ impl<'a> Session<'a> {
     /// The file of weights that an encoder begins with.
     fn weights(&self, network: EncoderChoice) -> Result<PathBuf> {
         match (network, &self.args.c3d_weights) {
-            (EncoderChoice::Small | EncoderChoice::I3d, _) => {
-                Ok(weights::find_i3d(self.args.options.weights.as_deref())?)
-            }
+            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.args.weights.find()?),
             (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
             (EncoderChoice::C3d, None) => bail!(
                 "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"

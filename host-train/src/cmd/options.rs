@@ -2,7 +2,7 @@
 
 use crate::device::{DeviceChoice, DeviceList};
 use crate::encoder::{self, Engine};
-use crate::weights;
+use crate::weights::{self, WeightsError};
 use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use vad_core::ModelSpec;
@@ -16,16 +16,30 @@ pub struct WorkOption {
     pub work: PathBuf,
 }
 
-/// How clips are encoded.
+/// How the pretrained encoder is run.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EncoderOptions {
     /// Program that runs the encoder: the exported graph in tract, or burn on --device [default: tract on the processor,
     /// burn on graphics cards]
     #[arg(long, value_enum)]
     pub engine: Option<Engine>,
+    #[command(flatten)]
+    pub weights: WeightsOption,
+    #[command(flatten)]
+    pub pace: PaceOptions,
+}
+
+/// Where the pretrained encoder's weights are.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct WeightsOption {
     /// Safetensors file with the I3D weights [default: where `watchpost weights i3d` puts them]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+}
+
+/// How many clips are encoded at a time.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct PaceOptions {
     /// Clips that are encoded at the same time [default: one per core, two on each graphics card]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -53,59 +67,70 @@ pub struct DevicesOption {
 /// How clips are encoded, and where.
 #[derive(Debug, Clone)]
 pub struct Encoding {
-    pub options: EncoderOptions,
+    pub engine: Engine,
+    pub pace: PaceOptions,
     pub devices: DeviceList,
 }
 
 /// An encoder that only exists in burn, with nothing else asked for.
 impl From<DeviceOption> for Encoding {
     fn from(compute: DeviceOption) -> Self {
-        let options =
-            EncoderOptions { engine: Some(Engine::Burn), weights: None, threads: None, batch: None };
-        Self { options, devices: compute.device.into() }
+        Self { engine: Engine::Burn, pace: PaceOptions::default(), devices: compute.device.into() }
+    }
+}
+
+impl WeightsOption {
+    /// The file, verified.
+    pub fn find(&self) -> Result<PathBuf, WeightsError> {
+        weights::find_i3d(self.weights.as_deref())
     }
 }
 
 impl EncoderOptions {
-    /// The same with the devices to run on, or why the two do not fit.
+    /// With the devices to run on: by the engine asked for, or the faster one there. Or why they do not fit.
     pub fn on(&self, devices: impl Into<DeviceList>) -> Result<Encoding> {
         let devices = devices.into();
-        if let Some(threads) = self.threads {
+        let faster = if devices.backend().is_card() { Engine::Burn } else { Engine::Tract };
+        Encoding::new(self.engine.unwrap_or(faster), self.pace, devices)
+    }
+}
+
+impl PaceOptions {
+    /// Of an encoder that only exists in burn, with the devices to run on, or why the two do not fit.
+    pub fn in_burn(self, devices: impl Into<DeviceList>) -> Result<Encoding> {
+        Encoding::new(Engine::Burn, self, devices.into())
+    }
+}
+
+impl Encoding {
+    fn new(engine: Engine, pace: PaceOptions, devices: DeviceList) -> Result<Self> {
+        if let Some(threads) = pace.threads {
             ensure!(
                 threads.max(1) >= devices.count(),
                 "--threads {threads} leaves some of the {} devices idle\n  remedy: give at least one thread per device, or name fewer devices",
                 devices.count()
             );
         }
-        Ok(Encoding { options: self.clone(), devices })
-    }
-}
-
-impl Encoding {
-    /// The engine asked for, or the faster one on these devices.
-    pub fn engine(&self) -> Engine {
-        let faster = if self.devices.backend().is_card() { Engine::Burn } else { Engine::Tract };
-        self.options.engine.unwrap_or(faster)
+        Ok(Self { engine, pace, devices })
     }
 
     /// Finds, verifies and loads the encoder of `spec`, a copy per device.
-    pub fn load(&self, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
-        let weights = weights::find_i3d(self.options.weights.as_deref())?;
-        encoder::load(self.engine(), &weights, spec, &self.devices)
+    pub fn load(&self, weights: &WeightsOption, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
+        encoder::load(self.engine, &weights.find()?, spec, &self.devices)
     }
 
     /// How to extract `features` with this encoder.
     pub fn extract_spec(&self, features: FeatureSpec) -> ExtractSpec {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let backend = self.devices.backend();
-        let (workers, batch) = match self.engine() {
+        let (workers, batch) = match self.engine {
             Engine::Tract => (cores, 1),
             Engine::Burn => (backend.workers(self.devices.count(), cores), backend.batch()),
         };
         ExtractSpec {
             features,
-            threads: self.options.threads.unwrap_or(workers).max(1),
-            batch: self.options.batch.unwrap_or(batch).max(1),
+            threads: self.pace.threads.unwrap_or(workers).max(1),
+            batch: self.pace.batch.unwrap_or(batch).max(1),
         }
     }
 }
@@ -115,7 +140,8 @@ mod tests {
     use super::*;
 
     fn options(threads: Option<usize>) -> EncoderOptions {
-        EncoderOptions { engine: None, weights: None, threads, batch: None }
+        let pace = PaceOptions { threads, batch: None };
+        EncoderOptions { engine: None, weights: WeightsOption::default(), pace }
     }
 
     #[test]
@@ -135,10 +161,10 @@ mod tests {
             ("cuda:1", Engine::Burn),
         ] {
             let devices: DeviceList = devices.parse().unwrap();
-            assert_eq!(options(None).on(devices.clone()).unwrap().engine(), faster, "{devices}");
+            assert_eq!(options(None).on(devices.clone()).unwrap().engine, faster, "{devices}");
             for asked in [Engine::Tract, Engine::Burn] {
                 let options = EncoderOptions { engine: Some(asked), ..options(None) };
-                assert_eq!(options.on(devices.clone()).unwrap().engine(), asked, "{devices}");
+                assert_eq!(options.on(devices.clone()).unwrap().engine, asked, "{devices}");
             }
         }
     }

@@ -1,11 +1,10 @@
 //! What the subcommands share that work with fine-tuned encoders.
 
-use super::options::{EncoderOptions, Encoding};
+use super::options::Encoding;
 use super::progress::ExtractBars;
 use super::train::THRESHOLD_FILE;
 use super::work::Work;
 use crate::device::{DeviceChoice, DeviceList};
-use crate::encoder::Engine;
 use crate::evaluate;
 use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
 use crate::infer::Scorer;
@@ -97,8 +96,6 @@ pub fn features(
     encoding: &Encoding,
 ) -> Result<BTreeMap<String, Features>> {
     let spec = encoder.first().spec();
-    let options = EncoderOptions { engine: Some(Engine::Burn), ..encoding.options.clone() };
-    let encoding = Encoding { options, devices: encoding.devices.clone() };
     let request = encoding.extract_spec(FeatureSpec::new(spec.preprocess.clone(), spec.clip));
     let bars = ExtractBars::new(entries.len());
     let outcome = extract(entries, encoder, request, &work.features()?, false, &bars);
