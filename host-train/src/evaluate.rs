@@ -2,10 +2,13 @@
 
 use crate::device::DeviceChoice;
 use crate::infer::Scorer;
+use crate::recipe::curves::Selection;
 use crate::recipe::registry;
 use crate::run::Run;
 use crate::tensors;
 use anyhow::{Context, Result};
+use std::borrow::Cow;
+use std::path::Path;
 use vad_core::ScoreSpec;
 use vad_data::{Features, Label, VideoEntry};
 use vad_eval::{ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold};
@@ -15,12 +18,53 @@ use vad_eval::{ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_thre
 /// # Errors
 /// When the run has no detector yet, or the device is not compiled in.
 pub fn scorer(run: &Run, device: DeviceChoice) -> Result<Scorer> {
+    load(run, &run.head_path(), device)
+}
+
+/// The detector after the last step of a run, where another one was selected.
+fn last_scorer(run: &Run, device: DeviceChoice) -> Result<Option<Scorer>> {
+    match run.metrics()?.selection {
+        Selection::Last { .. } => Ok(None),
+        Selection::Validation(_) => load(run, &run.last_head_path(), device).map(Some),
+    }
+}
+
+fn load(run: &Run, head: &Path, device: DeviceChoice) -> Result<Scorer> {
     let settings = run.settings()?;
     let recipe = registry::of(&settings)?;
-    let path = run.head_path();
-    let (weights, _) = tensors::load(&path)
+    let (weights, _) = tensors::load(head)
         .context("this run has no trained detector\n  remedy: finish `watchpost train`")?;
-    Ok(recipe.load(&settings, &weights, &path.display().to_string(), &device.open()?)?.into())
+    Ok(recipe.load(&settings, &weights, &head.display().to_string(), &device.open()?)?.into())
+}
+
+/// Videos as a run's detectors score them, in the order in which they were given.
+pub struct Scored {
+    /// By the detector that was selected.
+    pub selected: Vec<VideoScores>,
+    /// By that of the last step, where another one was selected.
+    pub last: Option<Vec<VideoScores>>,
+}
+
+/// Scores videos with a run's detectors; features are loaded once.
+///
+/// # Errors
+/// As [`scorer`], [`score`] and `features`.
+pub fn by_run<'a>(
+    run: &Run,
+    device: DeviceChoice,
+    entries: &'a [VideoEntry],
+    features: impl Fn(&'a VideoEntry) -> Result<Cow<'a, Features>>,
+) -> Result<Scored> {
+    let (selected, last) = (scorer(run, device)?, last_scorer(run, device)?);
+    let mut scored = Scored { selected: Vec::new(), last: last.is_some().then(Vec::new) };
+    for entry in entries {
+        let features = features(entry)?;
+        scored.selected.push(score(entry, &features, &selected)?);
+        if let (Some(videos), Some(last)) = (&mut scored.last, &last) {
+            videos.push(score(entry, &features, last)?);
+        }
+    }
+    Ok(scored)
 }
 
 /// Scores a video's clips and joins them with its label.

@@ -27,6 +27,7 @@ pub mod model;
 pub mod optim;
 mod params;
 pub mod pseudo_label;
+pub mod published;
 pub mod quarter_label;
 pub mod recipe;
 pub mod rng;

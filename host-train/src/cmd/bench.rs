@@ -1,6 +1,7 @@
 //! `watchpost bench`: published protocols, repeated over seeds, written down with everything needed to repeat them.
 
 mod ped2;
+mod published;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -15,10 +16,12 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Protocol {
     Ped2(ped2::Args),
+    Published(published::Args),
 }
 
 pub fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         Protocol::Ped2(args) => ped2::run(args),
+        Protocol::Published(args) => published::run(args),
     }
 }

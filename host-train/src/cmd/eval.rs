@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vad_eval::report::Report;
-use vad_eval::{Evaluation, ThresholdChoice};
+use vad_eval::{Evaluation, FrameMetrics, ThresholdChoice};
 
 mod map;
 
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let run = Run::open(&work.run(args.run.as_deref())?)?;
     let split = args.videos.split;
     let videos = HeldBack::open(&work, &dataset, &args.videos)?;
-    let Judged { name, scores, made, head, mut evaluation } = videos.judge(&run)?;
+    let Judged { name, scores, made, head, mut evaluation, last } = videos.judge(&run)?;
     evaluation.resample(args.resampling.resampling())?;
     let published = match &dataset.import {
         Some(import) if split == SplitName::Test => {
@@ -70,6 +70,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
+    facts.extend(last.iter().map(|last| ("The model of the last step".to_owned(), areas(last))));
     facts.extend(published.facts());
     let subtitle = format!("{} held-back videos of {}", videos.entries.len(), dataset.title());
     let mut page = Report::new(format!("Watchpost: {name}"), subtitle, facts, evaluation.clone());
@@ -82,6 +83,9 @@ pub fn run(args: &Args) -> Result<Assessment> {
     crate::atomic_file::write(&scores_path, &serde_json::to_vec_pretty(&evaluation)?)?;
 
     print_figures(&evaluation);
+    if let Some(last) = &last {
+        println!("last step instead    {}", areas(last));
+    }
     print!("{published}");
     println!("report: {}", report.display());
     let paths = videos.entries.into_iter().map(|entry| (entry.id, entry.path)).collect();
@@ -96,6 +100,12 @@ fn read_threshold(run: &Run, head: Head) -> Result<Option<ThresholdChoice>> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?))
+}
+
+/// The areas by which papers compare.
+fn areas(frame: &FrameMetrics) -> String {
+    let [roc_auc, pr_auc] = [frame.roc_auc, frame.pr_auc_trapezoid].map(show);
+    format!("frame ROC AUC {roc_auc}, PR AUC (trapezoid) {pr_auc}")
 }
 
 fn print_figures(evaluation: &Evaluation) {

@@ -7,8 +7,9 @@ use crate::evaluate;
 use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use anyhow::{Result, ensure};
+use std::borrow::Cow;
 use vad_data::{CropPlan, Features, Label, VideoEntry};
-use vad_eval::{Evaluation, Resampling, VideoScores, class_from_name};
+use vad_eval::{Evaluation, FrameMetrics, Resampling, VideoScores, class_from_name};
 
 /// Videos that nothing was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -67,6 +68,8 @@ pub struct Judged {
     /// What scored the clips.
     pub head: Head,
     pub evaluation: Evaluation,
+    /// Of the detector after the last step, where another one was selected.
+    pub last: Option<FrameMetrics>,
 }
 
 impl SplitName {
@@ -111,29 +114,30 @@ impl<'a> HeldBack<'a> {
 
     /// Scores every video with the detector of a run.
     pub fn judge(&self, run: &Run) -> Result<Judged> {
-        let (judged, head) = match TunedRun::of(run)? {
-            Some(tuned) => {
-                let (head, encoding) = (self.options.head, self.options.compute.into());
-                (tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?, head)
-            }
-            None => (self.judge_features(run)?, Head::Own),
-        };
-        let tuned::Judged { name, score, videos: scores, made } = judged;
-        let evaluation = Evaluation::run(&scores, &score)?;
-        Ok(Judged { name, scores, made, head, evaluation })
+        let Some(tuned) = TunedRun::of(run)? else { return self.judge_features(run) };
+        let (head, encoding) = (self.options.head, self.options.compute.into());
+        let judged = tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?;
+        let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
+        let tuned::Judged { name, videos: scores, made, .. } = judged;
+        Ok(Judged { name, scores, made, head, evaluation, last: None })
     }
 
     /// Scores by a detector on features that were extracted or imported before.
-    fn judge_features(&self, run: &Run) -> Result<tuned::Judged> {
+    fn judge_features(&self, run: &Run) -> Result<Judged> {
         let spec = run.model()?;
         let source = self.dataset.features_of(self.work, run, self.options.crops)?;
-        let scorer = evaluate::scorer(run, self.options.compute.device)?;
-        let videos = self
-            .entries
-            .iter()
-            .map(|entry| evaluate::score(entry, &source.load(entry)?, &scorer))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(tuned::Judged { name: spec.name, score: spec.score, videos, made: source.to_string() })
+        let scored = evaluate::by_run(run, self.options.compute.device, &self.entries, |entry| {
+            source.load(entry).map(Cow::Owned)
+        })?;
+        let last = scored.last.map(|videos| Evaluation::run(&videos, &spec.score)).transpose()?;
+        Ok(Judged {
+            name: spec.name,
+            evaluation: Evaluation::run(&scored.selected, &spec.score)?,
+            last: last.map(|evaluation| evaluation.frame),
+            scores: scored.selected,
+            made: source.to_string(),
+            head: Head::Own,
+        })
     }
 
     /// Hands over what the detector of a run sees of each video.

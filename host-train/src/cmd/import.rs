@@ -3,7 +3,7 @@
 use super::options::WorkOption;
 use super::progress;
 use super::work::Work;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 use vad_data::{Manifest, Quota, SplitPlan, Splits};
@@ -21,7 +21,7 @@ use vad_datasets::{Axes, Dataset, Import, Request, SplitRule};
 pub struct Args {
     /// Which data set
     #[arg(long, value_name = "NAME", value_parser = datasets())]
-    dataset: Dataset,
+    pub dataset: Dataset,
     /// Folder of its lists and annotations, and of its videos
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
@@ -50,10 +50,32 @@ pub struct Args {
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
-    work: WorkOption,
+    pub work: WorkOption,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    let import = into_work(args)?;
+    println!("next: {}", next(args, &import));
+    Ok(())
+}
+
+/// As [`run`], unless the work folder has it already.
+pub fn once(args: &Args) -> Result<()> {
+    let path = args.work.work.display();
+    let Ok(work) = Work::open(&args.work.work) else { return into_work(args).map(drop) };
+    let found = work.dataset()?;
+    let root = args.root.canonicalize().with_context(|| format!("cannot find {}", args.root.display()))?;
+    let is_same = found.import.as_ref().is_some_and(|import| import.dataset == args.dataset);
+    ensure!(
+        is_same && found.file.videos == root && found.file.seed == args.seed,
+        "{path} holds {}, imported otherwise\n  remedy: choose another folder with --work",
+        found.title()
+    );
+    println!("{}: imported before, into {path}", found.title());
+    Ok(())
+}
+
+fn into_work(args: &Args) -> Result<Import> {
     ensure!(
         args.frame_rate.is_none_or(|rate| rate.is_finite() && rate > 0.0),
         "--frame-rate must be above 0"
@@ -81,8 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
         splits.test.len(),
         work.dataset_path().display()
     );
-    println!("next: {}", next(args, &done.import));
-    Ok(())
+    Ok(done.import)
 }
 
 impl Args {

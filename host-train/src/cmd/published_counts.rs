@@ -21,6 +21,11 @@ impl PublishedCounts {
         Ok(Self { figures: figures.collect::<Result<_>>()? })
     }
 
+    /// Each convention with its figures.
+    pub fn iter(&self) -> impl Iterator<Item = &(Convention, FrameMetrics)> {
+        self.figures.iter()
+    }
+
     /// One line for each convention.
     pub fn facts(&self) -> Vec<(String, String)> {
         let one = |(convention, figures): &(Convention, FrameMetrics)| {

@@ -82,6 +82,18 @@ impl RecipeOptions {
     pub fn read(&self, more: Option<(&str, Value)>) -> Result<Vec<Chosen>> {
         let mut given = self.settings.given()?;
         given.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        self.choose(given)
+    }
+
+    /// The chosen recipes as [`RecipeOptions::read`] gives them, from the settings published for `dataset` unless others were
+    /// asked for.
+    pub fn read_for(&self, dataset: &str) -> Result<Vec<Chosen>> {
+        let mut given = self.settings.given()?;
+        given.entry("dataset").or_insert_with(|| dataset.into());
+        self.choose(given)
+    }
+
+    fn choose(&self, given: Table) -> Result<Vec<Chosen>> {
         if let (Some(asked), Some(named)) = (&self.recipe, given.get("recipe").and_then(Value::as_str)) {
             ensure!(asked == named, "--recipe is {asked}, but the settings are for {named}");
         }

@@ -8,15 +8,13 @@ use super::Cli;
 
 const PAGE: &str = include_str!("../../../docs/reference/cli.md");
 
-/// The commands that have no commands of their own, by what one types.
+/// The commands below one, by what one types, with their options.
 fn commands(command: &Command, typed: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
-    let typed = format!("{typed} {}", command.get_name()).trim().to_owned();
     for inner in command.get_subcommands() {
+        let typed = format!("{typed} {}", inner.get_name());
+        let options = inner.get_arguments().filter_map(|argument| argument.get_long());
+        found.insert(typed.clone(), options.map(str::to_owned).collect());
         commands(inner, &typed, found);
-    }
-    if !command.has_subcommands() {
-        let options = command.get_arguments().filter_map(|argument| argument.get_long());
-        found.insert(typed, options.map(str::to_owned).collect());
     }
 }
 
@@ -43,16 +41,18 @@ fn said_of(typed: &str) -> String {
 #[test]
 fn every_option_is_on_the_page_and_no_other() {
     let mut found = BTreeMap::new();
-    commands(&Cli::command(), "", &mut found);
+    commands(&Cli::command(), "watchpost", &mut found);
     assert!(found.contains_key("watchpost bench ped2"), "{:?}", found.keys());
     let everywhere: BTreeSet<&String> = found.values().flatten().collect();
+    let mut findings = Vec::new();
     for (typed, options) in &found {
         let said = said_of(typed);
-        let missing: Vec<&String> =
-            options.iter().filter(|option| !said.contains(&format!("--{option}"))).collect();
-        assert!(missing.is_empty(), "cli.md, {typed}: nothing is said of {missing:?}");
-        let stale: Vec<String> =
-            named(&said).into_iter().filter(|option| !everywhere.contains(option)).collect();
-        assert!(stale.is_empty(), "cli.md, {typed}: there is no {stale:?}");
+        let is_missing = |option: &&String| !said.contains(&format!("--{option}"));
+        findings.extend(
+            options.iter().filter(is_missing).map(|option| format!("{typed}: nothing on --{option}")),
+        );
+        let stale = named(&said).into_iter().filter(|option| !everywhere.contains(option));
+        findings.extend(stale.map(|option| format!("{typed}: there is no --{option}")));
     }
+    assert!(findings.is_empty(), "docs/reference/cli.md:\n{}", findings.join("\n"));
 }

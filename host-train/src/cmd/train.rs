@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
             let given = args.seed.map_or_else(|| Ok(given.clone()), |seed| with_seed(given, seed))?;
             session.train(*recipe, &given, args.name.as_deref()).map(drop)
         }
-        (chosen, seeds) => {
+        (_, seeds) => {
             ensure!(args.name.is_none(), "--name is for one run, and this command makes several");
             let first = args.seed.unwrap_or(1);
             compare::run(&mut session, chosen, first..first.saturating_add(seeds.unwrap_or(1)))

@@ -5,7 +5,9 @@
 
 use super::held_back::SplitName;
 use super::provenance;
+use super::recipe_options::Chosen;
 use super::train::Session;
+use crate::published::PrintedFigure;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::ops::Range;
@@ -13,6 +15,7 @@ use training::{Trained, Trainer, Training};
 use vad_eval::{AreaIntervals, RankedVideos, Resampled, Resampling};
 
 mod page;
+mod papers;
 pub mod training;
 
 /// One of several ways to train.
@@ -23,6 +26,18 @@ pub struct Variant {
     pub note: String,
     /// Position of the variant that it is compared with, if any.
     pub against: Option<usize>,
+}
+
+impl From<Chosen> for Variant {
+    /// A whole recipe, compared with the first one.
+    fn from(Chosen { recipe, given }: Chosen) -> Self {
+        Self {
+            name: recipe.name().to_owned(),
+            training: Training::Recipe { recipe, given },
+            note: String::new(),
+            against: Some(0),
+        }
+    }
 }
 
 /// What is to be trained and compared.
@@ -47,12 +62,24 @@ struct Row {
     run: String,
     seed: u64,
     frame_auc: Option<f64>,
+    /// Of the detector after the last step, where another one was selected.
+    last_frame_auc: Option<f64>,
     average_precision: Option<f64>,
     pr_auc_trapezoid: Option<f64>,
     video_auc: Option<f64>,
     /// Mean time of a step, in milliseconds.
     step_ms: f64,
     steps: usize,
+    /// As papers count frames, if the data set is one that they report on.
+    counted: Vec<Counted>,
+}
+
+/// The areas by one way of counting frames.
+#[derive(Debug, Serialize)]
+struct Counted {
+    by: &'static str,
+    roc_auc: Option<f64>,
+    pr_auc_trapezoid: Option<f64>,
 }
 
 /// One variant over all seeds.
@@ -66,6 +93,8 @@ struct Summary {
     against: Option<String>,
     /// Of the difference between the means over seeds, over the same draws.
     difference: Option<AreaIntervals>,
+    /// What the paper prints, if the settings are those published for a data set.
+    printed: Option<&'static PrintedFigure>,
     rows: Vec<Row>,
 }
 
@@ -111,6 +140,7 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
             areas: AreaIntervals::default(),
             against: None,
             difference: None,
+            printed: variant.training.printed(),
             rows,
         });
     }
@@ -126,7 +156,13 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
 }
 
 fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(Row, RankedVideos)> {
-    let Trained { name, run, evaluation } = trainer.train(&variant.name, &variant.training, seed)?;
+    let Trained { name, run, evaluation, last, counts } =
+        trainer.train(&variant.name, &variant.training, seed)?;
+    let counted = counts.iter().map(|(convention, figures)| Counted {
+        by: convention.name,
+        roc_auc: figures.roc_auc,
+        pr_auc_trapezoid: figures.pr_auc_trapezoid,
+    });
     let metrics = run.metrics()?;
     let row = Row {
         variant: variant.name.clone(),
@@ -134,11 +170,13 @@ fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(R
         run: name,
         seed,
         frame_auc: evaluation.frame.roc_auc,
+        last_frame_auc: last.and_then(|frame| frame.roc_auc),
         average_precision: evaluation.frame.average_precision,
         pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
         video_auc: evaluation.video_roc_auc,
         step_ms: metrics.step_ms,
         steps: metrics.curves.train.len(),
+        counted: counted.collect(),
     };
     Ok((row, evaluation.ranked_videos()?))
 }

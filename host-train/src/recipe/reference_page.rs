@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::recipe::mist_stage2_config::Stage2Config;
 use crate::recipe::registry::RECIPES;
-use crate::recipe::settings::{Settings, to_table};
+use crate::recipe::settings::to_table;
 use toml::Table;
 
 const PAGE: &str = include_str!("../../../docs/reference/recipes.md");
@@ -19,7 +19,7 @@ fn section(heading: &str) -> &'static str {
 fn keys(section: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut is_of_keys = false;
-    for line in section.lines() {
+    for line in section.lines().filter(|line| !line.starts_with("|--")) {
         let Some(first) = line.strip_prefix("| ").and_then(|row| row.split(" |").next()) else {
             is_of_keys = false;
             continue;

@@ -85,6 +85,37 @@ fn an_imported_set_is_trained_and_evaluated_with_three_commands() {
 }
 
 #[test]
+fn a_published_row_takes_one_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, work) = (folder.path().join("ucf"), folder.path().join("work"));
+    write_set(&root);
+    let features = root.join("features");
+    let [root_word, features, work_word] = [&root, &features, &work].map(|path| path.to_str().unwrap());
+    let bench = ["bench", "published", "--dataset", "ucf-crime", "--root", root_word, "--features", features];
+    let quick =
+        ["--val", "0.2", "--seeds", "2", "--set", "steps=20", "--set", "pairs=4", "--set", "segments=8"];
+    let words = [&bench[..], &quick, &["--work", work_word, "--recipe", "rtfm"]].concat();
+    assert_eq!(watchpost(&words), ExitCode::SUCCESS);
+    let page = std::fs::read_to_string(work.join("runs/published.md")).unwrap();
+    let row = |counted: &str| {
+        page.lines().find(|line| line.starts_with(&format!("| rtfm | {counted} | "))).unwrap()
+    };
+    // Printed is what RTFM counts in its own way, and for features that are wider than these.
+    assert!(row("RTFM").contains("ROC AUC 0.8430") && row("RTFM").contains("of 16 here"), "{page}");
+    assert!(row("MIST, CU").contains(" ± ") && !row("MIST, CU").contains("0.8430"), "{page}");
+    assert!(
+        page.contains("| published-rtfm-seed2 |") && page.contains("frame AUC of the last step"),
+        "{page}"
+    );
+    let trained = read(&work.join("runs/published-rtfm-seed1/metrics.json"));
+
+    // The same again finds everything done; another split is not taken for it.
+    assert_eq!(watchpost(&words), ExitCode::SUCCESS);
+    assert_eq!(read(&work.join("runs/published-rtfm-seed1/metrics.json")), trained);
+    assert_eq!(watchpost(&[&words[..], &["--seed", "2"]].concat()), ExitCode::FAILURE);
+}
+
+#[test]
 fn training_videos_kept_as_segments_train_the_same_weights() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let (mut whole, mut short) = (BagSet::default(), BagSet::default());

@@ -1,5 +1,6 @@
 //! The page of a comparison.
 
+use super::papers;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
 use crate::cmd::spread::Spread;
@@ -11,16 +12,23 @@ use vad_eval::{Interval, Resampling};
 
 pub(super) fn write(session: &Session<'_>, trials: &Trials, outcome: &Outcome) -> Result<()> {
     let table = table(&outcome.variants)?;
-    let page = text(session, trials, outcome, &table)?;
+    let width = session.dataset.import.as_ref().and_then(|import| Some(import.features?.width));
+    let papers = papers::table(&outcome.variants, width)?;
+    let page = text(session, trials, outcome, [&table, &papers])?;
     let folder = session.work.runs();
     let path = |ending: &str| folder.join(format!("{}.{ending}", trials.file));
     atomic_file::write(&path("json"), &serde_json::to_vec_pretty(outcome)?)?;
     atomic_file::write(&path("md"), page.as_bytes())?;
-    println!("\n{table}\npage: {}", path("md").display());
+    println!("\n{table}\n{papers}page: {}", path("md").display());
     Ok(())
 }
 
-fn text(session: &Session<'_>, trials: &Trials, outcome: &Outcome, table: &str) -> Result<String> {
+fn text(
+    session: &Session<'_>,
+    trials: &Trials,
+    outcome: &Outcome,
+    [table, papers]: [&str; 2],
+) -> Result<String> {
     let mut page = format!(
         "# {}\n\n{}\n\nFigures on the test split, mean ± standard deviation (range) over seeds. A difference is between means over \
          seeds, with its 95 % interval over {} draws of the test videos (whole videos with replacement, the same draws for \
@@ -29,6 +37,9 @@ fn text(session: &Session<'_>, trials: &Trials, outcome: &Outcome, table: &str) 
     );
     if let Some(caution) = Resampling::caution(session.dataset.splits.test.entries().len()) {
         writeln!(page, "**Caution**: {caution}.\n")?;
+    }
+    if !papers.is_empty() {
+        writeln!(page, "## As papers count frames\n\n{papers}")?;
     }
     let noted: Vec<&Summary> = outcome.variants.iter().filter(|summary| !summary.note.is_empty()).collect();
     if !noted.is_empty() {
@@ -40,11 +51,12 @@ fn text(session: &Session<'_>, trials: &Trials, outcome: &Outcome, table: &str) 
     }
     writeln!(
         page,
-        "## Every run\n\n| run | frame AUC | average precision | PR AUC, trapezoidal | video AUC |\n|---|---|---|---|---|"
+        "## Every run\n\n| run | frame AUC | average precision | PR AUC, trapezoidal | video AUC | frame AUC of the last step |\n|---|---|---|---|---|---|"
     )?;
     for row in outcome.variants.iter().flat_map(|summary| &summary.rows) {
         let figures = [row.frame_auc, row.average_precision, row.pr_auc_trapezoid, row.video_auc].map(figure);
-        writeln!(page, "| {} | {} |", row.run, figures.join(" | "))?;
+        let last = row.last_frame_auc.map_or_else(|| "the same model".to_owned(), |auc| figure(Some(auc)));
+        writeln!(page, "| {} | {} | {last} |", row.run, figures.join(" | "))?;
     }
     writeln!(page, "\n## How it was made\n")?;
     for (name, value) in &outcome.facts {

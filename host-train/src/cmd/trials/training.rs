@@ -1,10 +1,12 @@
 //! What a variant is: something that trains a run and scores test videos.
 
 use crate::cmd::finetune::{self, Stage1, TuningOptions};
+use crate::cmd::published_counts::PublishedCounts;
 use crate::cmd::recipe_options::with_seed;
 use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate;
+use crate::published::{PrintedFigure, printed};
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::NAME as STAGE2;
 use crate::recipe::registry::{self, Recipe};
@@ -14,7 +16,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use toml::Table;
 use vad_data::VideoEntry;
-use vad_eval::Evaluation;
+use vad_eval::{Evaluation, FrameMetrics};
 
 /// What is trained. Settings are without a seed.
 pub enum Training {
@@ -36,6 +38,10 @@ pub struct Trained {
     pub name: String,
     pub run: Run,
     pub evaluation: Evaluation,
+    /// Of the detector after the last step, where another one was selected.
+    pub last: Option<FrameMetrics>,
+    /// As papers count frames.
+    pub counts: PublishedCounts,
 }
 
 impl Training {
@@ -44,6 +50,14 @@ impl Training {
         match self {
             Self::Recipe { recipe, .. } => recipe.name(),
             Self::Stage2 { .. } => STAGE2,
+        }
+    }
+
+    /// What its paper prints for the data set whose settings it starts from.
+    pub fn printed(&self) -> Option<&'static PrintedFigure> {
+        match self {
+            Self::Recipe { recipe, given } => printed(recipe.name(), given.get("dataset")?.as_str()?),
+            Self::Stage2 { .. } => None,
         }
     }
 }
@@ -65,22 +79,19 @@ impl<'a> Trainer<'a> {
     /// Trains a variant with a seed, or goes on with it, and scores the test videos.
     pub fn train(&mut self, variant: &str, training: &Training, seed: u64) -> Result<Trained> {
         let name = self.run_name(variant, seed);
-        let (run, evaluation) = match training {
+        match training {
             Training::Recipe { recipe, given } => {
                 let run = self.on_features(&name, *recipe, &with_seed(given, seed)?)?;
-                let evaluation = self.evaluate(&run).with_context(|| name.clone())?;
-                (run, evaluation)
+                self.evaluate(&name, run).with_context(|| name)
             }
             Training::Stage2 { given, stage1, options } => {
                 let stage1_name = self.run_name(&stage1.name, seed);
                 let recipe = registry::by_name(MistStage1::NAME)?;
                 let run = self.on_features(&stage1_name, recipe, &with_seed(&stage1.given, seed)?)?;
                 let stage1 = Stage1 { name: stage1_name, run };
-                self.fine_tune(&name, &stage1, &with_seed(given, seed)?, options)
-                    .with_context(|| name.clone())?
+                self.fine_tune(&name, &stage1, &with_seed(given, seed)?, options).with_context(|| name)
             }
-        };
-        Ok(Trained { name, run, evaluation })
+        }
     }
 
     fn run_name(&self, variant: &str, seed: u64) -> String {
@@ -96,11 +107,20 @@ impl<'a> Trainer<'a> {
         Ok(run)
     }
 
-    fn evaluate(&self, run: &Run) -> Result<Evaluation> {
-        let scorer = evaluate::scorer(run, self.session.options.compute.device)?;
-        let scored = |entry| evaluate::score(entry, &*self.session.features(entry)?, &scorer);
-        let videos = self.test.iter().map(scored).collect::<Result<Vec<_>>>()?;
-        Ok(Evaluation::run(&videos, &run.model()?.score)?)
+    fn evaluate(&self, name: &str, run: Run) -> Result<Trained> {
+        let Session { dataset, options, .. } = self.session;
+        let score = run.model()?.score;
+        let scored =
+            evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
+        let last = scored.last.map(|videos| Evaluation::run(&videos, &score)).transpose()?;
+        let conventions = dataset.import.as_ref().map_or(&[][..], |import| import.dataset.conventions());
+        Ok(Trained {
+            name: name.to_owned(),
+            evaluation: Evaluation::run(&scored.selected, &score)?,
+            last: last.map(|evaluation| evaluation.frame),
+            counts: PublishedCounts::of(conventions, &scored.selected)?,
+            run,
+        })
     }
 
     fn fine_tune(
@@ -109,12 +129,13 @@ impl<'a> Trainer<'a> {
         stage1: &Stage1,
         given: &Table,
         options: &TuningOptions,
-    ) -> Result<(Run, Evaluation)> {
+    ) -> Result<Trained> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
         let tuned = session.tune(stage1, name, given)?;
         let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
-        Ok((tuned.run().clone(), evaluation))
+        let (name, run) = (name.to_owned(), tuned.run().clone());
+        Ok(Trained { name, run, evaluation, last: None, counts: PublishedCounts::default() })
     }
 }
