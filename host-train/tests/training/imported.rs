@@ -107,6 +107,7 @@ fn a_published_row_takes_one_command() {
         page.contains("| published-rtfm-seed2 |") && page.contains("frame AUC of the last step"),
         "{page}"
     );
+    assert!(page.contains("| rtfm | rtfm | `pairs = 4, segments = 8, steps = 20` |"), "{page}");
     let trained = read(&work.join("runs/published-rtfm-seed1/metrics.json"));
 
     // The same again finds everything done; another split is not taken for it.

@@ -2,9 +2,10 @@
 
 use crate::cmd::import;
 use crate::cmd::options::DeviceOption;
-use crate::cmd::recipe_options::RecipeOptions;
+use crate::cmd::recipe_options::{Chosen, RecipeOptions};
 use crate::cmd::train::{Session, SessionOptions};
 use crate::cmd::trials::{self, Trials, Variant};
+use crate::recipe::registry::STARTING_POINT;
 use anyhow::Result;
 
 const FIRST_SEED: u64 = 1;
@@ -47,8 +48,16 @@ pub fn run(args: &Args) -> Result<()> {
             .to_owned(),
         file: "published".to_owned(),
         run_prefix: "published-".to_owned(),
-        variants: chosen.into_iter().map(Variant::from).collect(),
+        variants: chosen.into_iter().map(noted).collect(),
         seeds: FIRST_SEED..FIRST_SEED.saturating_add(args.seeds),
     };
     trials::run(&mut session, &trials)
+}
+
+/// A recipe with the settings that were changed.
+fn noted(chosen: Chosen) -> Variant {
+    let is_change = |key: &str| key != "recipe" && !STARTING_POINT.contains(&key);
+    let changes = chosen.given.iter().filter(|(key, _)| is_change(key));
+    let note = changes.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ");
+    Variant { note, ..chosen.into() }
 }
