@@ -62,29 +62,19 @@ impl CuClassifier {
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
     pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
-        let inputs = dense::stored_inputs(arrays, origin, LAYERS[0])?;
-        let first = dense::stored_outputs(arrays, origin, LAYERS[0])?;
-        let second = dense::stored_outputs(arrays, origin, LAYERS[1])?;
-        Ok(Self {
-            fc1: dense::load(arrays, origin, LAYERS[0], [inputs, first], device)?,
-            fc2: dense::load(arrays, origin, LAYERS[1], [first, second], device)?,
-            fc3: dense::load(arrays, origin, LAYERS[2], [second, CLASSES], device)?,
-        })
+        let [fc1, fc2, fc3] = dense::load_chain(arrays, origin, LAYERS, CLASSES, device)?;
+        Ok(Self { fc1, fc2, fc3 })
     }
 
     /// The parameters under their published names; weights are `[outputs, inputs]`.
     pub fn to_arrays(&self) -> Arrays {
-        let mut arrays = Arrays::new();
-        for (name, layer) in LAYERS.iter().zip([&self.fc1, &self.fc2, &self.fc3]) {
-            dense::store(layer, name, &mut arrays);
-        }
-        arrays
+        dense::store_chain(LAYERS, self.layers())
     }
 
     /// A classifier of the same shape that holds the gradients in place of the parameters (zero where there is none).
     pub fn gradients(&self, grads: &GradientsParams) -> Self {
-        let layer = |layer: &Linear| dense::gradients(layer, grads);
-        Self { fc1: layer(&self.fc1), fc2: layer(&self.fc2), fc3: layer(&self.fc3) }
+        let [fc1, fc2, fc3] = self.layers().map(|layer| dense::gradients(layer, grads));
+        Self { fc1, fc2, fc3 }
     }
 
     /// The reverse of [`CuClassifier::gradients`]: gradients given as arrays, attached to this classifier's parameters.
@@ -92,13 +82,8 @@ impl CuClassifier {
     /// # Errors
     /// When an array is missing or of another shape than its parameter.
     pub fn with_gradients(&self, arrays: &Arrays, origin: &str) -> Result<GradientsParams, TensorsError> {
-        let plain = self.fc1.weight.val().device().inner();
-        let given = Self::from_arrays(arrays, origin, &plain)?;
-        let mut grads = GradientsParams::new();
-        for (own, given) in [(&self.fc1, given.fc1), (&self.fc2, given.fc2), (&self.fc3, given.fc3)] {
-            dense::attach(own, given, &mut grads);
-        }
-        Ok(grads)
+        let given = dense::load_chain(arrays, origin, LAYERS, CLASSES, &dense::plain_device(&self.fc1))?;
+        Ok(dense::as_gradients(self.layers(), given))
     }
 
     /// Width of one clip (D); the input is twice as wide.
@@ -149,6 +134,10 @@ impl CuClassifier {
     /// As [`CuClassifier::forward`]; masks as for [`CuClassifier::logits`].
     pub fn forward_train(&self, inputs: Tensor<2>, masks: [Option<Mask>; 2]) -> Tensor<2> {
         self.logits(&self.hidden(inputs), masks)
+    }
+
+    fn layers(&self) -> [&Linear; 3] {
+        [&self.fc1, &self.fc2, &self.fc3]
     }
 }
 

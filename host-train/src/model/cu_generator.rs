@@ -81,9 +81,9 @@ impl CuGenerator {
     pub fn to_arrays(&self) -> Arrays {
         let mut arrays = Arrays::new();
         for (index, head) in self.heads.iter().enumerate() {
-            for (name, layer) in [("fc1", &head.fc1), ("fc2", &head.fc2), ("fc3", &head.fc3)] {
-                dense::store(layer, &format!("{index}.{name}"), &mut arrays);
-            }
+            let [first, second, third] = layer_names(index);
+            let layers = [&head.fc1, &head.fc2, &head.fc3];
+            arrays.extend(dense::store_chain([&first, &second, &third], layers));
         }
         arrays
     }
@@ -157,16 +157,15 @@ impl Head {
         index: usize,
         device: &Device,
     ) -> Result<Self, TensorsError> {
-        let name = |layer: usize| format!("{index}.fc{layer}");
-        let first = dense::stored_outputs(arrays, origin, &name(1))?;
-        let second = dense::stored_outputs(arrays, origin, &name(2))?;
-        let inputs = dense::stored_inputs(arrays, origin, &name(1))?;
-        Ok(Self {
-            fc1: dense::load(arrays, origin, &name(1), [inputs, first], device)?,
-            fc2: dense::load(arrays, origin, &name(2), [first, second], device)?,
-            fc3: dense::load(arrays, origin, &name(3), [second, 1], device)?,
-        })
+        let [first, second, third] = layer_names(index);
+        let [fc1, fc2, fc3] = dense::load_chain(arrays, origin, [&first, &second, &third], 1, device)?;
+        Ok(Self { fc1, fc2, fc3 })
     }
+}
+
+/// Names of a head's layers.
+fn layer_names(head: usize) -> [String; 3] {
+    [1, 2, 3].map(|layer| format!("{head}.fc{layer}"))
 }
 
 /// Scores of clips (eq 4, and eq 8 for a pass with dropout): the sigmoid of the mean over heads and crops.

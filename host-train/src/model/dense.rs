@@ -35,6 +35,37 @@ pub(crate) fn load(
     Ok(from_parts(weight, bias, device))
 }
 
+/// Loads three layers, each as wide at its input as the one before at its output, the last one `outputs` wide. The other
+/// widths follow the arrays.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_chain(
+    arrays: &Arrays,
+    origin: &str,
+    names: [&str; 3],
+    outputs: usize,
+    device: &Device,
+) -> Result<[Linear; 3], TensorsError> {
+    let [first, second, third] = names;
+    let inputs = stored_inputs(arrays, origin, first)?;
+    let hidden = [stored_outputs(arrays, origin, first)?, stored_outputs(arrays, origin, second)?];
+    Ok([
+        load(arrays, origin, first, [inputs, hidden[0]], device)?,
+        load(arrays, origin, second, hidden, device)?,
+        load(arrays, origin, third, [hidden[1], outputs], device)?,
+    ])
+}
+
+/// Layers by name, weights as `[outputs, inputs]`.
+pub(crate) fn store_chain(names: [&str; 3], layers: [&Linear; 3]) -> Arrays {
+    let mut arrays = Arrays::new();
+    for (name, layer) in names.into_iter().zip(layers) {
+        store(layer, name, &mut arrays);
+    }
+    arrays
+}
+
 /// Adds `NAME.weight` and `NAME.bias`.
 pub(crate) fn store(layer: &Linear, name: &str, arrays: &mut Arrays) {
     arrays.insert(format!("{name}.weight"), Array::from_tensor(layer.weight.val().transpose()));
@@ -66,12 +97,21 @@ pub(crate) fn gradients(layer: &Linear, grads: &GradientsParams) -> Linear {
     Linear { weight: Param::from_tensor(value(&layer.weight, Some(grads))), bias }
 }
 
-/// Attaches the values of `given` to the parameters of `own`, as gradients.
-pub(crate) fn attach(own: &Linear, given: Linear, grads: &mut GradientsParams) {
-    grads.register(own.weight.id, given.weight.val());
-    if let (Some(own), Some(given)) = (&own.bias, given.bias) {
-        grads.register(own.id, given.val());
+/// The values of `given` as gradients of the parameters of `own`.
+pub(crate) fn as_gradients(own: [&Linear; 3], given: [Linear; 3]) -> GradientsParams {
+    let mut grads = GradientsParams::new();
+    for (own, given) in own.into_iter().zip(given) {
+        grads.register(own.weight.id, given.weight.val());
+        if let (Some(own), Some(given)) = (&own.bias, given.bias) {
+            grads.register(own.id, given.val());
+        }
     }
+    grads
+}
+
+/// The device of a layer's weights, without autodiff.
+pub(crate) fn plain_device(layer: &Linear) -> Device {
+    layer.weight.val().device().inner()
 }
 
 /// Drops units, where there is a mask.

@@ -47,29 +47,19 @@ impl MistGenerator {
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
     pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
-        let inputs = dense::stored_inputs(arrays, origin, LAYERS[0])?;
-        let first = dense::stored_outputs(arrays, origin, LAYERS[0])?;
-        let second = dense::stored_outputs(arrays, origin, LAYERS[1])?;
-        Ok(Self {
-            fc1: dense::load(arrays, origin, LAYERS[0], [inputs, first], device)?,
-            fc2: dense::load(arrays, origin, LAYERS[1], [first, second], device)?,
-            fc3: dense::load(arrays, origin, LAYERS[2], [second, 1], device)?,
-        })
+        let [fc1, fc2, fc3] = dense::load_chain(arrays, origin, LAYERS, 1, device)?;
+        Ok(Self { fc1, fc2, fc3 })
     }
 
     /// The parameters under their published names; weights are `[outputs, inputs]`.
     pub fn to_arrays(&self) -> Arrays {
-        let mut arrays = Arrays::new();
-        for (name, layer) in LAYERS.iter().zip([&self.fc1, &self.fc2, &self.fc3]) {
-            dense::store(layer, name, &mut arrays);
-        }
-        arrays
+        dense::store_chain(LAYERS, self.layers())
     }
 
     /// A head of the same shape that holds the gradients in place of the parameters (zero where there is none).
     pub fn gradients(&self, grads: &GradientsParams) -> Self {
-        let layer = |layer: &Linear| dense::gradients(layer, grads);
-        Self { fc1: layer(&self.fc1), fc2: layer(&self.fc2), fc3: layer(&self.fc3) }
+        let [fc1, fc2, fc3] = self.layers().map(|layer| dense::gradients(layer, grads));
+        Self { fc1, fc2, fc3 }
     }
 
     /// The reverse of [`MistGenerator::gradients`]: gradients given as arrays, attached to this head's parameters.
@@ -77,13 +67,8 @@ impl MistGenerator {
     /// # Errors
     /// When an array is missing or of another shape than its parameter.
     pub fn with_gradients(&self, arrays: &Arrays, origin: &str) -> Result<GradientsParams, TensorsError> {
-        let plain = self.fc1.weight.val().device().inner();
-        let given = Self::from_arrays(arrays, origin, &plain)?;
-        let mut grads = GradientsParams::new();
-        for (own, given) in [(&self.fc1, given.fc1), (&self.fc2, given.fc2), (&self.fc3, given.fc3)] {
-            dense::attach(own, given, &mut grads);
-        }
-        Ok(grads)
+        let given = dense::load_chain(arrays, origin, LAYERS, 1, &dense::plain_device(&self.fc1))?;
+        Ok(dense::as_gradients(self.layers(), given))
     }
 
     /// Width of the features that it scores.
@@ -125,6 +110,10 @@ impl MistGenerator {
         let hidden = relu(self.fc1.forward(distinct)).select(0, occurrences);
         let hidden = self.fc2.forward(dense::drop_units(hidden, first));
         sigmoid(self.fc3.forward(dense::drop_units(hidden, second))).squeeze_dim(1)
+    }
+
+    fn layers(&self) -> [&Linear; 3] {
+        [&self.fc1, &self.fc2, &self.fc3]
     }
 }
 

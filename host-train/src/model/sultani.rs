@@ -46,23 +46,13 @@ impl Sultani {
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
     pub fn from_arrays(arrays: &Arrays, origin: &str, device: &Device) -> Result<Self, TensorsError> {
-        let inputs = dense::stored_inputs(arrays, origin, LAYERS[0])?;
-        let first = dense::stored_outputs(arrays, origin, LAYERS[0])?;
-        let second = dense::stored_outputs(arrays, origin, LAYERS[1])?;
-        Ok(Self {
-            fc1: dense::load(arrays, origin, LAYERS[0], [inputs, first], device)?,
-            fc2: dense::load(arrays, origin, LAYERS[1], [first, second], device)?,
-            fc3: dense::load(arrays, origin, LAYERS[2], [second, 1], device)?,
-        })
+        let [fc1, fc2, fc3] = dense::load_chain(arrays, origin, LAYERS, 1, device)?;
+        Ok(Self { fc1, fc2, fc3 })
     }
 
     /// The parameters under their names; weights are `[outputs, inputs]`.
     pub fn to_arrays(&self) -> Arrays {
-        let mut arrays = Arrays::new();
-        for (name, layer) in LAYERS.iter().zip(self.layers()) {
-            dense::store(layer, name, &mut arrays);
-        }
-        arrays
+        dense::store_chain(LAYERS, self.layers())
     }
 
     /// Widths from input to output, for example `[4096, 512, 32, 1]`.
