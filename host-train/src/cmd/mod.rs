@@ -16,6 +16,7 @@ mod import;
 mod index;
 mod interrupt;
 mod options;
+mod processor_time;
 mod progress;
 mod provenance;
 mod published_counts;

@@ -1,7 +1,7 @@
 //! Progress bars, on a terminal only, and lines beside them, which a log gets too.
 
-use super::interrupt;
 use super::terminal::count;
+use super::{interrupt, processor_time};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::fmt;
@@ -28,6 +28,7 @@ pub struct ExtractBars {
     videos: ProgressBar,
     at_work: Mutex<HashMap<String, ProgressBar>>,
     started: Instant,
+    processor_s: Option<f64>,
     /// Clips encoded, not those found in the cache.
     clips: AtomicU64,
 }
@@ -37,13 +38,22 @@ pub struct ExtractBars {
 pub struct Speed {
     clips: u64,
     seconds: f64,
+    /// Cores that worked for it, on average, where the system tells.
+    cores: Option<f64>,
 }
 
 impl ExtractBars {
     pub fn new(videos: usize) -> Self {
         let bars = MultiProgress::new();
         let videos = bars.add(bar(videos as u64, "videos"));
-        Self { bars, videos, at_work: Mutex::default(), started: Instant::now(), clips: AtomicU64::new(0) }
+        Self {
+            bars,
+            videos,
+            at_work: Mutex::default(),
+            started: Instant::now(),
+            processor_s: processor_time::seconds(),
+            clips: AtomicU64::new(0),
+        }
     }
 
     /// Takes the bars away and says how fast it went.
@@ -53,7 +63,13 @@ impl ExtractBars {
     }
 
     fn speed(&self) -> Speed {
-        Speed { clips: self.clips.load(Ordering::Relaxed), seconds: self.started.elapsed().as_secs_f64() }
+        let seconds = self.started.elapsed().as_secs_f64();
+        let used = processor_time::seconds().zip(self.processor_s).map(|(now, before)| now - before);
+        Speed {
+            clips: self.clips.load(Ordering::Relaxed),
+            seconds,
+            cores: used.map(|used| used / seconds.max(f64::MIN_POSITIVE)),
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, ProgressBar>) -> T) -> T {
@@ -116,7 +132,9 @@ impl fmt::Display for Speed {
                     "encoded {} in {:.0} s: {rate:.2} clips/s",
                     count(clips as usize, "clip"),
                     self.seconds
-                )
+                )?;
+                let all = std::thread::available_parallelism().map_or(1, usize::from);
+                self.cores.map_or(Ok(()), |cores| write!(f, ", {cores:.2} of {} at work", count(all, "core")))
             }
         }
     }
