@@ -11,7 +11,7 @@ use crate::published::PrintedFigure;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::ops::Range;
-use training::{Trained, Trainer, Training};
+use training::{LastStep, Trained, Trainer, Training};
 use vad_eval::{AreaIntervals, RankedVideos, Resampled, Resampling};
 
 mod page;
@@ -62,8 +62,7 @@ struct Row {
     run: String,
     seed: u64,
     frame_auc: Option<f64>,
-    /// Of the detector after the last step, where another one was selected.
-    last_frame_auc: Option<f64>,
+    last_step: LastStep,
     average_precision: Option<f64>,
     pr_auc_trapezoid: Option<f64>,
     video_auc: Option<f64>,
@@ -156,7 +155,7 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
 }
 
 fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(Row, RankedVideos)> {
-    let Trained { name, run, evaluation, last, counts } =
+    let Trained { name, run, evaluation, last_step, counts } =
         trainer.train(&variant.name, &variant.training, seed)?;
     let counted = counts.iter().map(|(convention, figures)| Counted {
         by: convention.name,
@@ -170,7 +169,7 @@ fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(R
         run: name,
         seed,
         frame_auc: evaluation.frame.roc_auc,
-        last_frame_auc: last.and_then(|frame| frame.roc_auc),
+        last_step,
         average_precision: evaluation.frame.average_precision,
         pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
         video_auc: evaluation.video_roc_auc,

@@ -1,6 +1,7 @@
 //! The page of a comparison.
 
 use super::papers;
+use super::training::LastStep;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
 use crate::cmd::spread::Spread;
@@ -55,7 +56,11 @@ fn text(
     )?;
     for row in outcome.variants.iter().flat_map(|summary| &summary.rows) {
         let figures = [row.frame_auc, row.average_precision, row.pr_auc_trapezoid, row.video_auc].map(figure);
-        let last = row.last_frame_auc.map_or_else(|| "the same model".to_owned(), |auc| figure(Some(auc)));
+        let last = match row.last_step {
+            LastStep::Selected => "the same model".to_owned(),
+            LastStep::Other { frame_auc } => figure(frame_auc),
+            LastStep::NotKept => "not kept".to_owned(),
+        };
         writeln!(page, "| {} | {} | {last} |", row.run, figures.join(" | "))?;
     }
     writeln!(page, "\n## How it was made\n")?;

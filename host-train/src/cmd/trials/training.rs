@@ -7,16 +7,18 @@ use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate;
 use crate::published::{PrintedFigure, printed};
+use crate::recipe::curves::Selection;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::NAME as STAGE2;
 use crate::recipe::registry::{self, Recipe};
 use crate::recipe::system::System;
 use crate::run::Run;
 use anyhow::{Context, Result};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use toml::Table;
 use vad_data::VideoEntry;
-use vad_eval::{Evaluation, FrameMetrics};
+use vad_eval::Evaluation;
 
 /// What is trained. Settings are without a seed.
 pub enum Training {
@@ -33,13 +35,24 @@ pub struct Stage1Variant {
     pub given: Table,
 }
 
+/// The model of the last step, beside the one that counts.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastStep {
+    /// It is the one that counts.
+    Selected,
+    /// Another one was selected; this one's frame ROC AUC.
+    Other { frame_auc: Option<f64> },
+    /// Another one was selected, and this one is gone.
+    NotKept,
+}
+
 /// A finished run and what it is worth on the test videos.
 pub struct Trained {
     pub name: String,
     pub run: Run,
     pub evaluation: Evaluation,
-    /// Of the detector after the last step, where another one was selected.
-    pub last: Option<FrameMetrics>,
+    pub last_step: LastStep,
     /// As papers count frames.
     pub counts: PublishedCounts,
 }
@@ -113,11 +126,12 @@ impl<'a> Trainer<'a> {
         let scored =
             evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
         let last = scored.last.map(|videos| Evaluation::run(&videos, &score)).transpose()?;
+        let other = |evaluation: Evaluation| LastStep::Other { frame_auc: evaluation.frame.roc_auc };
         let conventions = dataset.import.as_ref().map_or(&[][..], |import| import.dataset.conventions());
         Ok(Trained {
             name: name.to_owned(),
             evaluation: Evaluation::run(&scored.selected, &score)?,
-            last: last.map(|evaluation| evaluation.frame),
+            last_step: last.map_or(LastStep::Selected, other),
             counts: PublishedCounts::of(conventions, &scored.selected)?,
             run,
         })
@@ -136,6 +150,10 @@ impl<'a> Trainer<'a> {
         let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
         let (name, run) = (name.to_owned(), tuned.run().clone());
-        Ok(Trained { name, run, evaluation, last: None, counts: PublishedCounts::default() })
+        let last_step = match run.metrics()?.selection {
+            Selection::Last { .. } => LastStep::Selected,
+            Selection::Validation(_) => LastStep::NotKept,
+        };
+        Ok(Trained { name, run, evaluation, last_step, counts: PublishedCounts::default() })
     }
 }
