@@ -11,7 +11,9 @@ use std::borrow::Cow;
 use std::path::Path;
 use vad_core::ScoreSpec;
 use vad_data::{Features, Label, VideoEntry};
-use vad_eval::{ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold};
+use vad_eval::{
+    Evaluation, FrameMetrics, ScoreTrack, ThresholdChoice, VideoScores, VideoTruth, choose_threshold,
+};
 
 /// The selected detector of a run, on `device`.
 ///
@@ -37,15 +39,17 @@ fn load(run: &Run, head: &Path, device: DeviceChoice) -> Result<Scorer> {
     Ok(recipe.load(&settings, &weights, &head.display().to_string(), &device.open()?)?.into())
 }
 
-/// Videos as a run's detectors score them, in the order in which they were given.
-pub struct Scored {
-    /// By the detector that was selected.
-    pub selected: Vec<VideoScores>,
-    /// By that of the last step, where another one was selected.
-    pub last: Option<Vec<VideoScores>>,
+/// Videos judged by a run's detectors.
+pub struct Judgement {
+    /// In the order in which the videos were given, by the detector that was selected.
+    pub scores: Vec<VideoScores>,
+    /// Of these scores.
+    pub evaluation: Evaluation,
+    /// Of the detector after the last step, where another one was selected.
+    pub last: Option<FrameMetrics>,
 }
 
-/// Scores videos with a run's detectors; features are loaded once.
+/// Judges videos by a run's detectors; features are loaded once.
 ///
 /// # Errors
 /// As [`scorer`], [`score`] and `features`.
@@ -54,17 +58,23 @@ pub fn by_run<'a>(
     device: DeviceChoice,
     entries: &'a [VideoEntry],
     features: impl Fn(&'a VideoEntry) -> Result<Cow<'a, Features>>,
-) -> Result<Scored> {
+) -> Result<Judgement> {
+    let spec = run.model()?.score;
     let (selected, last) = (scorer(run, device)?, last_scorer(run, device)?);
-    let mut scored = Scored { selected: Vec::new(), last: last.is_some().then(Vec::new) };
+    let (mut scores, mut last_scores) = (Vec::new(), Vec::new());
     for entry in entries {
         let features = features(entry)?;
-        scored.selected.push(score(entry, &features, &selected)?);
-        if let (Some(videos), Some(last)) = (&mut scored.last, &last) {
-            videos.push(score(entry, &features, last)?);
+        scores.push(score(entry, &features, &selected)?);
+        if let Some(last) = &last {
+            last_scores.push(score(entry, &features, last)?);
         }
     }
-    Ok(scored)
+    let last = last.map(|_| Evaluation::run(&last_scores, &spec)).transpose()?;
+    Ok(Judgement {
+        evaluation: Evaluation::run(&scores, &spec)?,
+        scores,
+        last: last.map(|evaluation| evaluation.frame),
+    })
 }
 
 /// Scores a video's clips and joins them with its label.

@@ -53,11 +53,9 @@ pub fn run(args: &Args) -> Result<Assessment> {
     let videos = HeldBack::open(&work, &dataset, &args.videos)?;
     let Judged { name, scores, made, head, mut evaluation, last } = videos.judge(&run)?;
     evaluation.resample(args.resampling.resampling())?;
-    let published = match &dataset.import {
-        Some(import) if split == SplitName::Test => {
-            PublishedCounts::of(import.dataset.conventions(), &scores)?
-        }
-        _ => PublishedCounts::default(),
+    let published = match split {
+        SplitName::Test => PublishedCounts::of(dataset.conventions(), &scores)?,
+        SplitName::Val => PublishedCounts::default(),
     };
 
     let suffix = head.suffix();

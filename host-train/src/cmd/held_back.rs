@@ -3,7 +3,7 @@
 use super::options::{DeviceOption, WorkOption};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
-use crate::evaluate;
+use crate::evaluate::{self, Judgement};
 use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use anyhow::{Result, ensure};
@@ -124,19 +124,18 @@ impl<'a> HeldBack<'a> {
 
     /// Scores by a detector on features that were extracted or imported before.
     fn judge_features(&self, run: &Run) -> Result<Judged> {
-        let spec = run.model()?;
         let source = self.dataset.features_of(self.work, run, self.options.crops)?;
-        let scored = evaluate::by_run(run, self.options.compute.device, &self.entries, |entry| {
-            source.load(entry).map(Cow::Owned)
-        })?;
-        let last = scored.last.map(|videos| Evaluation::run(&videos, &spec.score)).transpose()?;
+        let Judgement { scores, evaluation, last } =
+            evaluate::by_run(run, self.options.compute.device, &self.entries, |entry| {
+                source.load(entry).map(Cow::Owned)
+            })?;
         Ok(Judged {
-            name: spec.name,
-            evaluation: Evaluation::run(&scored.selected, &spec.score)?,
-            last: last.map(|evaluation| evaluation.frame),
-            scores: scored.selected,
+            name: run.model()?.name,
+            scores,
             made: source.to_string(),
             head: Head::Own,
+            evaluation,
+            last,
         })
     }
 

@@ -28,6 +28,12 @@ impl Spread {
     }
 }
 
+/// In writing; undefined where one of the values is.
+pub fn of_figures(values: impl Iterator<Item = Option<f64>>) -> String {
+    let values: Option<Vec<f64>> = values.collect();
+    values.map_or_else(|| "undefined".to_owned(), |values| Spread::of(values).to_string())
+}
+
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.deviation {

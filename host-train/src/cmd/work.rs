@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use vad_data::{CropPlan, FeatureCache, FeatureStore, Manifest, SplitIds, Splits, VideoEntry, hex};
 use vad_datasets::Import;
+use vad_eval::Convention;
 
 const FORMAT: u32 = 1;
 
@@ -66,6 +67,11 @@ impl Dataset {
     /// Whether the videos themselves are at hand, not only features that were imported.
     pub fn has_videos(&self) -> bool {
         self.import.as_ref().is_none_or(|import| import.features.is_none())
+    }
+
+    /// The ways in which papers on it count frames; none for data that were not imported.
+    pub fn conventions(&self) -> &'static [Convention] {
+        self.import.as_ref().map_or(&[], |import| import.dataset.conventions())
     }
 
     /// What to call it on a page.

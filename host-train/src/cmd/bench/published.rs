@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut session = Session::open(&options)?;
     let trials = Trials {
         title: format!("{}: published rows repeated", session.dataset.title()),
-        introduction: "Settings are those published for the data set; no test video selects anything."
+        introduction: "Settings are those published for the data set, but for what is noted below. No test video selects anything."
             .to_owned(),
         file: "published".to_owned(),
         run_prefix: "published-".to_owned(),

@@ -4,7 +4,7 @@ use super::papers;
 use super::training::LastStep;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
-use crate::cmd::spread::Spread;
+use crate::cmd::spread::{Spread, of_figures};
 use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
 use anyhow::Result;
@@ -76,10 +76,7 @@ fn table(variants: &[Summary]) -> Result<String> {
          |---|---|---|---|---|---|---|---|\n",
     );
     for summary in variants {
-        let of = |get: fn(&Row) -> Option<f64>| {
-            let values: Option<Vec<f64>> = summary.rows.iter().map(get).collect();
-            values.map_or_else(|| "undefined".to_owned(), |values| Spread::of(values).to_string())
-        };
+        let of = |get: fn(&Row) -> Option<f64>| of_figures(summary.rows.iter().map(get));
         writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {:.1} |",

@@ -1,7 +1,7 @@
 //! Figures counted as papers count them, beside those that they print.
 
 use super::{Counted, Summary};
-use crate::cmd::spread::Spread;
+use crate::cmd::spread::of_figures;
 use crate::published::{Measure, PrintedFigure};
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -14,15 +14,15 @@ pub(super) fn table(variants: &[Summary], width: Option<usize>) -> Result<String
         let ways = summary.rows.first().map_or(&[][..], |row| &row.counted);
         for (index, way) in ways.iter().enumerate() {
             let of = |get: fn(&Counted) -> Option<f64>| {
-                spread(summary.rows.iter().map(|row| row.counted.get(index).and_then(get)))
+                of_figures(summary.rows.iter().map(|row| row.counted.get(index).and_then(get)))
             };
             let (roc_auc, pr_auc) = (of(|way| way.roc_auc), of(|way| way.pr_auc_trapezoid));
             let printed = summary.printed.filter(|figure| figure.counted_as.is_none_or(|by| by == way.by));
             row(&mut rows, summary, way.by, [roc_auc, pr_auc], printed, width)?;
         }
         if let (true, Some(printed)) = (ways.is_empty(), summary.printed) {
-            let roc_auc = spread(summary.rows.iter().map(|row| row.frame_auc));
-            let pr_auc = spread(summary.rows.iter().map(|row| row.pr_auc_trapezoid));
+            let roc_auc = of_figures(summary.rows.iter().map(|row| row.frame_auc));
+            let pr_auc = of_figures(summary.rows.iter().map(|row| row.pr_auc_trapezoid));
             row(&mut rows, summary, "every frame once", [roc_auc, pr_auc], Some(printed), width)?;
         }
     }
@@ -63,9 +63,4 @@ fn said(figure: &PrintedFigure, width: Option<usize>) -> String {
         );
     }
     text
-}
-
-fn spread(values: impl Iterator<Item = Option<f64>>) -> String {
-    let values: Option<Vec<f64>> = values.collect();
-    values.map_or_else(|| "undefined".to_owned(), |values| Spread::of(values).to_string())
 }

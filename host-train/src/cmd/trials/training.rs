@@ -5,7 +5,7 @@ use crate::cmd::published_counts::PublishedCounts;
 use crate::cmd::recipe_options::with_seed;
 use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
-use crate::evaluate;
+use crate::evaluate::{self, Judgement};
 use crate::published::{PrintedFigure, printed};
 use crate::recipe::curves::Selection;
 use crate::recipe::mist_stage1::MistStage1;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use toml::Table;
 use vad_data::VideoEntry;
-use vad_eval::Evaluation;
+use vad_eval::{Evaluation, FrameMetrics};
 
 /// What is trained. Settings are without a seed.
 pub enum Training {
@@ -122,17 +122,14 @@ impl<'a> Trainer<'a> {
 
     fn evaluate(&self, name: &str, run: Run) -> Result<Trained> {
         let Session { dataset, options, .. } = self.session;
-        let score = run.model()?.score;
-        let scored =
+        let Judgement { scores, evaluation, last } =
             evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
-        let last = scored.last.map(|videos| Evaluation::run(&videos, &score)).transpose()?;
-        let other = |evaluation: Evaluation| LastStep::Other { frame_auc: evaluation.frame.roc_auc };
-        let conventions = dataset.import.as_ref().map_or(&[][..], |import| import.dataset.conventions());
+        let other = |frame: FrameMetrics| LastStep::Other { frame_auc: frame.roc_auc };
         Ok(Trained {
             name: name.to_owned(),
-            evaluation: Evaluation::run(&scored.selected, &score)?,
+            evaluation,
             last_step: last.map_or(LastStep::Selected, other),
-            counts: PublishedCounts::of(conventions, &scored.selected)?,
+            counts: PublishedCounts::of(dataset.conventions(), &scores)?,
             run,
         })
     }
