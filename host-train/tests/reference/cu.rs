@@ -1,6 +1,7 @@
 //! CU: losses, repeated scoring, whole videos and optimiser steps.
 
-use crate::stored::{check, check_scalar, doubles, group, hashed_weights, numbers, tensor};
+use crate::stored::{check, check_scalar, doubles, group, hashed_weights, numbers, overwritten, tensor};
+use crate::twister::Twister;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -14,7 +15,7 @@ use watchpost::model::cu_classifier::{self, CuClassifier};
 use watchpost::model::cu_generator::{self, CuGenerator, GeneratorMasks, PUBLISHED_HIDDEN};
 use watchpost::optim::adadelta::{Adadelta, AdadeltaConfig};
 use watchpost::optim::adam::{Adam, AdamConfig};
-use watchpost::tensors::{Array, Arrays};
+use watchpost::tensors::Arrays;
 use watchpost::uncertainty::{Estimate, kept_clips};
 
 /// Frames of a clip, each of which gets the clip's score.
@@ -89,77 +90,25 @@ fn check_total(case: &Case, scope: Scope, name: &str) {
     check(case, &format!("grad_{name}.A"), grad, case.tolerance());
 }
 
-/// MT19937 (Matsumoto and Nishimura, 1998), which PyTorch draws from on processors.
-struct Twister {
-    state: [u32; 624],
-    next: usize,
-}
-
-impl Twister {
-    fn new(seed: u32) -> Self {
-        let mut state = [seed; 624];
-        for at in 1..state.len() {
-            let before = state[at - 1];
-            state[at] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(at as u32);
-        }
-        Self { next: state.len(), state }
-    }
-
-    fn twist(&mut self) {
-        let count = self.state.len();
-        for at in 0..count {
-            let joined = (self.state[at] & 0x8000_0000) | (self.state[(at + 1) % count] & 0x7FFF_FFFF);
-            let odd = if joined % 2 == 1 { 0x9908_B0DF } else { 0 };
-            self.state[at] = self.state[(at + 397) % count] ^ (joined >> 1) ^ odd;
-        }
-        self.next = 0;
-    }
-
-    fn draw(&mut self) -> u32 {
-        if self.next == self.state.len() {
-            self.twist();
-        }
-        let mut bits = self.state[self.next];
-        self.next += 1;
-        bits ^= bits >> 11;
-        bits ^= (bits << 7) & 0x9D2C_5680;
-        bits ^= (bits << 15) & 0xEFC6_0000;
-        bits ^ (bits >> 18)
-    }
-
-    /// Within `bound` of zero: the lowest 24 bits, scaled and shifted with a single rounding.
-    fn uniform(&mut self, bound: f32) -> f32 {
-        let unit = (self.draw() & 0x00FF_FFFF) as f32 / (1_u32 << 24) as f32;
-        unit.mul_add(2.0 * bound, -bound)
-    }
-}
-
 /// The weights that the reference began with: PyTorch's `Linear` layers, drawn head after head from the case's seed.
 fn drawn(case: &Case) -> Arrays {
     let count = |key: &str| case.param_usize(key).unwrap_or_else(|| panic!("{}: no `{key}`", case.name()));
-    let seed = case.meta()["seed"].as_u64().and_then(|seed| u32::try_from(seed).ok());
-    let mut twister = Twister::new(seed.unwrap_or_else(|| panic!("{}: no `seed`", case.name())));
+    let mut twister = Twister::of(case);
     let [first, second] = PUBLISHED_HIDDEN;
     let layers = [("fc1", count("D"), first), ("fc2", first, second), ("fc3", second, 1)];
     let mut arrays = Arrays::new();
     for head in 0..count("K") {
         for (layer, inputs, outputs) in layers {
-            let bound = (1.0 / (inputs as f64).sqrt()) as f32;
-            for (part, shape) in [("weight", vec![outputs, inputs]), ("bias", vec![outputs])] {
-                let values = (0..shape.iter().product()).map(|_| twister.uniform(bound)).collect();
-                arrays.insert(format!("{head}.{layer}.{part}"), Array { shape, values });
-            }
+            let [weight, bias] = twister.linear(inputs, outputs);
+            arrays.insert(format!("{head}.{layer}.weight"), weight);
+            arrays.insert(format!("{head}.{layer}.bias"), bias);
         }
     }
     arrays
 }
 
-/// Whether `w.*` equals `adadelta.*`, which no step with gradients leaves possible: the reference kept views of its weights
-/// and updated them in place before it wrote them out.
 fn starts_after_its_own_steps(case: &Case) -> bool {
-    let (after, start) = (group(case, "adadelta."), group(case, "w."));
-    let pairs: Vec<_> = start.iter().filter_map(|(name, array)| Some((array, after.get(name)?))).collect();
-    !pairs.is_empty() && pairs.iter().all(|(start, after)| start == after)
+    overwritten(case, "adadelta.")
 }
 
 /// The weights that `out.A` comes from: as stored, or drawn anew where they were overwritten.

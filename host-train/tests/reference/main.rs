@@ -14,4 +14,5 @@ mod mist;
 mod mist2;
 mod rtfm;
 mod stored;
+mod twister;
 mod two_engines;

@@ -16,6 +16,14 @@ pub fn group(case: &Case, prefix: &str) -> Arrays {
     names.iter().filter_map(|name| member(name)).collect()
 }
 
+/// Whether `w.*` holds the weights `after` the step or steps that it should precede, which no step with gradients leaves
+/// possible: the reference kept views of its weights and updated them in place before it wrote them out.
+pub fn overwritten(case: &Case, after: &str) -> bool {
+    let (after, start) = (group(case, after), group(case, "w."));
+    let pairs: Vec<_> = start.iter().filter_map(|(name, array)| Some((array, after.get(name)?))).collect();
+    !pairs.is_empty() && pairs.iter().all(|(start, after)| start == after)
+}
+
 /// Weights that the case's hash makes.
 pub fn hashed_weights(case: &Case) -> Arrays {
     let weight = |name: &str| {
