@@ -11,17 +11,17 @@ use super::rule::{self, Formula, Rule};
 use super::state::Slots;
 use crate::tensors::{Arrays, TensorsError};
 
-/// Settings of [`Adadelta`]; the defaults are PyTorch's.
+/// Settings of [`Adadelta`]; the defaults are PyTorch's. Parameters of single precision are updated by their rounded values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdadeltaConfig {
     /// Factor of each update.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Share of each parameter added to its gradient.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// Decay of both averages per step.
-    pub rho: f32,
+    pub rho: f64,
     /// Added under both roots.
-    pub epsilon: f32,
+    pub epsilon: f64,
 }
 
 impl Default for AdadeltaConfig {
@@ -93,11 +93,13 @@ impl Formula<2> for AdadeltaConfig {
     #[inline]
     fn apply<T: Number>(&self, weight: T, grad: T, [squares, updates]: [T; 2]) -> (T, [T; 2]) {
         let Self { learning_rate, weight_decay, rho, epsilon } = *self;
-        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let squares = squares * rho + grad.clone().square() * (1.0 - rho);
+        let [rate, decay, rho, epsilon, one] =
+            weight.constants([learning_rate, weight_decay, rho, epsilon, 1.0]);
+        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * decay };
+        let squares = squares * rho + grad.clone().square() * (one - rho);
         let delta = (updates.clone() + epsilon).sqrt() / (squares.clone() + epsilon).sqrt() * grad;
-        let updates = updates * rho + delta.clone().square() * (1.0 - rho);
-        (weight - delta * learning_rate, [squares, updates])
+        let updates = updates * rho + delta.clone().square() * (one - rho);
+        (weight - delta * rate, [squares, updates])
     }
 }
 
@@ -121,6 +123,18 @@ mod tests {
         weight
     }
 
+    /// The same in single precision, every constant rounded before it is used.
+    fn by_hand_in_single_precision(mut weight: f32, grads: [f32; 3]) -> f32 {
+        let (mut squares, mut moves) = (0.0_f32, 0.0_f32);
+        for grad in grads {
+            squares = squares * 0.9 + grad * grad * (1.0 - 0.9);
+            let delta = (moves + 1e-6).sqrt() / (squares + 1e-6).sqrt() * grad;
+            moves = moves * 0.9 + delta * delta * (1.0 - 0.9);
+            weight -= delta * 0.1;
+        }
+        weight
+    }
+
     #[test]
     fn three_steps_equal_the_algorithm_written_out_and_survive_a_save() {
         let device = Device::flex();
@@ -137,6 +151,8 @@ mod tests {
         for (index, start) in [1.0, -0.3].into_iter().enumerate() {
             let want = by_hand(start, grads.map(|grad| f64::from(grad[index])));
             assert!((f64::from(got[index]) - want).abs() < TOLERANCE, "{} {want}", got[index]);
+            let rounded = by_hand_in_single_precision(start as f32, grads.map(|grad| grad[index]));
+            assert_eq!(got[index].to_bits(), rounded.to_bits(), "{} {rounded}", got[index]);
         }
     }
 }

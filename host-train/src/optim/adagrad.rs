@@ -83,8 +83,9 @@ impl Formula<1> for AdagradConfig {
     #[inline]
     fn apply<T: Number>(&self, weight: T, grad: T, [sum]: [T; 1]) -> (T, [T; 1]) {
         let Self { learning_rate, weight_decay, epsilon } = *self;
-        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
+        let [rate, decay, epsilon] = weight.constants([learning_rate, weight_decay, epsilon]);
+        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * decay };
         let sum = sum + grad.clone().square();
-        (weight - grad / (sum.clone().sqrt() + epsilon) * learning_rate, [sum])
+        (weight - grad / (sum.clone().sqrt() + epsilon) * rate, [sum])
     }
 }

@@ -124,10 +124,13 @@ impl Formula<2> for Step {
     #[inline]
     fn apply<T: Number>(&self, weight: T, grad: T, [first, second]: [T; 2]) -> (T, [T; 2]) {
         let AdamConfig { weight_decay, beta1, beta2, epsilon, .. } = self.config;
-        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * weight_decay };
-        let first = first * beta1 + grad.clone() * (1.0 - beta1);
-        let second = second * beta2 + grad.square() * (1.0 - beta2);
-        let root = second.clone().sqrt() / self.root_correction + epsilon;
-        (weight - first.clone() / root * self.rate, [first, second])
+        let [beta1, beta2, one] = weight.constants([beta1, beta2, 1.0]);
+        let [decay, epsilon] = weight.constants([weight_decay, epsilon]);
+        let [root_correction, rate] = weight.constants([self.root_correction, self.rate]);
+        let grad = if weight_decay == 0.0 { grad } else { grad + weight.clone() * decay };
+        let first = first * beta1 + grad.clone() * (one - beta1);
+        let second = second * beta2 + grad.square() * (one - beta2);
+        let root = second.clone().sqrt() / root_correction + epsilon;
+        (weight - first.clone() / root * rate, [first, second])
     }
 }

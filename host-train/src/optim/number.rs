@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// A value, or a tensor of them, with element-wise operations among each other and with constants.
 pub(crate) trait Number:
@@ -11,10 +11,16 @@ pub(crate) trait Number:
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
-    + Add<f32, Output = Self>
-    + Mul<f32, Output = Self>
-    + Div<f32, Output = Self>
+    + Add<<Self as Number>::Constant, Output = Self>
+    + Mul<<Self as Number>::Constant, Output = Self>
+    + Div<<Self as Number>::Constant, Output = Self>
 {
+    type Constant: Copy + Sub<Output = Self::Constant>;
+
+    /// Settings as constants of no more than these values' precision, so that what is worked out from them (`1 - rho`) is
+    /// the same for values as for tensors of them.
+    fn constants<const N: usize>(&self, settings: [impl Into<f64>; N]) -> [Self::Constant; N];
+
     fn sqrt(self) -> Self;
 
     fn square(self) -> Self {
@@ -23,6 +29,13 @@ pub(crate) trait Number:
 }
 
 impl Number for f32 {
+    type Constant = Self;
+
+    #[inline]
+    fn constants<const N: usize>(&self, settings: [impl Into<f64>; N]) -> [Self; N] {
+        settings.map(|setting| setting.into() as Self)
+    }
+
     #[inline]
     fn sqrt(self) -> Self {
         self.sqrt()
@@ -30,6 +43,15 @@ impl Number for f32 {
 }
 
 impl<const D: usize> Number for Tensor<D> {
+    type Constant = f64;
+
+    fn constants<const N: usize>(&self, settings: [impl Into<f64>; N]) -> [f64; N] {
+        match self.dtype() {
+            DType::F64 => settings.map(Into::into),
+            _ => settings.map(|setting| f64::from(setting.into() as f32)),
+        }
+    }
+
     fn sqrt(self) -> Self {
         self.sqrt()
     }

@@ -121,7 +121,7 @@ mod tests {
                 ..AdagradConfig::default()
             }));
             agrees_with_tensor_operations(&mut Adadelta::new(AdadeltaConfig {
-                weight_decay,
+                weight_decay: weight_decay.into(),
                 ..AdadeltaConfig::default()
             }));
         }

@@ -300,7 +300,7 @@ fn parts(rank: f32, diversity: f32, norm: f32, classifier: f32) -> Vec<(&'static
 }
 
 fn adadelta(config: &CuConfig) -> AdadeltaConfig {
-    AdadeltaConfig { learning_rate: config.generator_learning_rate, ..AdadeltaConfig::default() }
+    AdadeltaConfig { learning_rate: config.generator_learning_rate.into(), ..AdadeltaConfig::default() }
 }
 
 fn adam(config: &CuConfig) -> AdamConfig {
