@@ -130,7 +130,7 @@ pub fn small_ucf() -> Made {
     made
 }
 
-/// Where the fixture of HDF5 lies.
-pub fn h5() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/features.h5")
+/// Where a fixture of HDF5 lies.
+pub fn h5(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
