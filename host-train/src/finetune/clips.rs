@@ -41,6 +41,7 @@ pub struct Clip {
 impl ClipInput {
     /// What this encoder takes, at this size.
     pub fn new(encoder: EncoderChoice, width_px: u16, height_px: u16) -> Self {
+        // Of 0..=255 I3D is given -1..=1, which the Kinetics weights were trained with, not MIST's (x - 128) / 128.
         let sized = PreprocessSpec { width_px, height_px, fit: Fit::Squeeze, ..PreprocessSpec::i3d() };
         match encoder.kind() {
             Kind::ShortI3d => Self { preprocess: sized, step: usize::from(CLIP.frames) / SHORT_FRAMES },
