@@ -1,10 +1,19 @@
 //! ARMS (TMM 2024, fig 5): scores clips that have looked at each other.
 //!
-//! `z = ReLU(conv(x))`, a convolution over three clips; `y = norm(z + attention(z))`; `score = sigmoid(fc2(ReLU(fc1(y))))`.
+//! ```text
+//! x        [videos, crops, clips, D]                  features; crops of a video go through apart
+//! z        [videos * crops * clips, width]            ReLU(conv(x)), a convolution over three clips
+//! Q, K, V  [videos * crops, 8, clips, width / 8]      one linear layer of z, in eight heads
+//! A        [videos * crops, 8, clips, clips]          softmax(Q K^T / sqrt(width / 8)), rows sum to 1
+//! a        [videos * crops * clips, width]            one linear layer of the heads' A V, side by side
+//! y        [videos * crops * clips, width]            norm(z + a)
+//! scores   [videos, clips]                            sigmoid(fc2(ReLU(fc1(y)))), 32 units between, mean over crops
+//! ```
+//!
 //! The paper draws the units and prints 10.53 M parameters, but neither width nor places of ReLU and normalisation; width
 //! 1024 with one normalisation has 10,525,761 at D = 2048. ReLU after the convolution, the normalisation after the sum
 //! (as in the first transformers) and ReLU between the last layers are this project's choice. There is no dropout.
-//! Crops of a video go through apart, its scores are their means. The scores enter eq 3 and 4 ([`crate::loss::ar_mil`]).
+//! The scores enter eq 3 and 4 ([`crate::loss::ar_mil`]).
 
 pub mod attention;
 pub mod layer_norm;
