@@ -123,6 +123,18 @@ pub struct RunMetrics {
     pub curves: Curves,
 }
 
+impl RunMetrics {
+    /// Steps done.
+    pub fn steps(&self) -> usize {
+        self.curves.train.len()
+    }
+
+    /// Time of the whole training in seconds: of all steps at their mean, whether or not it was ever interrupted.
+    pub fn training_s(&self) -> f64 {
+        self.steps() as f64 * self.step_ms / 1000.0
+    }
+}
+
 /// One run folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

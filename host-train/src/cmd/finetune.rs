@@ -26,6 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use toml::{Table, Value};
 use vad_core::ScoreSpec;
 use vad_data::{Features, VideoEntry};
@@ -131,6 +132,13 @@ pub struct Stage1 {
     pub run: Run,
 }
 
+/// A finished fine-tuning.
+pub struct Tuned {
+    pub run: TunedRun,
+    /// Time in which stage I's head was trained anew, in seconds.
+    retraining_s: f64,
+}
+
 /// What all fine-tunings of one command share.
 pub struct Session<'a> {
     pub args: &'a TuningOptions,
@@ -198,7 +206,7 @@ impl<'a> Session<'a> {
     }
 
     /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
-    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
+    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<Tuned> {
         let config = self.config(stage1, given)?;
         let devices = self.encoding.devices.open()?;
         let pretrained = Pretrained::read(&self.weights(config.encoder)?)?;
@@ -226,9 +234,9 @@ impl<'a> Session<'a> {
         };
         println!("{name}: {}", describe(&outcome.selection));
         run.write_spec(&TunedSpec::new(name, &stage1.name, &config, &outcome.selected)?)?;
-        self.finish(&run, stage1)?;
+        let retraining_s = self.finish(&run, stage1)?;
         println!("run {name}: {}", dir.display());
-        Ok(run)
+        Ok(Tuned { run, retraining_s })
     }
 
     /// The settings, with stage I's seed unless they have one.
@@ -284,14 +292,17 @@ impl<'a> Session<'a> {
         Ok(TunedRun::create(dir, self.args.overwrite)?)
     }
 
-    /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads.
-    fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<()> {
+    /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads. Returns the time of
+    /// that training, in seconds.
+    fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<f64> {
         let encoder = tuned::encoder(run, &self.encoding.devices)?;
         let splits = &self.dataset.splits;
         let learning: Vec<VideoEntry> =
             splits.train.entries().iter().chain(splits.val.entries()).cloned().collect();
         let features = tuned::features(self.work, &encoder, &learning, &self.encoding)?;
+        let started = Instant::now();
         self.retrain(run, stage1, &features)?;
+        let retraining_s = started.elapsed().as_secs_f64();
         let mut spec = run.spec()?;
         for head in [Head::Own, Head::Stage1] {
             let score = self.threshold(run, encoder.first(), head, &learning, &features)?;
@@ -300,7 +311,8 @@ impl<'a> Session<'a> {
                 Head::Stage1 => spec.stage1_score = score,
             }
         }
-        Ok(run.write_spec(&spec)?)
+        run.write_spec(&spec)?;
+        Ok(retraining_s)
     }
 
     fn retrain(&self, run: &TunedRun, stage1: &Stage1, features: &BTreeMap<String, Features>) -> Result<()> {

@@ -69,6 +69,8 @@ struct Row {
     /// Mean time of a step, in milliseconds.
     step_ms: f64,
     steps: usize,
+    /// Time of the whole training, in seconds; of a second stage, without its first.
+    training_s: f64,
     /// As papers count frames, if the data set is one that they report on.
     counted: Vec<Counted>,
 }
@@ -174,7 +176,8 @@ fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(R
         pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
         video_auc: evaluation.video_roc_auc,
         step_ms: metrics.step_ms,
-        steps: metrics.curves.train.len(),
+        steps: metrics.steps(),
+        training_s: metrics.training_s(),
         counted: counted.collect(),
     };
     Ok((row, evaluation.ranked_videos()?))

@@ -140,6 +140,9 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
             (&variant["recipe"], variant["rows"].as_array().unwrap().len()),
             (&"mist-stage2".into(), 2)
         );
+        let row = &variant["rows"][1];
+        let number = |name: &str| row[name].as_f64().unwrap();
+        assert!((number("training_s") - number("steps") * number("step_ms") / 1000.0).abs() < 1e-9, "{row}");
         assert!(
             variant["rows"][1]["frame_auc"].is_number() && variant["areas"]["roc_auc"].is_object(),
             "{variant}"
@@ -147,6 +150,7 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
     }
     assert!(variants[0]["difference"].is_null() && variants[1]["difference"]["roc_auc"].is_object());
     let page = std::fs::read_to_string(runs.join("ablation-mist-guided-head.md")).unwrap();
+    assert!(page.contains("| ms per step | training, s |"), "{page}");
     assert!(page.contains("| without-guided-head | mist-stage2 | `guided_head = false` |"), "{page}");
     let run = |name: &str| runs.join(format!("ablation-mist-guided-head-{name}"));
     assert!(run("mist-stage1-seed2").join("head.safetensors").is_file());
@@ -195,7 +199,9 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
 fn without_times(value: &mut Value) {
     for variant in value["variants"].as_array_mut().unwrap() {
         for row in variant["rows"].as_array_mut().unwrap() {
-            row.as_object_mut().unwrap().remove("step_ms");
+            for time in ["step_ms", "training_s"] {
+                row.as_object_mut().unwrap().remove(time);
+            }
         }
     }
 }

@@ -33,7 +33,8 @@ fn text(
     let mut page = format!(
         "# {}\n\n{}\n\nFigures on the test split, mean ± standard deviation (range) over seeds. A difference is between means over \
          seeds, with its 95 % interval over {} draws of the test videos (whole videos with replacement, the same draws for \
-         both); where 0 lies inside, these videos cannot tell the two apart.\n\n{table}\n",
+         both); where 0 lies inside, these videos cannot tell the two apart. Times are means over seeds, with the looks at the \
+         validation split; that of MIST's second stage is its own, beside the first stage's.\n\n{table}\n",
         trials.title, trials.introduction, outcome.resampling.resamples
     );
     if let Some(caution) = Resampling::caution(session.dataset.splits.test.entries().len()) {
@@ -72,14 +73,15 @@ fn text(
 
 fn table(variants: &[Summary]) -> Result<String> {
     let mut text = String::from(
-        "| variant | seeds | frame AUC | average precision | video AUC | difference in frame AUC | steps | ms per step |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| variant | seeds | frame AUC | average precision | video AUC | difference in frame AUC | steps | ms per step | training, s |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for summary in variants {
         let of = |get: fn(&Row) -> Option<f64>| of_figures(summary.rows.iter().map(get));
+        let mean = |get: fn(&Row) -> f64| Spread::of(summary.rows.iter().map(get)).mean;
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {:.1} |",
             summary.variant,
             summary.rows.len(),
             of(|row| row.frame_auc),
@@ -87,7 +89,8 @@ fn table(variants: &[Summary]) -> Result<String> {
             of(|row| row.video_auc),
             difference(summary),
             summary.rows.first().map_or(0, |row| row.steps),
-            Spread::of(summary.rows.iter().map(|row| row.step_ms)).mean
+            mean(|row| row.step_ms),
+            mean(|row| row.training_s)
         )?;
     }
     Ok(text)

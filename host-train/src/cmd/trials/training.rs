@@ -143,7 +143,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trained> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
-        let tuned = session.tune(stage1, name, given)?;
+        let tuned = session.tune(stage1, name, given)?.run;
         let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
         let (name, run) = (name.to_owned(), tuned.run().clone());
