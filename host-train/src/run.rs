@@ -354,7 +354,7 @@ pub fn read_settings(path: &Path) -> Result<Table, RunError> {
     })
 }
 
-fn remove_if_there(path: &Path) -> Result<(), RunError> {
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), RunError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(RunError::Io { path: path.to_owned(), source })

@@ -195,6 +195,43 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
     assert!(of_moving(&labels("pseudo-labels")).iter().any(|label| label != "1.0000"));
 }
 
+#[test]
+fn both_stages_are_compared_by_the_selected_and_by_the_last_step() {
+    let prepared = prepare();
+    let (runs, work) = (prepared.path("work/runs"), prepared.text("work"));
+    assert_eq!(
+        watchpost(&["train", "--work", &work, "--seeds", "1", "--recipe", "mist", "--set=steps=6"]),
+        ExitCode::SUCCESS
+    );
+    let c3d = format!("--c3d-weights={}", prepared.text("c3d.safetensors"));
+    let settings = ["encoder=c3d", "width_px=32", "height_px=32", "k=2", "epochs=2", "frozen_epochs=1"];
+    let settings = settings.map(|setting| format!("--set={setting}"));
+    let finetune = ["finetune", "--work", &work, "--seeds", "1", &c3d, "--set=videos=1"];
+    let words: Vec<&str> = finetune.into_iter().chain(settings.iter().map(String::as_str)).collect();
+    assert_eq!(watchpost(&words), ExitCode::SUCCESS);
+    let page = std::fs::read_to_string(runs.join("finetune.md")).unwrap();
+    assert!(page.contains("| detector | frame ROC AUC | average precision | training, s |"), "{page}");
+    assert!(page.contains("| the same model | the same model |"), "{page}");
+    let times = read(&runs.join("finetune.json"))["rows"][0]["training_s"].clone();
+    assert!(times.as_array().unwrap().iter().all(|time| time.as_f64().unwrap() > 0.0), "{times}");
+
+    // As if validation had selected the encoder, and the last step's were another one.
+    let run = runs.join("mist-seed1-tuned");
+    let (mut other, _) = tensors::load(&run.join("encoder.safetensors")).unwrap();
+    other.values_mut().for_each(|array| array.values.iter_mut().for_each(|value| *value = -*value));
+    tensors::save(&run.join("encoder_last.safetensors"), &other, None).unwrap();
+    let mut metrics = read(&run.join("metrics.json"));
+    metrics["selection"] = serde_json::json!({"by": "validation", "step": 1, "auc": 1.0, "loss": 0.0});
+    std::fs::write(run.join("metrics.json"), metrics.to_string()).unwrap();
+    assert_eq!(watchpost(&["eval", "--work", &work, "--run", "mist-seed1-tuned"]), ExitCode::SUCCESS);
+    let report = std::fs::read_to_string(run.join("report-test.html")).unwrap();
+    assert!(report.contains("The model of the last step"));
+    let compared = ["compare", "mist-seed1", "mist-seed1-tuned", "--work", &work];
+    assert_eq!(watchpost(&compared), ExitCode::SUCCESS);
+    let facts = read(&runs.join("compare.json"))["facts"].to_string();
+    assert!(facts.contains("mist-seed1-tuned, the model of the last step"), "{facts}");
+}
+
 /// How long steps took is no part of what is compared.
 fn without_times(value: &mut Value) {
     for variant in value["variants"].as_array_mut().unwrap() {

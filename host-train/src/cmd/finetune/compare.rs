@@ -2,19 +2,21 @@
 
 use super::{Session, Tuned};
 use crate::atomic_file;
+use crate::cmd::held_back::SplitName;
 use crate::cmd::provenance;
 use crate::cmd::recipe_options::with_seed;
 use crate::cmd::spread::{Spread, of_figures};
 use crate::cmd::terminal::figure;
+use crate::cmd::trials::training::LastStep;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 use toml::Table;
 use vad_data::VideoEntry;
-use vad_eval::Evaluation;
 
 /// What was compared, in the order of the columns.
 const DETECTORS: [&str; 3] = ["stage I", "stage II, own classifier", "stage II features, stage I again"];
@@ -28,6 +30,8 @@ struct Row {
     average_precision: [Option<f64>; 3],
     /// Time of each one's own training in seconds, in the same order.
     training_s: [f64; 3],
+    /// Of the first two, which can be selected by validation.
+    last_step: [LastStep; 2],
 }
 
 /// Everything on the page.
@@ -40,14 +44,14 @@ struct Comparison {
 
 /// Fine-tunes `mist-seedN` for each seed and writes `runs/finetune.md` and `.json`.
 pub fn run(session: &Session<'_>, given: &Table, seeds: Range<u64>) -> Result<()> {
-    let test = session.dataset.splits.test.entries();
+    let test = SplitName::Test.entries(session.dataset);
     ensure!(!test.is_empty(), "the test split is empty, so there is nothing to compare on");
     // The tree may change while this runs.
     let facts = provenance::facts(&[
         ("Label file hash", session.dataset.file.labels_sha256.clone()),
         ("Test videos", test.len().to_string()),
     ]);
-    let rows = seeds.map(|seed| one_seed(session, given, seed, test)).collect::<Result<Vec<_>>>()?;
+    let rows = seeds.map(|seed| one_seed(session, given, seed, &test)).collect::<Result<Vec<_>>>()?;
     write(session, &Comparison { detectors: DETECTORS, facts, rows })
 }
 
@@ -61,25 +65,20 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
     let training_s = [stage1.run.metrics()?.training_s(), run.run().metrics()?.training_s(), retraining_s];
 
     let (work, encoding) = (session.work, &session.encoding);
-    let model = stage1.run.model()?;
     let made = work.extraction_of(&stage1.run)?;
     let store = work.features_of(&made)?;
-    let scorer = evaluate::scorer(&stage1.run, encoding.devices.first())?;
-    let videos = test
-        .iter()
-        .map(|entry| evaluate::score(entry, &made.cached(&*store, entry)?, &scorer))
-        .collect::<Result<Vec<_>>>()?;
-    let of_stage1 = Evaluation::run(&videos, &model.score)?;
-    let of_head = |head: Head| -> Result<Evaluation> {
-        let judged = tuned::judge(work, &run, test, head, encoding)?;
-        Ok(Evaluation::run(&judged.videos, &judged.score)?)
-    };
-    let all = [of_stage1, of_head(Head::Own)?, of_head(Head::Stage1)?];
+    let first = evaluate::by_run(&stage1.run, encoding.devices.first(), test, |entry| {
+        made.cached(&*store, entry).map(Cow::Owned)
+    })?;
+    let second = tuned::judge(work, &run, test, Head::Own, encoding)?;
+    let again = tuned::judge(work, &run, test, Head::Stage1, encoding)?;
+    let all = [first.evaluation, second.evaluation, again.evaluation];
     Ok(Row {
         seed,
         frame_auc: all.each_ref().map(|evaluation| evaluation.frame.roc_auc),
         average_precision: all.each_ref().map(|evaluation| evaluation.frame.average_precision),
         training_s,
+        last_step: [first.last.into(), second.last.into()],
     })
 }
 
@@ -88,13 +87,14 @@ fn write(session: &Session<'_>, comparison: &Comparison) -> Result<()> {
     let mut page = format!(
         "# MIST, first and second stage\n\nFigures on the test split, mean ± standard deviation (range) over seeds. Nothing was selected on it. Times \
          are means over seeds of each training by itself: the second stage needs the first, and the last row needs both.\n\n{table}\n\
-         ## Every seed\n\nFrame ROC AUC.\n\n| seed | {} | fine-tuning, s |\n|---|---|---|---|---|\n",
+         ## Every seed\n\nFrame ROC AUC.\n\n| seed | {} | stage I, last step | stage II, last step | fine-tuning, s |\n|---|---|---|---|---|---|---|\n",
         DETECTORS.join(" | ")
     );
     for row in &comparison.rows {
         let figures = row.frame_auc.map(figure);
         let [_, finetune_s, _] = row.training_s;
-        writeln!(page, "| {} | {} | {finetune_s:.0} |", row.seed, figures.join(" | "))?;
+        let [first, second] = row.last_step;
+        writeln!(page, "| {} | {} | {first} | {second} | {finetune_s:.0} |", row.seed, figures.join(" | "))?;
     }
     writeln!(page, "\n## How it was made\n")?;
     for (name, value) in &comparison.facts {

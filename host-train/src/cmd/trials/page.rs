@@ -1,7 +1,6 @@
 //! The page of a comparison.
 
 use super::papers;
-use super::training::LastStep;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
 use crate::cmd::spread::{Spread, of_figures};
@@ -57,12 +56,7 @@ fn text(
     )?;
     for row in outcome.variants.iter().flat_map(|summary| &summary.rows) {
         let figures = [row.frame_auc, row.average_precision, row.pr_auc_trapezoid, row.video_auc].map(figure);
-        let last = match row.last_step {
-            LastStep::Selected => "the same model".to_owned(),
-            LastStep::Other { frame_auc } => figure(frame_auc),
-            LastStep::NotKept => "not kept".to_owned(),
-        };
-        writeln!(page, "| {} | {} | {last} |", row.run, figures.join(" | "))?;
+        writeln!(page, "| {} | {} | {} |", row.run, figures.join(" | "), row.last_step)?;
     }
     writeln!(page, "\n## How it was made\n")?;
     for (name, value) in &outcome.facts {

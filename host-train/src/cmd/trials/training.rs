@@ -3,11 +3,11 @@
 use crate::cmd::finetune::{self, Stage1, TuningOptions};
 use crate::cmd::published_counts::PublishedCounts;
 use crate::cmd::recipe_options::with_seed;
+use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate::{self, Judgement};
 use crate::published::{PrintedFigure, printed};
-use crate::recipe::curves::Selection;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::NAME as STAGE2;
 use crate::recipe::registry::{self, Recipe};
@@ -16,6 +16,7 @@ use crate::run::Run;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::fmt;
 use toml::Table;
 use vad_data::VideoEntry;
 use vad_eval::{Evaluation, FrameMetrics};
@@ -43,8 +44,22 @@ pub enum LastStep {
     Selected,
     /// Another one was selected; this one's frame ROC AUC.
     Other { frame_auc: Option<f64> },
-    /// Another one was selected, and this one is gone.
-    NotKept,
+}
+
+impl From<Option<FrameMetrics>> for LastStep {
+    /// What a judgement says of the last step where another one was selected.
+    fn from(last: Option<FrameMetrics>) -> Self {
+        last.map_or(Self::Selected, |frame| Self::Other { frame_auc: frame.roc_auc })
+    }
+}
+
+impl fmt::Display for LastStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Selected => f.write_str("the same model"),
+            Self::Other { frame_auc } => f.write_str(&figure(*frame_auc)),
+        }
+    }
 }
 
 /// A finished run and what it is worth on the test videos.
@@ -124,11 +139,10 @@ impl<'a> Trainer<'a> {
         let Session { dataset, options, .. } = self.session;
         let Judgement { scores, evaluation, last } =
             evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
-        let other = |frame: FrameMetrics| LastStep::Other { frame_auc: frame.roc_auc };
         Ok(Trained {
             name: name.to_owned(),
             evaluation,
-            last_step: last.map_or(LastStep::Selected, other),
+            last_step: last.into(),
             counts: PublishedCounts::of(dataset.conventions(), &scores)?,
             run,
         })
@@ -144,13 +158,14 @@ impl<'a> Trainer<'a> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
         let tuned = session.tune(stage1, name, given)?.run;
-        let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
-        let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
-        let (name, run) = (name.to_owned(), tuned.run().clone());
-        let last_step = match run.metrics()?.selection {
-            Selection::Last { .. } => LastStep::Selected,
-            Selection::Validation(_) => LastStep::NotKept,
-        };
-        Ok(Trained { name, run, evaluation, last_step, counts: PublishedCounts::default() })
+        let tuned::Judged { evaluation, last, .. } =
+            tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
+        Ok(Trained {
+            name: name.to_owned(),
+            run: tuned.run().clone(),
+            evaluation,
+            last_step: last.into(),
+            counts: PublishedCounts::default(),
+        })
     }
 }
