@@ -2,7 +2,7 @@
 
 use super::options::{DevicesOption, Encoding, PaceOptions, WeightsOption, WorkOption};
 use super::recipe_options::{SettingsOptions, with_seed};
-use super::train::describe;
+use super::train::{SessionOptions, describe};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
@@ -92,6 +92,33 @@ pub struct TuningOptions {
     pub compute: DevicesOption,
 }
 
+impl TuningOptions {
+    /// For fine-tunings among the trainings of a session.
+    pub fn within(session: &SessionOptions, weights: &WeightsOption, c3d_weights: Option<&Path>) -> Self {
+        let SessionOptions { work, false_alarms_per_day, overwrite, compute } = session;
+        Self {
+            work: work.clone(),
+            c3d_weights: c3d_weights.map(Path::to_path_buf),
+            false_alarms_per_day: *false_alarms_per_day,
+            overwrite: *overwrite,
+            weights: weights.clone(),
+            pace: PaceOptions::default(),
+            compute: DevicesOption { devices: compute.device.into() },
+        }
+    }
+
+    /// The file of weights that an encoder begins with.
+    pub fn weights_of(&self, network: EncoderChoice) -> Result<PathBuf> {
+        match (network, &self.c3d_weights) {
+            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.weights.find()?),
+            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
+            (EncoderChoice::C3d, None) => bail!(
+                "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
+            ),
+        }
+    }
+}
+
 pub fn run(args: &Args) -> Result<()> {
     let given = given(args)?;
     let work = Work::open(&args.tuning.work.work)?;
@@ -167,7 +194,7 @@ impl<'a> Session<'a> {
         if clip != CLIP {
             return Err(TuneError::Clips { frames: clip.frames, stride: clip.stride }.into());
         }
-        self.weights(config.encoder).map(drop)
+        self.args.weights_of(config.encoder).map(drop)
     }
 
     /// The run of stage I of this name, or the only one that there is.
@@ -209,7 +236,7 @@ impl<'a> Session<'a> {
     pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<Tuned> {
         let config = self.config(stage1, given)?;
         let devices = self.encoding.devices.open()?;
-        let pretrained = Pretrained::read(&self.weights(config.encoder)?)?;
+        let pretrained = Pretrained::read(&self.args.weights_of(config.encoder)?)?;
         let train = self.labelled(stage1, &config)?;
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
@@ -247,17 +274,6 @@ impl<'a> Session<'a> {
             given.extend(settings.get("seed").map(|seed| ("seed".to_owned(), seed.clone())));
         }
         Ok(Stage2Config::resolve(&given)?)
-    }
-
-    /// The file of weights that an encoder begins with.
-    fn weights(&self, network: EncoderChoice) -> Result<PathBuf> {
-        match (network, &self.args.c3d_weights) {
-            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.args.weights.find()?),
-            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
-            (EncoderChoice::C3d, None) => bail!(
-                "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
-            ),
-        }
     }
 
     /// The training videos with the pseudo labels that stage I makes, or with those of whole videos.

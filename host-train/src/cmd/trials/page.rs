@@ -12,8 +12,7 @@ use vad_eval::{Interval, Resampling};
 
 pub(super) fn write(session: &Session<'_>, trials: &Trials, outcome: &Outcome) -> Result<()> {
     let table = table(&outcome.variants)?;
-    let width = session.dataset.import.as_ref().and_then(|import| Some(import.features?.width));
-    let papers = papers::table(&outcome.variants, width)?;
+    let papers = papers::table(&outcome.variants)?;
     let page = text(session, trials, outcome, [&table, &papers])?;
     let folder = session.work.runs();
     let path = |ending: &str| folder.join(format!("{}.{ending}", trials.file));

@@ -9,7 +9,7 @@ use crate::cmd::tuned::{self, Head};
 use crate::evaluate::{self, Judgement};
 use crate::published::{PrintedFigure, printed};
 use crate::recipe::mist_stage1::MistStage1;
-use crate::recipe::mist_stage2_config::NAME as STAGE2;
+use crate::recipe::mist_stage2_config::{NAME as STAGE2, Stage2Config};
 use crate::recipe::registry::{self, Recipe};
 use crate::recipe::system::System;
 use crate::run::Run;
@@ -62,6 +62,15 @@ impl fmt::Display for LastStep {
     }
 }
 
+/// What a paper prints for a training.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Printed {
+    #[serde(flatten)]
+    pub figure: &'static PrintedFigure,
+    /// Of the features here; the figure is comparable where it is theirs.
+    pub width: usize,
+}
+
 /// A finished run and what it is worth on the test videos.
 pub struct Trained {
     pub name: String,
@@ -81,12 +90,17 @@ impl Training {
         }
     }
 
-    /// What its paper prints for the data set whose settings it starts from.
-    pub fn printed(&self) -> Option<&'static PrintedFigure> {
-        match self {
-            Self::Recipe { recipe, given } => printed(recipe.name(), given.get("dataset")?.as_str()?),
-            Self::Stage2 { .. } => None,
-        }
+    /// What its paper prints for the data set whose settings it starts from, with features of the width at hand where it
+    /// learns from them.
+    pub fn printed(&self, width: usize) -> Option<Printed> {
+        let (given, width) = match self {
+            Self::Recipe { given, .. } => (given, width),
+            Self::Stage2 { given, .. } => {
+                (given, Stage2Config::resolve(given).ok()?.encoder.published_feature_dim())
+            }
+        };
+        let figure = printed(self.recipe(), given.get("dataset")?.as_str()?, width)?;
+        Some(Printed { figure, width })
     }
 }
 
@@ -158,14 +172,14 @@ impl<'a> Trainer<'a> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
         let tuned = session.tune(stage1, name, given)?.run;
-        let tuned::Judged { evaluation, last, .. } =
+        let tuned::Judged { videos, evaluation, last, .. } =
             tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         Ok(Trained {
             name: name.to_owned(),
             run: tuned.run().clone(),
             evaluation,
             last_step: last.into(),
-            counts: PublishedCounts::default(),
+            counts: PublishedCounts::of(dataset.conventions(), &videos)?,
         })
     }
 }
