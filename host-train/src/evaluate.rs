@@ -2,7 +2,6 @@
 
 use crate::device::DeviceChoice;
 use crate::infer::Scorer;
-use crate::recipe::curves::Selection;
 use crate::recipe::registry;
 use crate::run::Run;
 use crate::tensors;
@@ -25,10 +24,11 @@ pub fn scorer(run: &Run, device: DeviceChoice) -> Result<Scorer> {
 
 /// The detector after the last step of a run, where another one was selected.
 fn last_scorer(run: &Run, device: DeviceChoice) -> Result<Option<Scorer>> {
-    match run.metrics()?.selection {
-        Selection::Last { .. } => Ok(None),
-        Selection::Validation(_) => load(run, &run.last_head_path(), device).map(Some),
+    let metrics = run.metrics()?;
+    if metrics.selection.is_last_of(&metrics.curves) {
+        return Ok(None);
     }
+    load(run, &run.last_head_path(), device).map(Some)
 }
 
 fn load(run: &Run, head: &Path, device: DeviceChoice) -> Result<Scorer> {

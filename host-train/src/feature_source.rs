@@ -47,6 +47,14 @@ impl FeatureSource {
         }
     }
 
+    /// Width of a clip's features.
+    ///
+    /// # Errors
+    /// As [`FeatureSource::model`].
+    pub fn width(&self) -> Result<usize> {
+        Ok(self.model("features")?.encoder.feature_dim as usize)
+    }
+
     /// Lets a run say what it was trained on.
     ///
     /// # Errors

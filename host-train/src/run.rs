@@ -123,6 +123,18 @@ pub struct RunMetrics {
     pub curves: Curves,
 }
 
+impl RunMetrics {
+    /// Steps done.
+    pub fn steps(&self) -> usize {
+        self.curves.train.len()
+    }
+
+    /// Time of the whole training in seconds: of all steps at their mean, whether or not it was ever interrupted.
+    pub fn training_s(&self) -> f64 {
+        self.steps() as f64 * self.step_ms / 1000.0
+    }
+}
+
 /// One run folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -342,7 +354,7 @@ pub fn read_settings(path: &Path) -> Result<Table, RunError> {
     })
 }
 
-fn remove_if_there(path: &Path) -> Result<(), RunError> {
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), RunError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(RunError::Io { path: path.to_owned(), source })

@@ -1,7 +1,7 @@
 //! `watchpost ablate`: what a part of a published system is worth on one's own data.
 
 use super::finetune::{self, TuningOptions};
-use super::options::{DevicesOption, PaceOptions, WeightsOption};
+use super::options::WeightsOption;
 use super::recipe_options::SettingsOptions;
 use super::train::{Session, SessionOptions};
 use super::trials::{self, Trials, Variant};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use toml::Table;
 
 mod ablation;
-mod given;
+pub mod given;
 mod table;
 
 use ablation::Ablation;
@@ -80,7 +80,7 @@ fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
     let given = Given::part(given).with_context(|| args.settings.origin())?;
     let work = Work::open(&args.session.work.work)?;
     let dataset = work.dataset()?;
-    let tuning = args.tuning();
+    let tuning = TuningOptions::within(&args.session, &args.weights, args.c3d_weights.as_deref());
     let session = finetune::Session::new(&tuning, &work, &dataset)?;
     match session.check(&given.stage2) {
         Ok(()) => ablation.variants(&given, Some(&tuning)),
@@ -91,21 +91,6 @@ fn variants(args: &Args, ablation: &Ablation) -> Result<Vec<Variant>> {
             }
             println!("left out: {}: {why:#}", on_videos.join(", "));
             Ok(others)
-        }
-    }
-}
-
-impl Args {
-    fn tuning(&self) -> TuningOptions {
-        let SessionOptions { work, false_alarms_per_day, overwrite, compute } = &self.session;
-        TuningOptions {
-            work: work.clone(),
-            c3d_weights: self.c3d_weights.clone(),
-            false_alarms_per_day: *false_alarms_per_day,
-            overwrite: *overwrite,
-            weights: self.weights.clone(),
-            pace: PaceOptions::default(),
-            compute: DevicesOption { devices: compute.device.into() },
         }
     }
 }

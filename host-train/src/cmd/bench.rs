@@ -16,12 +16,14 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Protocol {
     Ped2(ped2::Args),
+    Ped2Join(ped2::join::Args),
     Published(published::Args),
 }
 
 pub fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         Protocol::Ped2(args) => ped2::run(args),
+        Protocol::Ped2Join(args) => ped2::join::run(args),
         Protocol::Published(args) => published::run(args),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::held_back::{HeldBack, HeldBackOptions, Judged, ResamplingOptions};
 use super::provenance;
-use super::terminal::interval;
+use super::terminal::{areas, interval};
 use super::work::Work;
 use crate::atomic_file;
 use crate::run::Run;
@@ -59,11 +59,12 @@ pub fn run(args: &Args) -> Result<()> {
     let judged = runs.iter().map(|run| videos.judge(run)).collect::<Result<Vec<_>>>()?;
     let resampling = args.resampling.resampling();
     ensure!(resampling.resamples > 0, "--resamples 0 leaves nothing to compare by; leave it out");
-    let facts = provenance::facts(&[
+    let mut facts = provenance::facts(&[
         ("Split", args.videos.split.name().to_owned()),
         ("Videos", videos.entries.len().to_string()),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
+    facts.extend(args.runs.iter().zip(&judged).filter_map(last_step));
     let report = ComparisonReport {
         title: format!("Watchpost: {} runs compared", runs.len()),
         subtitle: format!("{} held-back videos of {}", videos.entries.len(), dataset.title()),
@@ -81,6 +82,11 @@ pub fn run(args: &Args) -> Result<()> {
     }
     println!("report: {}", path.display());
     Ok(())
+}
+
+/// What a run would be worth by the model of its last step, where another one was selected.
+fn last_step((name, judged): (&String, &Judged)) -> Option<(String, String)> {
+    Some((format!("{name}, the model of the last step"), areas(judged.last.as_ref()?)))
 }
 
 fn compared(

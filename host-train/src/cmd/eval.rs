@@ -3,7 +3,7 @@
 use super::held_back::{HeldBack, HeldBackOptions, Judged, ResamplingOptions, SplitName};
 use super::provenance;
 use super::published_counts::PublishedCounts;
-use super::terminal::{figure as show, interval};
+use super::terminal::{areas, figure as show, interval};
 use super::tuned::Head;
 use super::work::Work;
 use crate::run::Run;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vad_eval::report::Report;
-use vad_eval::{Evaluation, FrameMetrics, ThresholdChoice};
+use vad_eval::{Evaluation, ThresholdChoice};
 
 mod map;
 
@@ -98,12 +98,6 @@ fn read_threshold(run: &Run, head: Head) -> Result<Option<ThresholdChoice>> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?))
-}
-
-/// The areas by which papers compare.
-fn areas(frame: &FrameMetrics) -> String {
-    let [roc_auc, pr_auc] = [frame.roc_auc, frame.pr_auc_trapezoid].map(show);
-    format!("frame ROC AUC {roc_auc}, PR AUC (trapezoid) {pr_auc}")
 }
 
 fn print_figures(evaluation: &Evaluation) {

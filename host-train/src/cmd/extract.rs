@@ -1,11 +1,11 @@
 //! `watchpost extract`: features of every video, into the work folder's cache.
 
-use super::options::{DevicesOption, EncoderOptions, WorkOption};
+use super::options::{DevicesOption, EncoderOptions, PaceOptions, WeightsOption, WorkOption};
 use super::progress::ExtractBars;
 use super::terminal::count;
 use super::work::Work;
 use crate::archive::{self, Purpose};
-use crate::device::DeviceList;
+use crate::device::{DeviceChoice, DeviceList};
 use crate::encoder::Engine;
 use crate::extraction::Extraction;
 use anyhow::{Result, bail, ensure};
@@ -51,6 +51,25 @@ pub struct Args {
     encoder: EncoderOptions,
     #[command(flatten)]
     compute: DevicesOption,
+}
+
+impl Args {
+    /// One crop of clips that do not overlap, kept in the work folder.
+    pub fn plain(work: WorkOption, weights: WeightsOption, device: DeviceChoice) -> Self {
+        let devices = DeviceList::from(device);
+        // The processor's encoder takes no device.
+        let devices = if devices.backend().is_card() { devices } else { DeviceList::default() };
+        Self {
+            work,
+            crops: CropPlan::One,
+            stride: ClipSpec::i3d().stride,
+            store: None,
+            shard: None,
+            keep_going: false,
+            encoder: EncoderOptions { engine: None, weights, pace: PaceOptions::default() },
+            compute: DevicesOption { devices },
+        }
+    }
 }
 
 pub fn run(args: &Args) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::options::{DevicesOption, Encoding, PaceOptions, WeightsOption, WorkOption};
 use super::recipe_options::{SettingsOptions, with_seed};
-use super::train::describe;
+use super::train::{SessionOptions, describe};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
@@ -26,6 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use toml::{Table, Value};
 use vad_core::ScoreSpec;
 use vad_data::{Features, VideoEntry};
@@ -91,6 +92,33 @@ pub struct TuningOptions {
     pub compute: DevicesOption,
 }
 
+impl TuningOptions {
+    /// For fine-tunings among the trainings of a session.
+    pub fn within(session: &SessionOptions, weights: &WeightsOption, c3d_weights: Option<&Path>) -> Self {
+        let SessionOptions { work, false_alarms_per_day, overwrite, compute } = session;
+        Self {
+            work: work.clone(),
+            c3d_weights: c3d_weights.map(Path::to_path_buf),
+            false_alarms_per_day: *false_alarms_per_day,
+            overwrite: *overwrite,
+            weights: weights.clone(),
+            pace: PaceOptions::default(),
+            compute: DevicesOption { devices: compute.device.into() },
+        }
+    }
+
+    /// The file of weights that an encoder begins with.
+    pub fn weights_of(&self, network: EncoderChoice) -> Result<PathBuf> {
+        match (network, &self.c3d_weights) {
+            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.weights.find()?),
+            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
+            (EncoderChoice::C3d, None) => bail!(
+                "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
+            ),
+        }
+    }
+}
+
 pub fn run(args: &Args) -> Result<()> {
     let given = given(args)?;
     let work = Work::open(&args.tuning.work.work)?;
@@ -131,6 +159,13 @@ pub struct Stage1 {
     pub run: Run,
 }
 
+/// A finished fine-tuning.
+pub struct Tuned {
+    pub run: TunedRun,
+    /// Time in which stage I's head was trained anew, in seconds.
+    retraining_s: f64,
+}
+
 /// What all fine-tunings of one command share.
 pub struct Session<'a> {
     pub args: &'a TuningOptions,
@@ -159,7 +194,7 @@ impl<'a> Session<'a> {
         if clip != CLIP {
             return Err(TuneError::Clips { frames: clip.frames, stride: clip.stride }.into());
         }
-        self.weights(config.encoder).map(drop)
+        self.args.weights_of(config.encoder).map(drop)
     }
 
     /// The run of stage I of this name, or the only one that there is.
@@ -198,10 +233,10 @@ impl<'a> Session<'a> {
     }
 
     /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
-    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<TunedRun> {
+    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<Tuned> {
         let config = self.config(stage1, given)?;
         let devices = self.encoding.devices.open()?;
-        let pretrained = Pretrained::read(&self.weights(config.encoder)?)?;
+        let pretrained = Pretrained::read(&self.args.weights_of(config.encoder)?)?;
         let train = self.labelled(stage1, &config)?;
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
@@ -226,9 +261,9 @@ impl<'a> Session<'a> {
         };
         println!("{name}: {}", describe(&outcome.selection));
         run.write_spec(&TunedSpec::new(name, &stage1.name, &config, &outcome.selected)?)?;
-        self.finish(&run, stage1)?;
+        let retraining_s = self.finish(&run, stage1)?;
         println!("run {name}: {}", dir.display());
-        Ok(run)
+        Ok(Tuned { run, retraining_s })
     }
 
     /// The settings, with stage I's seed unless they have one.
@@ -239,17 +274,6 @@ impl<'a> Session<'a> {
             given.extend(settings.get("seed").map(|seed| ("seed".to_owned(), seed.clone())));
         }
         Ok(Stage2Config::resolve(&given)?)
-    }
-
-    /// The file of weights that an encoder begins with.
-    fn weights(&self, network: EncoderChoice) -> Result<PathBuf> {
-        match (network, &self.args.c3d_weights) {
-            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.args.weights.find()?),
-            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
-            (EncoderChoice::C3d, None) => bail!(
-                "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
-            ),
-        }
     }
 
     /// The training videos with the pseudo labels that stage I makes, or with those of whole videos.
@@ -284,14 +308,17 @@ impl<'a> Session<'a> {
         Ok(TunedRun::create(dir, self.args.overwrite)?)
     }
 
-    /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads.
-    fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<()> {
+    /// Trains stage I's head anew on the encoder's features and sets the alarm thresholds of both heads. Returns the time of
+    /// that training, in seconds.
+    fn finish(&self, run: &TunedRun, stage1: &Stage1) -> Result<f64> {
         let encoder = tuned::encoder(run, &self.encoding.devices)?;
         let splits = &self.dataset.splits;
         let learning: Vec<VideoEntry> =
             splits.train.entries().iter().chain(splits.val.entries()).cloned().collect();
         let features = tuned::features(self.work, &encoder, &learning, &self.encoding)?;
+        let started = Instant::now();
         self.retrain(run, stage1, &features)?;
+        let retraining_s = started.elapsed().as_secs_f64();
         let mut spec = run.spec()?;
         for head in [Head::Own, Head::Stage1] {
             let score = self.threshold(run, encoder.first(), head, &learning, &features)?;
@@ -300,7 +327,8 @@ impl<'a> Session<'a> {
                 Head::Stage1 => spec.stage1_score = score,
             }
         }
-        Ok(run.write_spec(&spec)?)
+        run.write_spec(&spec)?;
+        Ok(retraining_s)
     }
 
     fn retrain(&self, run: &TunedRun, stage1: &Stage1, features: &BTreeMap<String, Features>) -> Result<()> {

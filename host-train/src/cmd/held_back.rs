@@ -116,10 +116,9 @@ impl<'a> HeldBack<'a> {
     pub fn judge(&self, run: &Run) -> Result<Judged> {
         let Some(tuned) = TunedRun::of(run)? else { return self.judge_features(run) };
         let (head, encoding) = (self.options.head, self.options.compute.into());
-        let judged = tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?;
-        let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
-        let tuned::Judged { name, videos: scores, made, .. } = judged;
-        Ok(Judged { name, scores, made, head, evaluation, last: None })
+        let tuned::Judged { name, videos: scores, made, evaluation, last } =
+            tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?;
+        Ok(Judged { name, scores, made, head, evaluation, last })
     }
 
     /// Scores by a detector on features that were extracted or imported before.

@@ -107,6 +107,11 @@ fn into_work(args: &Args) -> Result<Import> {
 }
 
 impl Args {
+    /// Whether features stand for the videos.
+    pub fn has_features(&self) -> bool {
+        !self.features.is_empty()
+    }
+
     fn request(&self) -> Request {
         Request {
             dataset: self.dataset,

@@ -85,15 +85,8 @@ impl RecipeOptions {
         self.choose(given)
     }
 
-    /// The chosen recipes as [`RecipeOptions::read`] gives them, from the settings published for `dataset` unless others were
-    /// asked for.
-    pub fn read_for(&self, dataset: &str) -> Result<Vec<Chosen>> {
-        let mut given = self.settings.given()?;
-        given.entry("dataset").or_insert_with(|| dataset.into());
-        self.choose(given)
-    }
-
-    fn choose(&self, given: Table) -> Result<Vec<Chosen>> {
+    /// The chosen recipes with these settings, as [`RecipeOptions::read`] gives them.
+    pub fn choose(&self, given: Table) -> Result<Vec<Chosen>> {
         if let (Some(asked), Some(named)) = (&self.recipe, given.get("recipe").and_then(Value::as_str)) {
             ensure!(asked == named, "--recipe is {asked}, but the settings are for {named}");
         }

@@ -1,9 +1,10 @@
 //! Mean and spread of a figure over seeds.
 
+use serde::Serialize;
 use std::fmt;
 
 /// Mean, sample standard deviation and range; of one value nothing but the value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     pub mean: f64,
     /// `None` of one value.

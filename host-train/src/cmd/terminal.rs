@@ -1,7 +1,7 @@
 //! What a person sees besides results.
 
 use tracing_subscriber::EnvFilter;
-use vad_eval::Interval;
+use vad_eval::{FrameMetrics, Interval};
 
 /// Log lines go to standard error; `RUST_LOG` chooses them, warnings by default.
 pub fn start_log() {
@@ -18,6 +18,12 @@ pub fn count(number: usize, noun: &str) -> String {
 /// Four digits, or that there is no such figure.
 pub fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// The areas by which papers compare.
+pub fn areas(frame: &FrameMetrics) -> String {
+    let [roc_auc, pr_auc] = [frame.roc_auc, frame.pr_auc_trapezoid].map(figure);
+    format!("frame ROC AUC {roc_auc}, PR AUC (trapezoid) {pr_auc}")
 }
 
 /// ` [low, high]`, or nothing.

@@ -7,11 +7,10 @@ use super::held_back::SplitName;
 use super::provenance;
 use super::recipe_options::Chosen;
 use super::train::Session;
-use crate::published::PrintedFigure;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::ops::Range;
-use training::{LastStep, Trained, Trainer, Training};
+use training::{LastStep, Printed, Trained, Trainer, Training};
 use vad_eval::{AreaIntervals, RankedVideos, Resampled, Resampling};
 
 mod page;
@@ -66,19 +65,26 @@ struct Row {
     average_precision: Option<f64>,
     pr_auc_trapezoid: Option<f64>,
     video_auc: Option<f64>,
+    /// Share of frames above 0.5: of all normal frames, and of those in normal videos alone.
+    far: Option<f64>,
+    far_normal_videos: Option<f64>,
     /// Mean time of a step, in milliseconds.
     step_ms: f64,
     steps: usize,
+    /// Time of the whole training, in seconds; of a second stage, without its first.
+    training_s: f64,
     /// As papers count frames, if the data set is one that they report on.
     counted: Vec<Counted>,
 }
 
-/// The areas by one way of counting frames.
+/// The figures by one way of counting frames.
 #[derive(Debug, Serialize)]
 struct Counted {
     by: &'static str,
     roc_auc: Option<f64>,
     pr_auc_trapezoid: Option<f64>,
+    /// Share of normal frames above 0.5.
+    far: Option<f64>,
 }
 
 /// One variant over all seeds.
@@ -93,7 +99,7 @@ struct Summary {
     /// Of the difference between the means over seeds, over the same draws.
     difference: Option<AreaIntervals>,
     /// What the paper prints, if the settings are those published for a data set.
-    printed: Option<&'static PrintedFigure>,
+    printed: Option<Printed>,
     rows: Vec<Row>,
 }
 
@@ -119,6 +125,7 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
         ("Test videos", test.len().to_string()),
         ("Features", session.source.to_string()),
     ]);
+    let width = session.source.width()?;
     let mut trainer = Trainer::new(session, &test, &trials.run_prefix);
     let resampling = Resampling::default();
     let mut judged: Vec<Resampled> = Vec::new();
@@ -139,7 +146,7 @@ pub fn run(session: &mut Session<'_>, trials: &Trials) -> Result<()> {
             areas: AreaIntervals::default(),
             against: None,
             difference: None,
-            printed: variant.training.printed(),
+            printed: variant.training.printed(width),
             rows,
         });
     }
@@ -161,6 +168,7 @@ fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(R
         by: convention.name,
         roc_auc: figures.roc_auc,
         pr_auc_trapezoid: figures.pr_auc_trapezoid,
+        far: figures.far_05,
     });
     let metrics = run.metrics()?;
     let row = Row {
@@ -173,8 +181,11 @@ fn one_run(trainer: &mut Trainer<'_>, variant: &Variant, seed: u64) -> Result<(R
         average_precision: evaluation.frame.average_precision,
         pr_auc_trapezoid: evaluation.frame.pr_auc_trapezoid,
         video_auc: evaluation.video_roc_auc,
+        far: evaluation.frame.far_05,
+        far_normal_videos: evaluation.far_05_normal_videos,
         step_ms: metrics.step_ms,
-        steps: metrics.curves.train.len(),
+        steps: metrics.steps(),
+        training_s: metrics.training_s(),
         counted: counted.collect(),
     };
     Ok((row, evaluation.ranked_videos()?))

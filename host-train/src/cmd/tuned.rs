@@ -16,7 +16,9 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use vad_core::ScoreSpec;
 use vad_data::{FeatureSpec, Features, Replicas, VideoEntry, extract};
-use vad_eval::VideoScores;
+use vad_eval::{Evaluation, FrameMetrics, VideoScores};
+
+const UNFINISHED: &str = "this run has no fine-tuned encoder\n  remedy: finish `watchpost finetune`";
 
 /// What scores the clips of a fine-tuned encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,13 +29,15 @@ pub enum Head {
     Stage1,
 }
 
-/// Scored videos, and what turns their scores into alarms.
+/// Scored videos and what the scores are worth.
 pub struct Judged {
     pub name: String,
-    pub score: ScoreSpec,
     pub videos: Vec<VideoScores>,
     /// What the features were made from, in words.
     pub made: String,
+    pub evaluation: Evaluation,
+    /// Of the encoder after the last step by its own classifier, where another one was selected.
+    pub last: Option<FrameMetrics>,
 }
 
 impl Head {
@@ -80,12 +84,18 @@ impl Head {
 /// Opens the encoder of a run, a copy on each device.
 pub fn encoder(run: &TunedRun, devices: &DeviceList) -> Result<Replicas<TunedEncoder>> {
     let open = devices.open()?;
-    let load = |device| {
-        TunedEncoder::load(run, device)
-            .context("this run has no fine-tuned encoder\n  remedy: finish `watchpost finetune`")
-    };
+    let load = |device| TunedEncoder::load(run, device).context(UNFINISHED);
     let others = open.others.iter().map(load).collect::<Result<_>>()?;
     Ok(Replicas::new(load(&open.first)?, others)?)
+}
+
+/// Opens the encoder after the last step of a run, if another one was selected.
+fn last_encoder(run: &TunedRun, devices: &DeviceList) -> Result<Option<Replicas<TunedEncoder>>> {
+    let open = devices.open()?;
+    let load = |device| TunedEncoder::load_last(run, device).context(UNFINISHED);
+    let Some(first) = load(&open.first)? else { return Ok(None) };
+    let others = open.others.iter().filter_map(|device| load(device).transpose()).collect::<Result<_>>()?;
+    Ok(Some(Replicas::new(first, others)?))
 }
 
 /// Features of videos by a fine-tuned encoder, from the cache where it has them.
@@ -103,7 +113,8 @@ pub fn features(
     Ok(outcome?.features)
 }
 
-/// Scores videos by a fine-tuned encoder.
+/// Judges videos by a fine-tuned encoder; its own classifier also after the last step, where another one was selected. Stage I
+/// is trained anew on features of the selected encoder alone.
 pub fn judge(
     work: &Work,
     run: &TunedRun,
@@ -112,13 +123,24 @@ pub fn judge(
     encoding: &Encoding,
 ) -> Result<Judged> {
     let encoder = encoder(run, &encoding.devices)?;
-    let features = features(work, &encoder, entries, encoding)?;
-    let scorer = head.scorer(run, encoder.first(), encoding.devices.first())?;
-    let videos = score(entries, &features, &scorer)?;
+    let last = match head {
+        Head::Own => last_encoder(run, &encoding.devices)?,
+        Head::Stage1 => None,
+    };
     let spec = encoder.first().spec();
+    let scored = |encoder: &Replicas<TunedEncoder>| {
+        let features = features(work, encoder, entries, encoding)?;
+        let scorer = head.scorer(run, encoder.first(), encoding.devices.first())?;
+        let videos = score(entries, &features, &scorer)?;
+        let evaluation = Evaluation::run(&videos, head.score_spec(spec))?;
+        Ok::<_, anyhow::Error>((videos, evaluation))
+    };
+    let (videos, evaluation) = scored(&encoder)?;
+    let last = last.as_ref().map(scored).transpose()?;
     let made =
         format!("of the fine-tuned encoder, clips of {} frames every {}", spec.clip.frames, spec.clip.stride);
-    Ok(Judged { name: spec.name.clone(), score: head.score_spec(spec).clone(), videos, made })
+    let last = last.map(|(_, evaluation)| evaluation.frame);
+    Ok(Judged { name: spec.name.clone(), videos, made, evaluation, last })
 }
 
 /// Scores the videos that have features.

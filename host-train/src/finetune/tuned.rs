@@ -6,7 +6,7 @@
 //! pseudo_labels.csv         what the clips should score
 //! metrics.json              curves, selection, seed, data hash
 //! encoder.safetensors       the selected encoder with its classifiers, under published names
-//! encoder_last.safetensors  the encoder after the last step
+//! encoder_last.safetensors  the encoder after the last step, where another one was selected
 //! stage1_head.safetensors   stage I trained anew on features of the selected encoder
 //! tuned.json                what the encoder takes, and its alarm thresholds
 //! ```
@@ -35,7 +35,7 @@ use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
 use crate::recipe::settings::{Settings, to_table};
 use crate::recipe::system::Detector;
 use crate::recipe::trainer::TrainOutcome;
-use crate::run::{Run, RunError, RunMetrics};
+use crate::run::{Run, RunError, RunMetrics, remove_if_there};
 use crate::tensors::{self, Arrays, TensorsError, require_shape};
 
 /// Version of `tuned.json`; another one is refused.
@@ -77,12 +77,7 @@ impl TunedRun {
     pub fn create(dir: &Path, overwrite: bool) -> Result<Self, TuneError> {
         let run = Self(Run::create(dir, overwrite)?);
         for path in [run.spec_path(), run.encoder_path(), run.last_encoder_path(), run.stage1_head_path()] {
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(RunError::Io { path, source }.into());
-                }
-                _ => {}
-            }
+            remove_if_there(&path)?;
         }
         Ok(run)
     }
@@ -175,7 +170,12 @@ impl TunedRun {
         step_ms: f64,
     ) -> Result<(), TuneError> {
         handoff::write_head(&self.encoder_path(), &outcome.selected)?;
-        handoff::write_head(&self.last_encoder_path(), &outcome.last)?;
+        if outcome.selection.is_last_of(&outcome.curves) {
+            // Of a training that went on since.
+            remove_if_there(&self.last_encoder_path())?;
+        } else {
+            handoff::write_head(&self.last_encoder_path(), &outcome.last)?;
+        }
         let metrics = RunMetrics {
             recipe: NAME.to_owned(),
             seed: config.seed(),
@@ -232,9 +232,25 @@ impl TunedEncoder {
     /// # Errors
     /// When the fine-tuning is not finished or its files are damaged.
     pub fn load(run: &TunedRun, device: &Device) -> Result<Self, TuneError> {
-        let (spec, path) = (run.spec()?, run.encoder_path());
-        let bytes = fs::read(&path).map_err(|source| TensorsError::Read { path: path.clone(), source })?;
-        let (arrays, _) = tensors::decode(&bytes, &path)?;
+        Self::read(run, &run.encoder_path(), device)
+    }
+
+    /// Loads the encoder after the last step; `None` if it is the selected one.
+    ///
+    /// # Errors
+    /// As [`TunedEncoder::load`].
+    pub fn load_last(run: &TunedRun, device: &Device) -> Result<Option<Self>, TuneError> {
+        let metrics = run.run().metrics()?;
+        if metrics.selection.is_last_of(&metrics.curves) {
+            return Ok(None);
+        }
+        Self::read(run, &run.last_encoder_path(), device).map(Some)
+    }
+
+    fn read(run: &TunedRun, path: &Path, device: &Device) -> Result<Self, TuneError> {
+        let spec = run.spec()?;
+        let bytes = fs::read(path).map_err(|source| TensorsError::Read { path: path.to_owned(), source })?;
+        let (arrays, _) = tensors::decode(&bytes, path)?;
         let origin = path.display().to_string();
         let network = SgaEncoder::from_arrays(spec.encoder.kind(), &arrays, &origin, PADDING, device)?;
         let mut hash = Sha256::new();
@@ -344,5 +360,37 @@ impl Detector for OwnClassifier {
         };
         let width = (bags.crops * bags.dim).max(1);
         bags.bags.iter().map(|bag| bags.clips_of(bag).chunks_exact(width).map(clip).collect()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::curves::{Curves, Selection, TrainPoint, ValPoint};
+    use crate::tensors::Array;
+
+    #[test]
+    fn the_encoder_after_the_last_step_is_kept_where_it_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = TunedRun::create(folder.path(), false).unwrap();
+        let arrays =
+            |value: f32| Arrays::from([("weight".to_owned(), Array { shape: vec![1], values: vec![value] })]);
+        let point = |step| TrainPoint { step, loss: 1.0, parts: Vec::new(), grad_norm: 1.0 };
+        let write = |selected: u64| {
+            let outcome = TrainOutcome {
+                selected: arrays(selected as f32),
+                last: arrays(2.0),
+                selection: Selection::Validation(ValPoint { step: selected, auc: 1.0, loss: 0.5 }),
+                curves: Curves { train: vec![point(1), point(2)], ..Curves::default() },
+            };
+            run.write_results(&Stage2Config::default(), &outcome, [0; 32], 1.0).unwrap();
+        };
+        let kept = |path: PathBuf| tensors::load(&path).map(|(arrays, _)| arrays);
+        write(1);
+        assert_eq!(kept(run.encoder_path()).unwrap(), arrays(1.0));
+        assert_eq!(kept(run.last_encoder_path()).unwrap(), arrays(2.0));
+        write(2);
+        assert_eq!(kept(run.encoder_path()).unwrap(), arrays(2.0));
+        assert!(kept(run.last_encoder_path()).is_err());
     }
 }

@@ -57,6 +57,16 @@ pub enum Selection {
     },
 }
 
+impl Selection {
+    /// Whether the weights are those of the last step that was recorded.
+    pub fn is_last_of(&self, curves: &Curves) -> bool {
+        match self {
+            Self::Validation(point) => point.step == curves.train.len() as u64,
+            Self::Last { .. } => true,
+        }
+    }
+}
+
 impl Curves {
     pub(crate) fn record(&mut self, step: u64, losses: &Losses) -> TrainPoint {
         if self.parts.is_empty() {
@@ -109,6 +119,15 @@ pub fn compare_bags(step: u64, normal: &[f32], abnormal: &[f32]) -> Option<ValPo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_step_can_be_the_selected_one_either_way() {
+        let point = |step| TrainPoint { step, loss: 1.0, parts: Vec::new(), grad_norm: 1.0 };
+        let curves = Curves { train: vec![point(1), point(2)], ..Curves::default() };
+        let by_validation = |step| Selection::Validation(ValPoint { step, auc: 1.0, loss: 0.5 });
+        assert!(by_validation(2).is_last_of(&curves) && !by_validation(1).is_last_of(&curves));
+        assert!(Selection::Last { step: 2, reason: String::new() }.is_last_of(&curves));
+    }
 
     #[test]
     fn ties_count_half() {

@@ -149,6 +149,14 @@ impl EncoderChoice {
         }
     }
 
+    /// Width of its features, as published.
+    pub fn published_feature_dim(self) -> usize {
+        match self {
+            Self::Small | Self::C3d => 512,
+            Self::I3d => 1024,
+        }
+    }
+
     /// Side of the pictures that it is given unless the settings say otherwise.
     fn side_px(self) -> u16 {
         match self {

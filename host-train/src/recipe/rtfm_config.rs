@@ -71,11 +71,13 @@ impl RtfmConfig {
     pub fn published(mode: Mode, data: Published) -> Result<Self, ConfigError> {
         let config = Self::as_published(mode);
         let (half, learning_rate) = match data {
-            Published::UcfCrime => (LargerHalf::UCF_CRIME, config.learning_rate),
+            // With C3D features the paper changes nothing.
+            Published::UcfCrime | Published::UcfCrimeC3d => (LargerHalf::UCF_CRIME, config.learning_rate),
             Published::ShanghaiTech => (LargerHalf::SHANGHAI_TECH, config.learning_rate),
             Published::XdViolence => (LargerHalf::XD_VIOLENCE, 1e-4),
-            Published::UcfCrimeC3d | Published::Tad => {
-                let must = "ucf-crime, shanghaitech or xd-violence, for which RTFM was published";
+            Published::Tad => {
+                let must =
+                    "ucf-crime, ucf-crime-c3d, shanghaitech or xd-violence, for which RTFM was published";
                 return Err(ConfigError::new("dataset", data.name(), must));
             }
         };
@@ -188,6 +190,8 @@ mod tests {
         assert_eq!((xd.steps, xd.learning_rate), (50 * 65, 1e-4));
         let shanghai = RtfmConfig::published(Mode::Paper, Published::ShanghaiTech).unwrap();
         assert_eq!((shanghai.steps, shanghai.learning_rate), (50 * 6, 1e-3));
+        let c3d = RtfmConfig::published(Mode::Paper, Published::UcfCrimeC3d).unwrap();
+        assert_eq!(c3d, paper);
         for config in [released, paper, xd, RtfmConfig::small()] {
             assert_eq!(config.validate(), Ok(()));
         }

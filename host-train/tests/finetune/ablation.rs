@@ -4,68 +4,18 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::footage::{SIDE_PX, video};
-use clap::Parser;
-use golden::hashed_values;
+use crate::commands::{leave_features, read, watchpost, write_c3d};
+use crate::footage::video;
 use serde_json::Value;
 use tempfile::TempDir;
-use vad_core::{ModelSpec, PreprocessSpec};
-use vad_data::{
-    ClipEncoder, EncodeError, ExtractSpec, FeatureCache, FeatureSpec, Label, Silent, VideoEntry, extract,
-};
-use watchpost::cmd::Cli;
-use watchpost::extraction::Extraction;
-use watchpost::finetune::labels::CLIP;
-use watchpost::tensors::{self, Array, Arrays};
+use vad_data::{Label, VideoEntry};
+use watchpost::tensors;
 
 /// Of each label; half of them are trained on, the others tested.
 const VIDEOS: usize = 4;
 
 /// Two clips and a rest.
 const FRAMES: u32 = 40;
-
-fn watchpost(args: &[&str]) -> ExitCode {
-    Cli::parse_from([&["watchpost"], args].concat()).run()
-}
-
-/// A clip's feature is the same number all over, how much its last frame differs from its first, beside noise.
-struct Motion;
-
-impl ClipEncoder for Motion {
-    fn feature_dim(&self) -> usize {
-        ModelSpec::i3d_mist("test").encoder.feature_dim as usize
-    }
-
-    fn hash(&self) -> [u8; 32] {
-        [7; 32]
-    }
-
-    fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
-        let plane = usize::from(SIDE_PX).pow(2);
-        let (first, last) = (&clip[..plane], &clip[15 * plane..16 * plane]);
-        let motion =
-            first.iter().zip(last).map(|(first, last)| (first - last).abs()).sum::<f32>() / plane as f32;
-        let noise = hashed_values("noise", 1, self.feature_dim(), 0.0, 0.1);
-        Ok(noise.into_iter().map(|noise| noise + motion).collect())
-    }
-}
-
-/// C3D of four channels throughout, drawn at random.
-fn write_c3d(path: &Path) {
-    let (mut arrays, mut inputs) = (Arrays::new(), 3);
-    for name in ["conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b"] {
-        let mut add = |part: &str, shape: Vec<usize>, low: f64, high: f64| {
-            let name = format!("{name}.{part}");
-            let values = hashed_values(&name, 7, shape.iter().product(), low, high);
-            arrays.insert(name, Array { shape, values });
-        };
-        let bound = (6.0 / (inputs * 27) as f64).sqrt();
-        add("weight", vec![4, inputs, 3, 3, 3], -bound, bound);
-        add("bias", vec![4], 0.0, 0.1);
-        inputs = 4;
-    }
-    tensors::save(path, &arrays, None).unwrap();
-}
 
 /// Footage, and an indexed work folder with the features that an extraction would have left.
 struct Prepared {
@@ -101,19 +51,9 @@ fn prepare() -> Prepared {
     let index = ["index", "--videos", &videos, "--labels", &labels, "--work", &work, "--val", "0"];
     assert_eq!(watchpost(&index), ExitCode::SUCCESS);
 
-    let preprocess =
-        PreprocessSpec { width_px: SIDE_PX, height_px: SIDE_PX, ..ModelSpec::i3d_mist("test").preprocess };
-    let features = FeatureSpec::new(preprocess, CLIP);
-    let request = ExtractSpec { features: features.clone(), threads: 1, batch: 1 };
-    let cache = FeatureCache::open(&prepared.path("work/features")).unwrap();
-    extract(&entries, &Motion, request, &cache, false, &Silent).unwrap();
-    Extraction::new(&Motion, features).write(&prepared.path("work")).unwrap();
+    leave_features(&entries, &prepared.path("work"));
     write_c3d(&prepared.path("c3d.safetensors"));
     prepared
-}
-
-fn read(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]
@@ -140,6 +80,9 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
             (&variant["recipe"], variant["rows"].as_array().unwrap().len()),
             (&"mist-stage2".into(), 2)
         );
+        let row = &variant["rows"][1];
+        let number = |name: &str| row[name].as_f64().unwrap();
+        assert!((number("training_s") - number("steps") * number("step_ms") / 1000.0).abs() < 1e-9, "{row}");
         assert!(
             variant["rows"][1]["frame_auc"].is_number() && variant["areas"]["roc_auc"].is_object(),
             "{variant}"
@@ -147,6 +90,7 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
     }
     assert!(variants[0]["difference"].is_null() && variants[1]["difference"]["roc_auc"].is_object());
     let page = std::fs::read_to_string(runs.join("ablation-mist-guided-head.md")).unwrap();
+    assert!(page.contains("| ms per step | training, s |"), "{page}");
     assert!(page.contains("| without-guided-head | mist-stage2 | `guided_head = false` |"), "{page}");
     let run = |name: &str| runs.join(format!("ablation-mist-guided-head-{name}"));
     assert!(run("mist-stage1-seed2").join("head.safetensors").is_file());
@@ -191,11 +135,50 @@ fn an_ablation_makes_both_stages_goes_on_where_it_stopped_and_says_what_the_part
     assert!(of_moving(&labels("pseudo-labels")).iter().any(|label| label != "1.0000"));
 }
 
+#[test]
+fn both_stages_are_compared_by_the_selected_and_by_the_last_step() {
+    let prepared = prepare();
+    let (runs, work) = (prepared.path("work/runs"), prepared.text("work"));
+    assert_eq!(
+        watchpost(&["train", "--work", &work, "--seeds", "1", "--recipe", "mist", "--set=steps=6"]),
+        ExitCode::SUCCESS
+    );
+    let c3d = format!("--c3d-weights={}", prepared.text("c3d.safetensors"));
+    let settings = ["encoder=c3d", "width_px=32", "height_px=32", "k=2", "epochs=2", "frozen_epochs=1"];
+    let settings = settings.map(|setting| format!("--set={setting}"));
+    let finetune = ["finetune", "--work", &work, "--seeds", "1", &c3d, "--set=videos=1"];
+    let words: Vec<&str> = finetune.into_iter().chain(settings.iter().map(String::as_str)).collect();
+    assert_eq!(watchpost(&words), ExitCode::SUCCESS);
+    let page = std::fs::read_to_string(runs.join("finetune.md")).unwrap();
+    assert!(page.contains("| detector | frame ROC AUC | average precision | training, s |"), "{page}");
+    assert!(page.contains("| the same model | the same model |"), "{page}");
+    let times = read(&runs.join("finetune.json"))["rows"][0]["training_s"].clone();
+    assert!(times.as_array().unwrap().iter().all(|time| time.as_f64().unwrap() > 0.0), "{times}");
+
+    // As if validation had selected the encoder, and the last step's were another one.
+    let run = runs.join("mist-seed1-tuned");
+    let (mut other, _) = tensors::load(&run.join("encoder.safetensors")).unwrap();
+    other.values_mut().for_each(|array| array.values.iter_mut().for_each(|value| *value = -*value));
+    tensors::save(&run.join("encoder_last.safetensors"), &other, None).unwrap();
+    let mut metrics = read(&run.join("metrics.json"));
+    metrics["selection"] = serde_json::json!({"by": "validation", "step": 1, "auc": 1.0, "loss": 0.0});
+    std::fs::write(run.join("metrics.json"), metrics.to_string()).unwrap();
+    assert_eq!(watchpost(&["eval", "--work", &work, "--run", "mist-seed1-tuned"]), ExitCode::SUCCESS);
+    let report = std::fs::read_to_string(run.join("report-test.html")).unwrap();
+    assert!(report.contains("The model of the last step"));
+    let compared = ["compare", "mist-seed1", "mist-seed1-tuned", "--work", &work];
+    assert_eq!(watchpost(&compared), ExitCode::SUCCESS);
+    let facts = read(&runs.join("compare.json"))["facts"].to_string();
+    assert!(facts.contains("mist-seed1-tuned, the model of the last step"), "{facts}");
+}
+
 /// How long steps took is no part of what is compared.
 fn without_times(value: &mut Value) {
     for variant in value["variants"].as_array_mut().unwrap() {
         for row in variant["rows"].as_array_mut().unwrap() {
-            row.as_object_mut().unwrap().remove("step_ms");
+            for time in ["step_ms", "training_s"] {
+                row.as_object_mut().unwrap().remove(time);
+            }
         }
     }
 }

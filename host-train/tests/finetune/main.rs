@@ -9,9 +9,11 @@
 
 mod ablation;
 mod accumulation;
+mod commands;
 mod devices;
 mod footage;
 mod learning;
 mod parts;
+mod published;
 mod refusals;
 mod resuming;

@@ -11,9 +11,10 @@ use watchpost::finetune::start::PADDING;
 use watchpost::finetune::training::{score_video, train};
 use watchpost::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
 use watchpost::model::sga::encoder::SgaEncoder;
+use watchpost::recipe::curves::{Selection, ValPoint};
 use watchpost::recipe::mist_stage2_config::{NAME, Stage2Config};
 use watchpost::recipe::system::Detector;
-use watchpost::run::{Flow, RunOutcome};
+use watchpost::run::{Flow, RunMetrics, RunOutcome};
 use watchpost::tensors;
 
 #[test]
@@ -43,6 +44,7 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits() {
     }
     let (encoder, _) = tensors::load(&straight.encoder_path()).unwrap();
     assert_eq!(encoder, whole.selected);
+    assert_eq!(straight.last_encoder_path().exists(), !whole.selection.is_last_of(&whole.curves));
     assert_eq!(straight.run().metrics().unwrap().curves, whole.curves);
     assert_eq!(work(&straight, 0), RunOutcome::Finished(whole), "a finished run was changed");
 }
@@ -61,6 +63,20 @@ fn a_tuned_encoder_read_back_scores_as_in_training() {
     let encoder = TunedEncoder::load(&run, &device).unwrap();
     let input = ClipInput::new(config.encoder, config.width_px, config.height_px);
     let want = score_video(encoder.network(), &input, &val[1], &device).unwrap();
+
+    // The encoder after the last step is one of its own where another one was selected.
+    let last = |selection: Selection| {
+        let metrics = RunMetrics { selection, ..run.run().metrics().unwrap() };
+        std::fs::write(run.run().metrics_path(), serde_json::to_vec(&metrics).unwrap()).unwrap();
+        TunedEncoder::load_last(&run, &device).unwrap()
+    };
+    let mut other = outcome.last.clone();
+    other.values_mut().for_each(|array| array.values.iter_mut().for_each(|value| *value *= 0.5));
+    tensors::save(&run.last_encoder_path(), &other, None).unwrap();
+    let loaded = last(Selection::Validation(ValPoint { step: 0, auc: 1.0, loss: 0.0 })).unwrap();
+    assert_eq!(loaded.network().to_arrays(), other);
+    assert_ne!(loaded.hash(), encoder.hash());
+    assert!(last(Selection::Last { step: 2, reason: String::new() }).is_none());
 
     // As it is explained.
     let plain = SgaEncoder::from_arrays(

@@ -110,6 +110,14 @@ fn a_published_row_takes_one_command() {
     assert!(page.contains("| rtfm | rtfm | `pairs = 4, segments = 8, steps = 20` |"), "{page}");
     let trained = read(&work.join("runs/published-rtfm-seed1/metrics.json"));
 
+    // With C3D features the same command takes other settings, and another printed figure stands beside.
+    let other = folder.path().join("c3d");
+    let c3d = ["--published", "ucf-crime-c3d", "--work", other.to_str().unwrap(), "--recipe", "rtfm"];
+    assert_eq!(watchpost(&[&bench[..], &quick, &c3d].concat()), ExitCode::SUCCESS);
+    let of_c3d = std::fs::read_to_string(other.join("runs/published.md")).unwrap();
+    let counted = of_c3d.lines().find(|line| line.starts_with("| rtfm | RTFM | ")).unwrap();
+    assert!(counted.contains("ROC AUC 0.8328, C3D") && counted.contains("4096 values there"), "{of_c3d}");
+
     // The same again finds everything done; another split is not taken for it.
     assert_eq!(watchpost(&words), ExitCode::SUCCESS);
     assert_eq!(read(&work.join("runs/published-rtfm-seed1/metrics.json")), trained);

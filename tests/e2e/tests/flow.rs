@@ -115,7 +115,7 @@ fn recipes_are_compared(work: &Path, work_option: &str) {
             assert!(page.contains(&format!("| {recipe}-seed{seed} |")), "{recipe}, seed {seed}:\n{page}");
         }
     }
-    assert!(page.contains(" ± ") && page.contains("ms per step"), "{page}");
+    assert!(page.contains(" ± ") && page.contains("ms per step | training, s |"), "{page}");
     assert!(!trained.stderr.contains("left out"), "{}", trained.stderr);
 
     let published = ["train", work_option, "--recipe", "all", "--published", "tad", "--set", "nonsense=1"];

@@ -12,7 +12,7 @@ use crate::cmd::trials::training::Training;
 use crate::recipe::registry::Recipe;
 use crate::shared_data;
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +23,10 @@ use vad_data::{
 };
 
 mod draw;
+pub mod join;
 mod ledger;
 mod page;
+mod tables;
 
 use draw::{Bench, DrawResult};
 use ledger::Ledger;
@@ -84,12 +86,12 @@ struct Contender {
 }
 
 /// One way to train on one kind of features, over all draws.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct VariantResult {
     /// Recipe, or variant of an ablation.
     name: String,
     about: String,
-    recipe: &'static str,
+    recipe: String,
     crops: CropPlan,
     settings: Table,
     /// Name of the variant that it is compared with, draw by draw.
@@ -97,15 +99,22 @@ struct VariantResult {
     draws: Vec<DrawResult>,
 }
 
-/// Everything on the page.
-#[derive(Debug, Serialize)]
-struct Results {
-    /// What is compared, where it is not whole recipes.
-    question: Option<String>,
+/// What all rows of a page were made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Setup {
     clip_frames: u16,
     clip_stride: u16,
     input_px: u16,
     data_sha256: String,
+}
+
+/// Everything on the page.
+#[derive(Debug, Serialize, Deserialize)]
+struct Results {
+    /// What is compared, where it is not whole recipes.
+    question: Option<String>,
+    #[serde(flatten)]
+    setup: Setup,
     facts: Vec<(String, String)>,
     variants: Vec<VariantResult>,
 }
@@ -142,7 +151,7 @@ pub fn run(args: &Args) -> Result<()> {
             results.push(VariantResult {
                 name: contender.name.clone(),
                 about: contender.about.clone(),
-                recipe: contender.recipe.name(),
+                recipe: contender.recipe.name().to_owned(),
                 crops,
                 settings: contender.recipe.settings(&contender.given)?,
                 against: contender.against.clone(),
@@ -152,26 +161,24 @@ pub fn run(args: &Args) -> Result<()> {
     }
     // A variant's rows stand together.
     results.sort_by_key(|result| contenders.iter().position(|contender| contender.name == result.name));
-    let results = Results {
-        question,
+    let setup = Setup {
         clip_frames: clip.frames,
         clip_stride: clip.stride,
         input_px: model.preprocess.width_px,
         data_sha256,
-        facts,
-        variants: results,
     };
-    page::write(&args.out, &file_name(args), &results)
+    let results = Results { question, setup, facts, variants: results };
+    page::write(&args.out, &file_name(args.ablation.as_deref(), args.stride), &results)
 }
 
-/// Name of the page, without ending: what is not the default is in it.
-fn file_name(args: &Args) -> String {
+/// Name of a page, without ending: what is not the default is in it.
+fn file_name(about: Option<&str>, stride: u16) -> String {
     let mut name = "ped2".to_owned();
-    if let Some(ablation) = &args.ablation {
-        name += &format!("-{ablation}");
+    if let Some(about) = about {
+        name += &format!("-{about}");
     }
-    if args.stride != ClipSpec::i3d().stride {
-        name += &format!("-stride-{}", args.stride);
+    if stride != ClipSpec::i3d().stride {
+        name += &format!("-stride-{stride}");
     }
     name
 }

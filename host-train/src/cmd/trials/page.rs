@@ -1,7 +1,6 @@
 //! The page of a comparison.
 
 use super::papers;
-use super::training::LastStep;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
 use crate::cmd::spread::{Spread, of_figures};
@@ -13,8 +12,7 @@ use vad_eval::{Interval, Resampling};
 
 pub(super) fn write(session: &Session<'_>, trials: &Trials, outcome: &Outcome) -> Result<()> {
     let table = table(&outcome.variants)?;
-    let width = session.dataset.import.as_ref().and_then(|import| Some(import.features?.width));
-    let papers = papers::table(&outcome.variants, width)?;
+    let papers = papers::table(&outcome.variants)?;
     let page = text(session, trials, outcome, [&table, &papers])?;
     let folder = session.work.runs();
     let path = |ending: &str| folder.join(format!("{}.{ending}", trials.file));
@@ -33,7 +31,8 @@ fn text(
     let mut page = format!(
         "# {}\n\n{}\n\nFigures on the test split, mean ± standard deviation (range) over seeds. A difference is between means over \
          seeds, with its 95 % interval over {} draws of the test videos (whole videos with replacement, the same draws for \
-         both); where 0 lies inside, these videos cannot tell the two apart.\n\n{table}\n",
+         both); where 0 lies inside, these videos cannot tell the two apart. Times are means over seeds, with the looks at the \
+         validation split; that of MIST's second stage is its own, beside the first stage's.\n\n{table}\n",
         trials.title, trials.introduction, outcome.resampling.resamples
     );
     if let Some(caution) = Resampling::caution(session.dataset.splits.test.entries().len()) {
@@ -56,12 +55,7 @@ fn text(
     )?;
     for row in outcome.variants.iter().flat_map(|summary| &summary.rows) {
         let figures = [row.frame_auc, row.average_precision, row.pr_auc_trapezoid, row.video_auc].map(figure);
-        let last = match row.last_step {
-            LastStep::Selected => "the same model".to_owned(),
-            LastStep::Other { frame_auc } => figure(frame_auc),
-            LastStep::NotKept => "not kept".to_owned(),
-        };
-        writeln!(page, "| {} | {} | {last} |", row.run, figures.join(" | "))?;
+        writeln!(page, "| {} | {} | {} |", row.run, figures.join(" | "), row.last_step)?;
     }
     writeln!(page, "\n## How it was made\n")?;
     for (name, value) in &outcome.facts {
@@ -72,14 +66,15 @@ fn text(
 
 fn table(variants: &[Summary]) -> Result<String> {
     let mut text = String::from(
-        "| variant | seeds | frame AUC | average precision | video AUC | difference in frame AUC | steps | ms per step |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| variant | seeds | frame AUC | average precision | video AUC | difference in frame AUC | steps | ms per step | training, s |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for summary in variants {
         let of = |get: fn(&Row) -> Option<f64>| of_figures(summary.rows.iter().map(get));
+        let mean = |get: fn(&Row) -> f64| Spread::of(summary.rows.iter().map(get)).mean;
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {:.1} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {:.1} |",
             summary.variant,
             summary.rows.len(),
             of(|row| row.frame_auc),
@@ -87,7 +82,8 @@ fn table(variants: &[Summary]) -> Result<String> {
             of(|row| row.video_auc),
             difference(summary),
             summary.rows.first().map_or(0, |row| row.steps),
-            Spread::of(summary.rows.iter().map(|row| row.step_ms)).mean
+            mean(|row| row.step_ms),
+            mean(|row| row.training_s)
         )?;
     }
     Ok(text)

@@ -3,19 +3,20 @@
 use crate::cmd::finetune::{self, Stage1, TuningOptions};
 use crate::cmd::published_counts::PublishedCounts;
 use crate::cmd::recipe_options::with_seed;
+use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
 use crate::evaluate::{self, Judgement};
 use crate::published::{PrintedFigure, printed};
-use crate::recipe::curves::Selection;
 use crate::recipe::mist_stage1::MistStage1;
-use crate::recipe::mist_stage2_config::NAME as STAGE2;
+use crate::recipe::mist_stage2_config::{NAME as STAGE2, Stage2Config};
 use crate::recipe::registry::{self, Recipe};
 use crate::recipe::system::System;
 use crate::run::Run;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::fmt;
 use toml::Table;
 use vad_data::VideoEntry;
 use vad_eval::{Evaluation, FrameMetrics};
@@ -43,8 +44,31 @@ pub enum LastStep {
     Selected,
     /// Another one was selected; this one's frame ROC AUC.
     Other { frame_auc: Option<f64> },
-    /// Another one was selected, and this one is gone.
-    NotKept,
+}
+
+impl From<Option<FrameMetrics>> for LastStep {
+    /// What a judgement says of the last step where another one was selected.
+    fn from(last: Option<FrameMetrics>) -> Self {
+        last.map_or(Self::Selected, |frame| Self::Other { frame_auc: frame.roc_auc })
+    }
+}
+
+impl fmt::Display for LastStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Selected => f.write_str("the same model"),
+            Self::Other { frame_auc } => f.write_str(&figure(*frame_auc)),
+        }
+    }
+}
+
+/// What a paper prints for a training.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Printed {
+    #[serde(flatten)]
+    pub figure: &'static PrintedFigure,
+    /// Of the features here; the figure is comparable where it is theirs.
+    pub width: usize,
 }
 
 /// A finished run and what it is worth on the test videos.
@@ -66,12 +90,17 @@ impl Training {
         }
     }
 
-    /// What its paper prints for the data set whose settings it starts from.
-    pub fn printed(&self) -> Option<&'static PrintedFigure> {
-        match self {
-            Self::Recipe { recipe, given } => printed(recipe.name(), given.get("dataset")?.as_str()?),
-            Self::Stage2 { .. } => None,
-        }
+    /// What its paper prints for the data set whose settings it starts from, with features of the width at hand where it
+    /// learns from them.
+    pub fn printed(&self, width: usize) -> Option<Printed> {
+        let (given, width) = match self {
+            Self::Recipe { given, .. } => (given, width),
+            Self::Stage2 { given, .. } => {
+                (given, Stage2Config::resolve(given).ok()?.encoder.published_feature_dim())
+            }
+        };
+        let figure = printed(self.recipe(), given.get("dataset")?.as_str()?, width)?;
+        Some(Printed { figure, width })
     }
 }
 
@@ -124,11 +153,10 @@ impl<'a> Trainer<'a> {
         let Session { dataset, options, .. } = self.session;
         let Judgement { scores, evaluation, last } =
             evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
-        let other = |frame: FrameMetrics| LastStep::Other { frame_auc: frame.roc_auc };
         Ok(Trained {
             name: name.to_owned(),
             evaluation,
-            last_step: last.map_or(LastStep::Selected, other),
+            last_step: last.into(),
             counts: PublishedCounts::of(dataset.conventions(), &scores)?,
             run,
         })
@@ -143,14 +171,15 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trained> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
-        let tuned = session.tune(stage1, name, given)?;
-        let judged = tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
-        let evaluation = Evaluation::run(&judged.videos, &judged.score)?;
-        let (name, run) = (name.to_owned(), tuned.run().clone());
-        let last_step = match run.metrics()?.selection {
-            Selection::Last { .. } => LastStep::Selected,
-            Selection::Validation(_) => LastStep::NotKept,
-        };
-        Ok(Trained { name, run, evaluation, last_step, counts: PublishedCounts::default() })
+        let tuned = session.tune(stage1, name, given)?.run;
+        let tuned::Judged { videos, evaluation, last, .. } =
+            tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
+        Ok(Trained {
+            name: name.to_owned(),
+            run: tuned.run().clone(),
+            evaluation,
+            last_step: last.into(),
+            counts: PublishedCounts::of(dataset.conventions(), &videos)?,
+        })
     }
 }
