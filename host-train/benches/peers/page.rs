@@ -73,7 +73,7 @@ pub fn write(folder: &Path, rows: &[Row], rounds: usize, steps: u64) {
          - Peers: PyTorch 2.9.1, scikit-learn 1.7.2, in `host-train/benches/peers/python`\n\
          - Commit: `{}`\n\
          - Command: `{}`\n\n\
-         The same in numbers: [speed.json](speed.json).\n",
+         The same in numbers: [speed.json](speed.json). Where the time goes: [analysis](speed-analysis.md).\n",
         table(rows),
         processor(),
         std::thread::available_parallelism().unwrap(),
