@@ -56,7 +56,7 @@ struct TractEncoder {
 impl TractEncoder {
     fn load(weights: &Path, spec: &ModelSpec) -> Result<Self> {
         let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        let onnx = model_export::i3d_onnx(&bytes, spec)?;
+        let onnx = model_export::encoder_onnx(&bytes, spec)?;
         let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
         Ok(Self { encoder, hash: Sha256::digest(&onnx).into() })
     }
