@@ -13,7 +13,7 @@ use crate::lite::lite_onnx;
 /// per frame, and the axis of time may be streamed. `T`, `H`, `W` and `D` come from `spec`.
 ///
 /// `weights_safetensors` holds the tensors under the names of the Kinetics checkpoint or of the
-/// trainer, for example `Mixed_5c.Branch_2.Conv3d_0b_3x3.conv.weight` or `stage3.1.expand.conv.weight`.
+/// trainer, for example `Mixed_5c.Branch_2.Conv3d_0b_3x3.conv.weight` or `stage3.1.expand.weight`.
 ///
 /// # Errors
 /// A spec that contradicts itself; a missing, misshapen or non-finite tensor; features that were

@@ -4,7 +4,7 @@ use vad_core::lite::STEM_PX;
 use vad_core::{LiteBlock, LitePlan, ModelSpec};
 
 use crate::ExportError;
-use crate::fold::{FoldedConv, folded_conv};
+use crate::fold::FoldedConv;
 use crate::onnx::GraphBuilder;
 use crate::same::{SameAxis, same_axis};
 use crate::volume::{ConvLayer, Volume, conv, mean, relu};
@@ -13,8 +13,8 @@ use crate::weights::Weights;
 /// Builds the encoder graph: `[1, 3, T, H, W]` pixels to `[1, D, T]`, a feature per frame.
 ///
 /// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
-/// `weights_safetensors` holds the trainer's tensors, such as `stage3.1.expand.conv.weight` and
-/// `stage3.1.expand.bn.bias`; `<block>.space` has no normalisation.
+/// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
+/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias.
 ///
 /// # Errors
 /// A missing, misshapen or non-finite tensor.
@@ -56,8 +56,7 @@ impl Net<'_> {
         let [t, h, w] = x.size;
         let axes = [causal(t, 1), same_axis(h, side, side), same_axis(w, side, side)];
         let layer = ConvLayer { out, kernel: [1, side, side], stride: [1, side, side], axes, groups: 1 };
-        let folded = folded_conv(&self.weights, "stem", [out, x.channels, 1, side, side])?;
-        let sums = conv(&mut self.graph, "stem", x, layer, &folded);
+        let sums = self.conv("stem", x, layer)?;
         Ok(relu(&mut self.graph, "stem", sums))
     }
 
@@ -82,7 +81,7 @@ impl Net<'_> {
         let axes = [causal(t, 1), same_axis(h, kernel, stride), same_axis(w, kernel, stride)];
         let unit = block.layer("space");
         let shape = [x.channels, 1, 1, kernel, kernel];
-        let weight = self.weights.floats(&format!("{unit}.conv.weight"), &shape)?;
+        let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
         let folded = FoldedConv { weight, bias: vec![0.0; x.channels] };
         let layer = ConvLayer {
             out: x.channels,
@@ -100,17 +99,23 @@ impl Net<'_> {
         let kernel = block.time_kernel;
         let [t, h, w] = x.size;
         let axes = [causal(t, kernel), same_axis(h, 1, 1), same_axis(w, 1, 1)];
-        let folded = folded_conv(&self.weights, &unit, [x.channels, 1, kernel, 1, 1])?;
         let layer =
             ConvLayer { out: x.channels, kernel: [kernel, 1, 1], stride: [1; 3], axes, groups: x.channels };
-        Ok(conv(&mut self.graph, &unit, x, layer, &folded))
+        self.conv(&unit, x, layer)
     }
 
     fn pointwise(&mut self, unit: &str, x: &Volume, out: usize) -> Result<Volume, ExportError> {
-        let folded = folded_conv(&self.weights, unit, [out, x.channels, 1, 1, 1])?;
         let axes = x.size.map(|n| same_axis(n, 1, 1));
-        let layer = ConvLayer { out, kernel: [1; 3], stride: [1; 3], axes, groups: 1 };
-        Ok(conv(&mut self.graph, unit, x, layer, &folded))
+        self.conv(unit, x, ConvLayer { out, kernel: [1; 3], stride: [1; 3], axes, groups: 1 })
+    }
+
+    /// A convolution with its stored weight and bias.
+    fn conv(&mut self, unit: &str, x: &Volume, layer: ConvLayer) -> Result<Volume, ExportError> {
+        let [t, h, w] = layer.kernel;
+        let shape = [layer.out, x.channels / layer.groups, t, h, w];
+        let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
+        let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
+        Ok(conv(&mut self.graph, unit, x, layer, &FoldedConv { weight, bias }))
     }
 }
 

@@ -119,14 +119,11 @@ pub fn lite_tensors(size: LiteSize) -> Tensors {
         let values = hashed_values(&name, SEED, shape.iter().product(), lo, hi);
         tensors.push((name, shape, values));
     };
-    let mut unit = |name: &str, shape: [usize; 5], normalised: bool| {
+    let mut unit = |name: &str, shape: [usize; 5], has_bias: bool| {
         let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
-        add(format!("{name}.conv.weight"), shape.to_vec(), -bound, bound);
-        if normalised {
-            add(format!("{name}.bn.weight"), vec![shape[0]], 0.8, 1.2);
-            add(format!("{name}.bn.running_mean"), vec![shape[0]], -0.1, 0.1);
-            add(format!("{name}.bn.running_var"), vec![shape[0]], 0.5, 1.5);
-            add(format!("{name}.bn.bias"), vec![shape[0]], -0.1, 0.1);
+        add(format!("{name}.weight"), shape.to_vec(), -bound, bound);
+        if has_bias {
+            add(format!("{name}.bias"), vec![shape[0]], -0.2, 0.2);
         }
     };
     let plan = size.plan();

@@ -15,9 +15,9 @@
 //! last   1x1x1, ReLU, mean over the picture                              C4 -> D
 //! ```
 //!
-//! The first block of every stage but the first has `s = 2`. Each convolution but the `1xkxk` one is
-//! normalised over the batch while it learns, which exporters fold away. Spatial padding is
-//! TensorFlow's `SAME`; in time the stream begins after zeros.
+//! The first block of every stage but the first has `s = 2`. Each convolution but the `1xkxk` one has a
+//! bias. Nothing is normalised, neither over a batch nor over a picture: what learns and what runs is
+//! the same function. Spatial padding is TensorFlow's `SAME`; in time the stream begins after zeros.
 //!
 //! The rules behind it were measured with tract: depthwise kernels on the narrow tensor, before it is
 //! widened; everything else `1x1x1`; no pooling but the last mean; widths that are multiples of 32.
