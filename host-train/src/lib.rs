@@ -12,6 +12,7 @@ pub mod bucket;
 pub mod checkpoint;
 pub mod cmd;
 pub mod device;
+pub mod distill;
 pub mod dropout;
 pub mod encoder;
 pub mod evaluate;

@@ -26,13 +26,16 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::preprocess::{ChannelOrder, Fit, PreprocessSpec};
 
 /// Side of the stem's kernel and its stride, in pixels.
 pub const STEM_PX: u16 = 4;
 
 /// The sizes there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LiteSize {
     /// About 0.3 GMAC per 16 frames of 112 x 112 px: one core of a Raspberry Pi.
     Small,
