@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod cmd;
 pub mod device;
 pub mod distill;
+pub mod distilled;
 pub mod dropout;
 pub mod encoder;
 pub mod evaluate;

@@ -9,7 +9,7 @@ use clap::Parser;
 use golden::hashed_values;
 use serde_json::Value;
 use tempfile::TempDir;
-use vad_core::{ModelSpec, PreprocessSpec};
+use vad_core::{EncoderSpec, ModelSpec, PreprocessSpec};
 use vad_data::{
     ClipEncoder, EncodeError, ExtractSpec, FeatureCache, FeatureSpec, Label, Silent, VideoEntry, extract,
 };
@@ -68,7 +68,7 @@ fn write_c3d(path: &Path) {
 }
 
 /// Footage, and an indexed work folder with the features that an extraction would have left.
-struct Prepared {
+pub struct Prepared {
     _footage: TempDir,
     folder: TempDir,
 }
@@ -83,7 +83,7 @@ impl Prepared {
     }
 }
 
-fn prepare() -> Prepared {
+pub fn prepare() -> Prepared {
     let footage = tempfile::tempdir().unwrap();
     let mut labels = "video,label,first_abnormal,last_abnormal\n".to_owned();
     let mut entries: Vec<VideoEntry> = Vec::new();
@@ -107,7 +107,7 @@ fn prepare() -> Prepared {
     let request = ExtractSpec { features: features.clone(), threads: 1, batch: 1 };
     let cache = FeatureCache::open(&prepared.path("work/features")).unwrap();
     extract(&entries, &Motion, request, &cache, false, &Silent).unwrap();
-    Extraction::new(&Motion, features).write(&prepared.path("work")).unwrap();
+    Extraction::new(&Motion, EncoderSpec::i3d(), features).write(&prepared.path("work")).unwrap();
     write_c3d(&prepared.path("c3d.safetensors"));
     prepared
 }
