@@ -8,8 +8,10 @@ use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use vad_core::ModelSpec;
-use vad_data::{ClipEncoder, EncodeError, Replicas};
+use std::sync::Arc;
+use vad_core::{ClipSpan, ModelSpec, PreprocessSpec, RgbFrame};
+use vad_data::{ClipEncoder, EncodeError, FrameStream, Replicas};
+use vad_infer::FeatureStream;
 
 /// The program that runs the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +41,10 @@ pub fn load(
             Ok(Box::new(TractEncoder::load(weights, spec)?))
         }
         Engine::Burn => {
+            ensure!(
+                spec.encoder.kind.lite().is_none(),
+                "I3D-lite encodes streams, which burn does not\n  remedy: --engine tract, which is fast with it, or no --device"
+            );
             let open = devices.open()?;
             let others = open.others.iter().map(|device| I3dEncoder::load(weights, spec, device));
             let others = others.collect::<Result<_, _>>()?;
@@ -49,16 +55,24 @@ pub fn load(
 
 /// The exported graph in tract.
 struct TractEncoder {
-    encoder: vad_infer::Encoder,
+    encoder: Arc<vad_infer::Encoder>,
+    spec: ModelSpec,
     hash: [u8; 32],
+}
+
+/// One view of one video in it, as a board sees a camera.
+struct TractStream {
+    stream: FeatureStream,
+    width_px: u32,
+    height_px: u32,
 }
 
 impl TractEncoder {
     fn load(weights: &Path, spec: &ModelSpec) -> Result<Self> {
         let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        let onnx = model_export::i3d_onnx(&bytes, spec)?;
+        let onnx = model_export::encoder_onnx(&bytes, spec)?;
         let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
-        Ok(Self { encoder, hash: Sha256::digest(&onnx).into() })
+        Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: Sha256::digest(&onnx).into() })
     }
 }
 
@@ -74,5 +88,25 @@ impl ClipEncoder for TractEncoder {
     /// A batch is encoded clip by clip: on a processor larger tensors gain nothing.
     fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
         self.encoder.encode(clip).map_err(EncodeError::new)
+    }
+
+    fn stream(&self) -> Result<Option<Box<dyn FrameStream>>, EncodeError> {
+        if self.spec.encoder.kind.lite().is_none() {
+            return Ok(None);
+        }
+        let stream = FeatureStream::new(self.encoder.clone(), &self.spec).map_err(EncodeError::new)?;
+        let PreprocessSpec { width_px, height_px, .. } = self.spec.preprocess;
+        Ok(Some(Box::new(TractStream { stream, width_px: width_px.into(), height_px: height_px.into() })))
+    }
+}
+
+impl FrameStream for TractStream {
+    fn push(&mut self, picture: &[u8]) -> Result<Option<(ClipSpan, Vec<f32>)>, EncodeError> {
+        let frame = RgbFrame::new(self.width_px, self.height_px, picture).map_err(EncodeError::new)?;
+        self.stream.push(frame).map_err(EncodeError::new)
+    }
+
+    fn finish(&mut self) -> Result<Option<(ClipSpan, Vec<f32>)>, EncodeError> {
+        self.stream.finish().map_err(EncodeError::new)
     }
 }

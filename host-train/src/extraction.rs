@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use vad_core::ModelSpec;
+use vad_core::{EncoderSpec, ModelSpec};
 use vad_data::{
     CacheKey, ClipEncoder, FeatureSpec, FeatureStore, Features, Lookup, VideoEntry, from_hex, hex,
 };
@@ -27,6 +27,12 @@ pub struct Extraction {
     format: u32,
     /// Fingerprint of the encoder, [`ClipEncoder::hash`], in hexadecimal digits.
     encoder_sha256: String,
+    /// Which encoder.
+    #[serde(default = "EncoderSpec::i3d")]
+    pub encoder: EncoderSpec,
+    /// Its name among the encoders of the work folder; none of the pretrained one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<String>,
     /// What the features are of.
     pub features: FeatureSpec,
     /// Where they are kept, if not in the work folder: a folder, or `s3://BUCKET/PREFIX`.
@@ -35,9 +41,15 @@ pub struct Extraction {
 }
 
 impl Extraction {
-    /// An extraction by `encoder`.
-    pub fn new(encoder: &dyn ClipEncoder, features: FeatureSpec) -> Self {
-        Self { format: FORMAT, encoder_sha256: hex(&encoder.hash()), features, store: None }
+    /// An extraction by `encoder`, which `spec` describes.
+    pub fn new(encoder: &dyn ClipEncoder, spec: EncoderSpec, features: FeatureSpec) -> Self {
+        let encoder_sha256 = hex(&encoder.hash());
+        Self { format: FORMAT, encoder_sha256, encoder: spec, distilled: None, features, store: None }
+    }
+
+    /// The same, by an encoder of the work folder.
+    pub fn by(self, distilled: Option<String>) -> Self {
+        Self { distilled, ..self }
     }
 
     /// The same, kept in a store.
@@ -96,7 +108,7 @@ impl Extraction {
         ModelSpec {
             preprocess: self.features.preprocess.clone(),
             clip: self.features.clip,
-            ..ModelSpec::i3d_mist(name)
+            ..ModelSpec::mist(name, self.encoder.clone())
         }
     }
 
@@ -109,6 +121,9 @@ impl std::fmt::Display for Extraction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let FeatureSpec { clip, crops, .. } = &self.features;
         let plural = if crops.count() == 1 { "" } else { "s" };
+        if let Some(name) = &self.distilled {
+            write!(f, "{name}, ")?;
+        }
         write!(f, "{crops} crop{plural}, clips of {} frames every {}", clip.frames, clip.stride)
     }
 }
@@ -140,10 +155,12 @@ mod tests {
         assert_eq!(Extraction::read(folder.path()).unwrap(), None);
         let model = ModelSpec::i3d_mist("any");
         let spec = FeatureSpec { crops: CropPlan::Ten, ..FeatureSpec::new(model.preprocess, model.clip) };
-        let made = Extraction::new(&Fake, spec);
+        let made = Extraction::new(&Fake, EncoderSpec::i3d(), spec);
         made.write(folder.path()).unwrap();
         assert_eq!(Extraction::read(folder.path()).unwrap(), Some(made.clone()));
         assert_eq!(made.to_string(), "10 crops, clips of 16 frames every 16");
+        let lite = made.clone().by(Some("lite".to_owned()));
+        assert_eq!(lite.to_string(), "lite, 10 crops, clips of 16 frames every 16");
         let path = folder.path().join(FILE_NAME);
         let text = fs::read_to_string(&path).unwrap();
         for damaged in [

@@ -12,6 +12,8 @@ pub mod bucket;
 pub mod checkpoint;
 pub mod cmd;
 pub mod device;
+pub mod distill;
+pub mod distilled;
 pub mod dropout;
 pub mod encoder;
 pub mod evaluate;

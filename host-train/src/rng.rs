@@ -21,6 +21,8 @@ pub enum Purpose {
     Sampling,
     /// Dropout masks; the counter is the step.
     Dropout,
+    /// The order of windows of footage; the counter is the pass.
+    Footage,
     /// Dropout masks of scoring a video many times over; the counter is the round and the video.
     RepeatedScoring,
 }
@@ -33,6 +35,7 @@ impl Purpose {
             Self::NormalOrder => b"normal order",
             Self::Sampling => b"sampling",
             Self::Dropout => b"dropout",
+            Self::Footage => b"footage",
             Self::RepeatedScoring => b"repeated scoring",
         }
     }

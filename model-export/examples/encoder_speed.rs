@@ -21,7 +21,7 @@ fn main() {
 
     let weights = std::fs::read(weights).unwrap();
     let spec = ModelSpec::i3d_mist("speed");
-    let onnx = model_export::i3d_onnx(&weights, &spec).unwrap();
+    let onnx = model_export::encoder_onnx(&weights, &spec).unwrap();
     let begin = Instant::now();
     let encoder = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
     println!("load: {:.0} ms", ms(begin));

@@ -6,7 +6,7 @@ use model_bundle::{Bundle, BundleDraft};
 use vad_core::ModelSpec;
 use vad_infer::{Encoder, Head};
 
-use crate::{ExportError, i3d_onnx, mlp_onnx};
+use crate::{ExportError, encoder_onnx, mlp_onnx};
 
 /// What the manifest says beside the model itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn bundle(
     out_dir: &Path,
     facts: &BundleFacts,
 ) -> Result<Bundle, ExportError> {
-    let encoder = i3d_onnx(&read(encoder_weights)?, spec)?;
+    let encoder = encoder_onnx(&read(encoder_weights)?, spec)?;
     let head = mlp_onnx(&read(head_weights)?, spec)?;
     Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
     Head::from_onnx(&head, "head.onnx", spec)?;

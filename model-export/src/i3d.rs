@@ -4,13 +4,14 @@
 //! `kinetics-i3d`: TensorFlow `SAME` padding, batch normalisation without gamma, ReLU after each
 //! convolution, max pools that ignore the padding.
 
-use vad_core::{EncoderKind, ModelSpec};
+use vad_core::ModelSpec;
 
 use crate::ExportError;
 use crate::fold::folded_conv;
-use crate::onnx::{GraphBuilder, int, ints};
+use crate::onnx::{GraphBuilder, int};
 use crate::pool::max_pool;
-use crate::same::{onnx_pads, same};
+use crate::same::same;
+use crate::volume::{ConvLayer, Volume, conv, mean, relu};
 use crate::weights::Weights;
 
 /// One step of the trunk. Kernels and strides are `[t, h, w]`.
@@ -41,7 +42,7 @@ impl Stage {
     }
 }
 
-const fn conv(name: &'static str, out: usize, side: usize, stride: usize) -> Stage {
+const fn cube(name: &'static str, out: usize, side: usize, stride: usize) -> Stage {
     Stage::Conv { name, out, kernel: [side; 3], stride: [stride; 3] }
 }
 
@@ -55,10 +56,10 @@ const fn mixed(name: &'static str, channels: [usize; 6]) -> Stage {
 
 /// The trunk in order; the names are those of the checkpoint's tensors.
 const STAGES: [Stage; 16] = [
-    conv("Conv3d_1a_7x7", 64, 7, 2),
+    cube("Conv3d_1a_7x7", 64, 7, 2),
     pool("MaxPool3d_2a_3x3", [1, 3, 3], [1, 2, 2]),
-    conv("Conv3d_2b_1x1", 64, 1, 1),
-    conv("Conv3d_2c_3x3", 192, 3, 1),
+    cube("Conv3d_2b_1x1", 64, 1, 1),
+    cube("Conv3d_2c_3x3", 192, 3, 1),
     pool("MaxPool3d_3a_3x3", [1, 3, 3], [1, 2, 2]),
     mixed("Mixed_3b", [64, 96, 128, 16, 32, 32]),
     mixed("Mixed_3c", [128, 128, 192, 32, 96, 64]),
@@ -73,14 +74,6 @@ const STAGES: [Stage; 16] = [
     mixed("Mixed_5c", [384, 192, 384, 48, 128, 128]),
 ];
 
-/// A tensor of the graph: its name, channels and `[t, h, w]`. The batch is always 1.
-#[derive(Clone)]
-pub(crate) struct Volume {
-    pub(crate) name: String,
-    pub(crate) channels: usize,
-    pub(crate) size: [usize; 3],
-}
-
 /// Builds the encoder graph: `[1, 3, T, H, W]` pixels to the `[1, D]` feature of one clip.
 ///
 /// `weights_safetensors` holds the checkpoint's tensors under its own names, for example
@@ -88,17 +81,9 @@ pub(crate) struct Volume {
 ///
 /// # Errors
 /// A missing, misshapen or non-finite tensor; a tap that does not exist; a `feature_dim` that is
-/// not the tap's channel count; an encoder that is not I3D.
-pub fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
+/// not the tap's channel count.
+pub(crate) fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
-    if spec.encoder.kind == EncoderKind::Imported {
-        return Err(ExportError::Unsupported {
-            what: format!("the features of {} that were imported", spec.encoder.tap),
-            remedy:
-                "a board needs an encoder that makes them; train on features that `watchpost extract` made"
-                    .to_owned(),
-        });
-    }
     let last = tap_stage(&spec.encoder.tap)?;
     let weights = Weights::parse(weights_safetensors)?;
     let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights };
@@ -159,12 +144,7 @@ impl Trunk<'_> {
         stride: [usize; 3],
     ) -> Result<Volume, ExportError> {
         let sums = self.linear(unit, x, out, kernel, stride)?;
-        Ok(self.relu(unit, sums))
-    }
-
-    fn relu(&mut self, unit: &str, x: Volume) -> Volume {
-        let name = self.graph.node("Relu", format!("{unit}.relu"), &[&x.name], vec![]);
-        Volume { name, ..x }
+        Ok(relu(&mut self.graph, unit, sums))
     }
 
     /// Convolution and folded normalisation.
@@ -176,16 +156,9 @@ impl Trunk<'_> {
         kernel: [usize; 3],
         stride: [usize; 3],
     ) -> Result<Volume, ExportError> {
-        let shape = [out, x.channels, kernel[0], kernel[1], kernel[2]];
-        let folded = folded_conv(&self.weights, unit, shape)?;
-        let axes = same(x.size, kernel, stride);
-        let weight = self.graph.floats(format!("{unit}.weight"), &shape, &folded.weight);
-        let bias = self.graph.floats(format!("{unit}.bias"), &[out], &folded.bias);
-        let attributes =
-            vec![ints("kernel_shape", kernel), ints("strides", stride), ints("pads", onnx_pads(&axes))];
-        let inputs = [x.name.as_str(), &weight, &bias];
-        let name = self.graph.node("Conv", format!("{unit}.conv"), &inputs, attributes);
-        Ok(Volume { name, channels: out, size: axes.map(|a| a.out) })
+        let folded = folded_conv(&self.weights, unit, [out, x.channels, kernel[0], kernel[1], kernel[2]])?;
+        let layer = ConvLayer { out, kernel, stride, axes: same(x.size, kernel, stride), groups: 1 };
+        Ok(conv(&mut self.graph, unit, x, layer, &folded))
     }
 
     /// The Inception block: four branches, concatenated by channel.
@@ -207,13 +180,12 @@ impl Trunk<'_> {
         let axis = vec![int("axis", 1)];
         let concat = self.graph.node("Concat", name.to_owned(), &branches, axis);
         let channels = c[0] + c[2] + c[4] + c[5];
-        Ok(self.relu(name, Volume { name: concat, channels, size: x.size }))
+        Ok(relu(&mut self.graph, name, Volume { name: concat, channels, size: x.size }))
     }
 
     /// Mean over time and space, then the file's bytes.
     fn finish(mut self, x: Volume) -> Vec<u8> {
-        let attributes = vec![ints("axes", [2, 3, 4]), int("keepdims", 0)];
-        let feature = self.graph.node("ReduceMean", "feature".to_owned(), &[&x.name], attributes);
+        let feature = mean(&mut self.graph, "feature", &x, &[2, 3, 4]);
         self.graph.output(&feature, &[1, x.channels]);
         self.graph.into_bytes()
     }

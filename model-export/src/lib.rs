@@ -2,23 +2,26 @@
 //!
 //! Nothing here trains or names a training framework: the input is safetensors files and a spec, so
 //! an export builds in seconds and can be tested without a training run. The encoder is
-//! [`i3d_onnx`], the head [`mlp_onnx`]; [`bundle`] writes both with their manifest after loading
+//! [`encoder_onnx`], the head [`mlp_onnx`]; [`bundle`] writes both with their manifest after loading
 //! them the way the board does, and [`check_parity`] compares them with reference vectors.
 #![deny(missing_docs)]
 
 mod assemble;
+mod encoder;
 mod error;
 mod fold;
 mod i3d;
+mod lite;
 mod mlp;
 pub mod onnx;
 mod parity;
 mod pool;
 mod same;
+mod volume;
 mod weights;
 
 pub use assemble::{BundleFacts, bundle};
+pub use encoder::encoder_onnx;
 pub use error::ExportError;
-pub use i3d::i3d_onnx;
 pub use mlp::mlp_onnx;
 pub use parity::{EXPORT_F32, ParityReport, ReferenceClip, Tolerance, check_parity};

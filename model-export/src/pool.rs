@@ -5,9 +5,9 @@
 //! over columns, and on a row-major tensor each of them is a 2-D pool of a reshaped view. No value
 //! is rounded, so the result equals that of one 5-D `MaxPool` bit for bit.
 
-use crate::i3d::Volume;
 use crate::onnx::{GraphBuilder, ints};
 use crate::same::{SameAxis, onnx_pads, same};
+use crate::volume::Volume;
 
 /// Pools with TensorFlow `SAME` padding; the padding never wins.
 ///

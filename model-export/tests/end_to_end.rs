@@ -129,6 +129,6 @@ fn a_bundle_of_the_kinetics_weights_scores_frames_as_the_graphs_do() {
 fn an_export_is_reproducible_to_the_byte() {
     let weights = safetensors(&i3d_tensors());
     let spec = spec(4, 16, 16);
-    let twice = [0; 2].map(|_| model_export::i3d_onnx(&weights, &spec).unwrap());
+    let twice = [0; 2].map(|_| model_export::encoder_onnx(&weights, &spec).unwrap());
     assert_eq!(twice[0], twice[1]);
 }

@@ -13,7 +13,7 @@ fn the_kinetics_feature_is_the_references() {
         return;
     };
     let spec = ModelSpec::i3d_mist("i3d-kinetics");
-    let onnx = model_export::i3d_onnx(&weights, &spec).unwrap();
+    let onnx = model_export::encoder_onnx(&weights, &spec).unwrap();
     let encoder = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
     for case in golden::cases("i3d/") {
         let frames = case.u8("input_first16");

@@ -153,7 +153,7 @@ fn the_exported_graph_equals_a_naive_forward_pass() {
     // Even, odd and smaller than the stem's kernel: each takes other pads.
     for (frames, height, width) in [(8, 32, 32), (5, 19, 37), (3, 33, 6)] {
         let spec = spec(frames, height, width);
-        let onnx = model_export::i3d_onnx(&weights, &spec).unwrap();
+        let onnx = model_export::encoder_onnx(&weights, &spec).unwrap();
         let encoder = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
         let clip = hashed_values("clip", common::SEED, encoder.clip_len(), -1.0, 1.0);
         let got = encoder.encode(&clip).unwrap();

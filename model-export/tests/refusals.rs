@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Tensors, i3d_tensors, mlp_tensors, safetensors, spec};
-use model_export::{ExportError, i3d_onnx, mlp_onnx};
+use model_export::{ExportError, encoder_onnx, mlp_onnx};
 use safetensors::tensor::{Dtype, TensorView};
 use vad_core::{EncoderSpec, HeadKind, HeadSpec, ModelSpec};
 
@@ -27,7 +27,7 @@ fn a_transposed_tensor_is_named_with_both_shapes() {
 #[test]
 fn imported_features_have_no_encoder() {
     let imported = ModelSpec { encoder: EncoderSpec::imported("tad", 1024), ..ModelSpec::i3d_mist("m") };
-    let error = i3d_onnx(&[], &imported).unwrap_err();
+    let error = encoder_onnx(&[], &imported).unwrap_err();
     assert!(matches!(error, ExportError::Unsupported { .. }) && error.to_string().contains("tad"), "{error}");
 }
 
@@ -83,7 +83,7 @@ fn a_negative_variance_is_refused_by_channel() {
     let name = "Mixed_4d.Branch_1.Conv3d_0b_3x3.bn.running_var";
     let variance = tensors.iter_mut().find(|t| t.0 == name).unwrap();
     variance.2[9] = -0.5;
-    let error = i3d_onnx(&safetensors(&tensors), &spec(2, 8, 8)).unwrap_err();
+    let error = encoder_onnx(&safetensors(&tensors), &spec(2, 8, 8)).unwrap_err();
     assert!(matches!(error, ExportError::BadVariance { channel: 9, .. }), "{error}");
     assert!(error.to_string().contains(name), "{error}");
 }
@@ -93,13 +93,13 @@ fn a_tap_that_does_not_exist_is_refused() {
     let weights = safetensors(&i3d_tensors());
     let mut spec = spec(2, 8, 8);
     spec.encoder.tap = "Mixed_6a".to_owned();
-    let error = i3d_onnx(&weights, &spec).unwrap_err();
+    let error = encoder_onnx(&weights, &spec).unwrap_err();
     assert!(error.to_string().contains("Mixed_6a"), "{error}");
     spec.encoder.tap = "Mixed_4f".to_owned();
-    assert!(i3d_onnx(&weights, &spec).is_err(), "1024 features do not come from Mixed_4f");
+    assert!(encoder_onnx(&weights, &spec).is_err(), "1024 features do not come from Mixed_4f");
     spec.encoder.feature_dim = 832;
     spec.head.dims = vec![832, 512, 32, 1];
-    assert!(i3d_onnx(&weights, &spec).is_ok());
+    assert!(encoder_onnx(&weights, &spec).is_ok());
 }
 
 #[test]

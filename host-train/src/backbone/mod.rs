@@ -4,6 +4,7 @@ pub mod c3d;
 pub(crate) mod conv;
 pub mod grid;
 pub mod i3d;
+pub mod i3d_lite;
 pub mod inception;
 #[cfg(test)]
 pub(crate) mod narrow;

@@ -2,6 +2,7 @@
 
 use super::options::{DeviceOption, WeightsOption, WorkOption};
 use super::work::Work;
+use crate::distilled::DistilledEncoder;
 use crate::evaluate;
 use crate::extraction::Extraction;
 use crate::finetune::tuned::TunedRun;
@@ -63,10 +64,13 @@ pub fn run(args: &Args) -> Result<()> {
         "the detector of {} can only be run on the host so far\n  remedy: export a run of --recipe mist, or of sultani with feature_scaling none or standardise",
         spec.name
     );
-    let weights = args.weights.find()?;
+    let made = work.extraction_of(&run)?;
+    let weights = match &made.distilled {
+        None => args.weights.find()?,
+        Some(name) => DistilledEncoder::open(&work.encoder_dir(name)?)?.0.weights_path(),
+    };
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
-    let made = work.extraction_of(&run)?;
     let reference = reference(args, &work, &run, &made)?;
     let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
     println!(

@@ -6,10 +6,12 @@ use super::terminal::count;
 use super::work::Work;
 use crate::archive::{self, Purpose};
 use crate::device::{DeviceChoice, DeviceList};
+use crate::distilled::DistilledEncoder;
 use crate::encoder::Engine;
 use crate::extraction::Extraction;
 use anyhow::{Result, bail, ensure};
-use vad_core::{ClipSpec, ModelSpec};
+use std::path::PathBuf;
+use vad_core::{ClipSpec, EncoderSpec, ModelSpec};
 use vad_data::{CropPlan, FeatureSpec, Features, Shard, extract_each};
 
 /// Extract the features of every video of the data set
@@ -32,6 +34,9 @@ use vad_data::{CropPlan, FeatureSpec, Features, Shard, extract_each};
 pub struct Args {
     #[command(flatten)]
     work: WorkOption,
+    /// Encoder of this work folder that `watchpost distill` made [default: I3D]
+    #[arg(long = "encoder", value_name = "NAME", conflicts_with = "weights")]
+    distilled: Option<String>,
     /// Crops of each clip: 1, 5 or 10
     #[arg(long, value_name = "N", default_value_t = CropPlan::One)]
     crops: CropPlan,
@@ -61,6 +66,7 @@ impl Args {
         let devices = if devices.backend().is_card() { devices } else { DeviceList::default() };
         Self {
             work,
+            distilled: None,
             crops: CropPlan::One,
             stride: ClipSpec::i3d().stride,
             store: None,
@@ -81,9 +87,11 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let work = Work::open(&args.work.work)?;
     let dataset = work.dataset()?;
-    let model = ModelSpec::i3d_mist("extraction");
+    let (spec, weights) = encoder(args, &work)?;
+    let model = ModelSpec::mist("extraction", spec);
     let clip = ClipSpec { stride: args.stride, ..model.clip };
     clip.validate()?;
+    let model = ModelSpec { clip, ..model };
     let features = FeatureSpec { crops: args.crops, ..FeatureSpec::new(model.preprocess.clone(), clip) };
     let all = dataset.manifest.entries();
     let entries = args.shard.map_or_else(|| Ok(all.to_vec()), |shard| shard.select(all))?;
@@ -94,8 +102,10 @@ pub fn run(args: &Args) -> Result<()> {
     // Before the encoder, which takes longer to load than a store to refuse.
     let store = work.store(store_address.as_deref(), Purpose::Complete)?;
     let spec = encoding.extract_spec(features.clone());
-    let encoder = encoding.load(&args.encoder.weights, &model)?;
-    let made = Extraction::new(&*encoder, features).kept_in(store_address);
+    let encoder = encoding.load(&weights, &model)?;
+    let made = Extraction::new(&*encoder, model.encoder.clone(), features)
+        .by(args.distilled.clone())
+        .kept_in(store_address);
     made.write(work.root())?;
 
     let bars = ExtractBars::new(entries.len());
@@ -121,4 +131,15 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("no video could be read");
     }
     Ok(())
+}
+
+/// Which encoder, and its weights.
+fn encoder(args: &Args, work: &Work) -> Result<(EncoderSpec, PathBuf)> {
+    match &args.distilled {
+        None => Ok((EncoderSpec::i3d(), args.encoder.weights.find()?)),
+        Some(name) => {
+            let (encoder, about) = DistilledEncoder::open(&work.encoder_dir(name)?)?;
+            Ok((about.encoder, encoder.weights_path()))
+        }
+    }
 }

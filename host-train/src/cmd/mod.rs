@@ -5,6 +5,7 @@ mod alarms;
 mod bench;
 mod compare;
 mod demo;
+mod distill;
 mod eval;
 mod explain;
 mod export;
@@ -60,6 +61,7 @@ enum Command {
     Index(index::Args),
     Import(import::Args),
     Extract(extract::Args),
+    Distill(distill::Args),
     Train(train::Args),
     Finetune(finetune::Args),
     Eval(eval::Args),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Index(args) => index::run(&args),
             Command::Import(args) => import::run(&args),
             Command::Extract(args) => extract::run(&args),
+            Command::Distill(args) => distill::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Finetune(args) => finetune::run(&args),
             Command::Eval(args) => eval::run(&args).map(drop),

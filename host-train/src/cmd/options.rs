@@ -4,7 +4,7 @@ use crate::device::{DeviceChoice, DeviceList};
 use crate::encoder::{self, Engine};
 use crate::weights::{self, WeightsError};
 use anyhow::{Result, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vad_core::ModelSpec;
 use vad_data::{ClipEncoder, ExtractSpec, FeatureSpec};
 
@@ -114,9 +114,9 @@ impl Encoding {
         Ok(Self { engine, pace, devices })
     }
 
-    /// Finds, verifies and loads the encoder of `spec`, a copy per device.
-    pub fn load(&self, weights: &WeightsOption, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
-        encoder::load(self.engine, &weights.find()?, spec, &self.devices)
+    /// Loads the encoder of `spec` from its weights, a copy per device.
+    pub fn load(&self, weights: &Path, spec: &ModelSpec) -> Result<Box<dyn ClipEncoder>> {
+        encoder::load(self.engine, weights, spec, &self.devices)
     }
 
     /// How to extract `features` with this encoder.

@@ -21,19 +21,26 @@ pub struct RecipeOptions {
     pub settings: SettingsOptions,
 }
 
-/// With which settings.
+/// With which settings, where there are published ones and two readings of them.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SettingsOptions {
-    /// TOML file with settings; options take precedence
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    own: ChangesOptions,
     /// Start from the settings published for this data set instead of those for small data
     #[arg(long, value_enum)]
     published: Option<Published>,
     /// What is computed: the paper's text, or what its released code does
     #[arg(long, value_enum)]
     mode: Option<ModeName>,
-    /// Change one setting of the recipe; repeat for more
+}
+
+/// Settings from a file and one by one.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ChangesOptions {
+    /// TOML file with settings; options take precedence
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change one setting; repeat for more
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
     changes: Vec<(String, Value)>,
 }
@@ -47,7 +54,7 @@ enum ModeName {
 impl SettingsOptions {
     /// The settings of the file, changed by the options.
     pub fn given(&self) -> Result<Table> {
-        let mut given = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+        let mut given = self.own.of_file()?;
         if let Some(data) = self.published {
             given.insert("dataset".to_owned(), data.name().into());
         }
@@ -58,6 +65,20 @@ impl SettingsOptions {
             };
             given.insert("mode".to_owned(), name.into());
         }
+        given.extend(self.own.changes.iter().cloned());
+        Ok(given)
+    }
+
+    /// Where the settings come from, for errors.
+    pub fn origin(&self) -> String {
+        self.own.origin()
+    }
+}
+
+impl ChangesOptions {
+    /// The settings of the file, changed by the options.
+    pub fn given(&self) -> Result<Table> {
+        let mut given = self.of_file()?;
         given.extend(self.changes.iter().cloned());
         Ok(given)
     }
@@ -65,6 +86,10 @@ impl SettingsOptions {
     /// Where the settings come from, for errors.
     pub fn origin(&self) -> String {
         self.config.as_deref().map_or_else(|| "options".to_owned(), |path| path.display().to_string())
+    }
+
+    fn of_file(&self) -> Result<Table> {
+        Ok(self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default())
     }
 }
 

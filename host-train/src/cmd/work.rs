@@ -1,4 +1,4 @@
-//! The work folder: `dataset.json`, `extraction.json` and `features/` or `import.json`, and `runs/NAME/`.
+//! The work folder: `dataset.json`, `extraction.json` and `features/` or `import.json`, `encoders/NAME/` and `runs/NAME/`.
 
 use crate::archive::{self, Purpose};
 use crate::extraction::{self, Extraction};
@@ -159,6 +159,16 @@ impl Work {
 
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")
+    }
+
+    /// Folder of the distilled encoder `name`.
+    pub fn encoder_dir(&self, name: &str) -> Result<PathBuf> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        ensure!(
+            name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain),
+            "{name:?} cannot be the name of an encoder\n  remedy: letters, digits, '.', '_' and '-'"
+        );
+        Ok(self.root.join("encoders").join(name))
     }
 
     /// Folder of the run `name`, or of the only run there is.

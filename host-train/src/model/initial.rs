@@ -21,7 +21,7 @@ pub(super) fn xavier_normal(fan_in: usize, fan_out: usize, rng: &mut ChaCha8Rng)
 }
 
 /// Normal around zero, by Box and Muller.
-pub(super) fn normal(deviation: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+pub(crate) fn normal(deviation: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let mut values = Vec::with_capacity(count + 1);
     while values.len() < count {
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * deviation;

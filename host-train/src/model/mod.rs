@@ -4,7 +4,7 @@ pub mod arms;
 mod conv;
 pub mod cu_classifier;
 pub mod cu_generator;
-mod dense;
+pub(crate) mod dense;
 pub(crate) mod initial;
 pub mod mist_generator;
 pub mod rtfm;

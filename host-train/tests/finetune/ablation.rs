@@ -18,22 +18,22 @@ const VIDEOS: usize = 4;
 const FRAMES: u32 = 40;
 
 /// Footage, and an indexed work folder with the features that an extraction would have left.
-struct Prepared {
+pub struct Prepared {
     _footage: TempDir,
     folder: TempDir,
 }
 
 impl Prepared {
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 }
 
-fn prepare() -> Prepared {
+pub fn prepare() -> Prepared {
     let footage = tempfile::tempdir().unwrap();
     let mut labels = "video,label,first_abnormal,last_abnormal\n".to_owned();
     let mut entries: Vec<VideoEntry> = Vec::new();

@@ -7,7 +7,7 @@ use crate::footage::SIDE_PX;
 use clap::Parser;
 use golden::hashed_values;
 use serde_json::Value;
-use vad_core::{ModelSpec, PreprocessSpec};
+use vad_core::{EncoderSpec, ModelSpec, PreprocessSpec};
 use vad_data::{
     ClipEncoder, EncodeError, ExtractSpec, FeatureCache, FeatureSpec, Silent, VideoEntry, extract,
 };
@@ -71,5 +71,5 @@ pub fn leave_features(entries: &[VideoEntry], work: &Path) {
     let request = ExtractSpec { features: features.clone(), threads: 1, batch: 1 };
     let cache = FeatureCache::open(&work.join("features")).unwrap();
     extract(entries, &Motion, request, &cache, false, &Silent).unwrap();
-    Extraction::new(&Motion, features).write(work).unwrap();
+    Extraction::new(&Motion, EncoderSpec::i3d(), features).write(work).unwrap();
 }

@@ -9,7 +9,7 @@
 
 use golden::hashed_values;
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::{ClipSpec, ModelSpec};
+use vad_core::{ClipSpec, EncoderSpec, LiteSize, ModelSpec};
 
 /// Seed of every synthetic tensor.
 pub const SEED: u64 = 0x5eed_0001;
@@ -100,6 +100,42 @@ pub fn i3d_tensors() -> Tensors {
         add("bn.running_var", vec![out], 0.5, 1.5);
         add("bn.bias", vec![out], -0.1, 0.1);
     }
+    tensors
+}
+
+/// A spec of I3D-lite with MIST's head at another clip geometry.
+pub fn lite_spec(size: LiteSize, clip: ClipSpec, side_px: u16) -> ModelSpec {
+    let mut spec = ModelSpec::mist("synthetic-lite", EncoderSpec::lite(size));
+    spec.clip = clip;
+    spec.preprocess.height_px = side_px;
+    spec.preprocess.width_px = side_px;
+    spec
+}
+
+/// Random I3D-lite weights whose activations neither vanish nor explode.
+pub fn lite_tensors(size: LiteSize) -> Tensors {
+    let mut tensors = Tensors::new();
+    let mut add = |name: String, shape: Vec<usize>, lo: f64, hi: f64| {
+        let values = hashed_values(&name, SEED, shape.iter().product(), lo, hi);
+        tensors.push((name, shape, values));
+    };
+    let mut unit = |name: &str, shape: [usize; 5], has_bias: bool| {
+        let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+        add(format!("{name}.weight"), shape.to_vec(), -bound, bound);
+        if has_bias {
+            add(format!("{name}.bias"), vec![shape[0]], -0.2, 0.2);
+        }
+    };
+    let plan = size.plan();
+    unit("stem", [plan.stages[0].channels, 3, 1, 4, 4], true);
+    for block in plan.blocks() {
+        let (k, t) = (block.space_kernel, block.time_kernel);
+        unit(&block.layer("space"), [block.inputs, 1, 1, k, k], false);
+        unit(&block.layer("time"), [block.inputs, 1, t, 1, 1], true);
+        unit(&block.layer("expand"), [block.width, block.inputs, 1, 1, 1], true);
+        unit(&block.layer("project"), [block.outputs, block.width, 1, 1, 1], true);
+    }
+    unit("last", [plan.feature_dim, plan.stages[3].channels, 1, 1, 1], true);
     tensors
 }
 

@@ -96,7 +96,7 @@ impl ClipSpan {
     }
 }
 
-/// A ring of the last `T` resized frames, which says when a clip is complete.
+/// A ring of the last `T` frames of a stream, resized pixels or features, which says when a clip is complete.
 ///
 /// ```
 /// use vad_core::{ClipSpec, ClipWindow};
@@ -111,29 +111,30 @@ impl ClipSpan {
 /// # Ok::<(), vad_core::SpecError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ClipWindow {
+pub struct ClipWindow<V = u8> {
     spec: ClipSpec,
     frame_len: usize,
     /// `[T, frame_len]`; frame `i` of the stream lies in slot `i % T`.
-    ring: Vec<u8>,
+    ring: Vec<V>,
     pushed: u64,
     clips: u64,
     ready: Option<ClipSpan>,
 }
 
-impl ClipWindow {
-    /// A window over frames of `frame_len` bytes. It allocates `frames * frame_len` bytes once.
+impl<V: Copy + Default> ClipWindow<V> {
+    /// A window over frames of `frame_len` values. It allocates `frames * frame_len` of them once.
     ///
     /// # Errors
     ///
     /// Those of [`ClipSpec::validate`], and a `frame_len` of 0 or beyond the address space.
     pub fn new(spec: ClipSpec, frame_len: usize) -> Result<Self, SpecError> {
         spec.validate()?;
-        let most = isize::MAX as usize / usize::from(spec.frames);
-        check_range("length of a resized frame", frame_len as f64, 1.0..=most as f64)?;
-        let ring = vec![0; usize::from(spec.frames) * frame_len];
+        let most = isize::MAX as usize / size_of::<V>().max(1) / usize::from(spec.frames);
+        check_range("length of a frame", frame_len as f64, 1.0..=most as f64)?;
+        let ring = vec![V::default(); usize::from(spec.frames) * frame_len];
         Ok(Self { spec, frame_len, ring, pushed: 0, clips: 0, ready: None })
     }
+
     /// The spec in force.
     #[must_use]
     pub fn spec(&self) -> ClipSpec {
@@ -146,12 +147,12 @@ impl ClipWindow {
         self.pushed
     }
 
-    /// Copies one resized frame in; returns the clip that it completes.
+    /// Copies one frame in; returns the clip that it completes.
     ///
     /// # Panics
     ///
     /// When `frame` has not the length that the window was built for: a defect of the caller.
-    pub fn push(&mut self, frame: &[u8]) -> Option<ClipSpan> {
+    pub fn push(&mut self, frame: &[V]) -> Option<ClipSpan> {
         self.slot_mut().copy_from_slice(frame);
         self.commit()
     }
@@ -163,7 +164,7 @@ impl ClipWindow {
     /// That of `fill`; the stream then goes on as if this call had not happened.
     pub fn push_with<E>(
         &mut self,
-        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+        fill: impl FnOnce(&mut [V]) -> Result<(), E>,
     ) -> Result<Option<ClipSpan>, E> {
         fill(self.slot_mut())?;
         Ok(self.commit())
@@ -201,7 +202,7 @@ impl ClipWindow {
     /// # Shapes
     ///
     /// [`ClipSpec::frames`] slices of the window's frame length.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = &[V]> {
         let count = if self.ready.is_some() { self.spec.frames } else { 0 };
         let (first, shown) = self.ready.map_or((0, 1), |span| (span.first_frame.0, span.frames));
         (0..count).map(move |i| self.slot(first + u64::from(i.min(shown - 1))))
@@ -225,12 +226,12 @@ impl ClipWindow {
         (frame % u64::from(self.spec.frames)) as usize * self.frame_len
     }
 
-    fn slot(&self, frame: u64) -> &[u8] {
+    fn slot(&self, frame: u64) -> &[V] {
         let begin = self.slot_begin(frame);
         &self.ring[begin..begin + self.frame_len]
     }
 
-    fn slot_mut(&mut self) -> &mut [u8] {
+    fn slot_mut(&mut self) -> &mut [V] {
         self.ready = None;
         let begin = self.slot_begin(self.pushed);
         &mut self.ring[begin..begin + self.frame_len]

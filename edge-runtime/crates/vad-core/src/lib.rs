@@ -24,6 +24,7 @@ extern crate alloc;
 
 pub mod clip;
 pub mod frame;
+pub mod lite;
 pub mod preprocess;
 pub mod score;
 pub mod spec;
@@ -31,6 +32,7 @@ pub mod units;
 
 pub use clip::{ClipSpan, ClipSpec, ClipWindow};
 pub use frame::{FrameError, RgbFrame};
+pub use lite::{LiteBlock, LitePlan, LiteSize};
 pub use preprocess::{ChannelOrder, Fit, MAX_MODEL_SIDE_PX, PreprocessSpec, Preprocessor};
 pub use score::{
     AlarmEdge, Calibration, EdgeKind, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, Smoothing,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clip::ClipSpec;
+use crate::lite::{LiteSize, STEM_PX};
 use crate::preprocess::PreprocessSpec;
 use crate::score::ScoreSpec;
 
@@ -20,6 +21,8 @@ pub const MAX_NAME_LEN: usize = 64;
 pub const MAX_HEAD_DIM: u32 = 65_536;
 /// Most entries of [`HeadSpec::dims`].
 pub const MAX_HEAD_DIMS: usize = 16;
+/// The only tap of I3D-lite.
+const LITE_TAP: &str = "last";
 
 /// Which field of a spec is wrong, its value, and what it may be.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -74,19 +77,49 @@ pub enum SpecError {
 pub enum EncoderKind {
     /// I3D, the Inception-v1 of Carreira and Zisserman (2017), RGB stream.
     I3dInceptionV1,
+    /// I3D-lite, small; see [`crate::lite`].
+    I3dLiteSmall,
+    /// I3D-lite, middle.
+    I3dLiteMiddle,
+    /// I3D-lite, large.
+    I3dLiteLarge,
     /// Features that came as files, for evaluation on the host: nothing here makes them from pictures, and exporters
     /// refuse them. The tap names the data set.
     Imported,
 }
 
-/// The network that turns a clip into a feature, `[1, 3, T, H, W] -> [1, feature_dim]`.
+impl EncoderKind {
+    /// The size of an I3D-lite, which encodes frames one by one; nothing for encoders of whole clips.
+    #[must_use]
+    pub fn lite(self) -> Option<LiteSize> {
+        match self {
+            Self::I3dLiteSmall => Some(LiteSize::Small),
+            Self::I3dLiteMiddle => Some(LiteSize::Middle),
+            Self::I3dLiteLarge => Some(LiteSize::Large),
+            Self::I3dInceptionV1 | Self::Imported => None,
+        }
+    }
+}
+
+impl From<LiteSize> for EncoderKind {
+    fn from(size: LiteSize) -> Self {
+        match size {
+            LiteSize::Small => Self::I3dLiteSmall,
+            LiteSize::Middle => Self::I3dLiteMiddle,
+            LiteSize::Large => Self::I3dLiteLarge,
+        }
+    }
+}
+
+/// The network that turns a clip into a feature: `[1, 3, T, H, W] -> [1, feature_dim]`, or for
+/// I3D-lite `-> [1, feature_dim, T]`, a feature per frame, whose mean over the clip counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderSpec {
     /// Its architecture.
     pub kind: EncoderKind,
-    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`; of imported features, a name
-    /// for people.
+    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`, and `last` of I3D-lite; of
+    /// imported features, a name for people.
     pub tap: String,
     /// Length of the feature; the tap's channels, or what the imported files hold.
     pub feature_dim: u32,
@@ -139,6 +172,19 @@ impl EncoderSpec {
         Self { kind: EncoderKind::I3dInceptionV1, tap: "Mixed_5c".into(), feature_dim: 1024 }
     }
 
+    /// I3D-lite of a size.
+    #[must_use]
+    pub fn lite(size: LiteSize) -> Self {
+        // At most 1024.
+        Self { kind: size.into(), tap: LITE_TAP.into(), feature_dim: size.plan().feature_dim as u32 }
+    }
+
+    /// The pictures that it learnt on.
+    #[must_use]
+    pub fn preprocess(&self) -> PreprocessSpec {
+        self.kind.lite().map_or_else(PreprocessSpec::i3d, |size| size.plan().preprocess())
+    }
+
     /// Features of `dim` values that came with a data set.
     #[must_use]
     pub fn imported(data_set: &str, dim: u32) -> Self {
@@ -151,6 +197,9 @@ impl EncoderSpec {
     ///
     /// The first field that is wrong, by its full name.
     pub fn validate(&self) -> Result<(), SpecError> {
+        if let Some(size) = self.kind.lite() {
+            return self.validate_lite(size);
+        }
         let (other, expected) = match (self.kind, self.tap.as_str()) {
             (EncoderKind::Imported, tap) => {
                 check_name("encoder.tap", tap)?;
@@ -159,23 +208,29 @@ impl EncoderSpec {
             }
             (EncoderKind::I3dInceptionV1, "Mixed_5c") => ("the tap Mixed_5c", 1024),
             (EncoderKind::I3dInceptionV1, "Mixed_4f") => ("the tap Mixed_4f", 832),
-            (EncoderKind::I3dInceptionV1, tap) => {
-                return Err(SpecError::Name {
-                    field: "encoder.tap",
-                    value: tap.into(),
-                    allowed: "Mixed_5c or Mixed_4f",
-                });
-            }
+            (_, tap) => return Err(unknown_tap(tap, "Mixed_5c or Mixed_4f")),
         };
         check_equal("encoder.feature_dim", self.feature_dim, other, expected)
     }
+
+    fn validate_lite(&self, size: LiteSize) -> Result<(), SpecError> {
+        if self.tap != LITE_TAP {
+            return Err(unknown_tap(&self.tap, LITE_TAP));
+        }
+        let expected = size.plan().feature_dim as u32;
+        check_equal("encoder.feature_dim", self.feature_dim, "the size of the I3D-lite", expected)
+    }
+}
+
+fn unknown_tap(tap: &str, allowed: &'static str) -> SpecError {
+    SpecError::Name { field: "encoder.tap", value: tap.into(), allowed }
 }
 
 impl HeadSpec {
-    /// The classifier of MIST's first stage on I3D: 1024, 512, 32, 1.
+    /// The classifier of MIST's first stage on features of `feature_dim` values: that, 512, 32, 1.
     #[must_use]
-    pub fn mist() -> Self {
-        Self { kind: HeadKind::Mlp, dims: vec![1024, 512, 32, 1] }
+    pub fn mist(feature_dim: u32) -> Self {
+        Self { kind: HeadKind::Mlp, dims: vec![feature_dim, 512, 32, 1] }
     }
 
     /// Checks the number of layers, their widths and that the head ends in one score.
@@ -198,13 +253,19 @@ impl ModelSpec {
     /// I3D with MIST's head and the default score semantics, under `name`.
     #[must_use]
     pub fn i3d_mist(name: &str) -> Self {
+        Self::mist(name, EncoderSpec::i3d())
+    }
+
+    /// An encoder with its pictures, MIST's head and the default score semantics, under `name`.
+    #[must_use]
+    pub fn mist(name: &str, encoder: EncoderSpec) -> Self {
         Self {
             name: name.into(),
-            encoder: EncoderSpec::i3d(),
-            preprocess: PreprocessSpec::i3d(),
+            preprocess: encoder.preprocess(),
             clip: ClipSpec::i3d(),
-            head: HeadSpec::mist(),
+            head: HeadSpec::mist(encoder.feature_dim),
             score: ScoreSpec::default(),
+            encoder,
         }
     }
 
@@ -217,12 +278,28 @@ impl ModelSpec {
         check_name("name", &self.name)?;
         self.encoder.validate()?;
         self.preprocess.validate()?;
+        self.validate_stem()?;
         self.clip.validate()?;
         self.head.validate()?;
         let first = self.head.dims.first().copied().unwrap_or(0);
         let expected = self.encoder.feature_dim;
         check_equal("first of head.dims", first, "encoder.feature_dim", expected)?;
         self.score.validate()
+    }
+
+    /// I3D-lite's stem leaves no pixel out.
+    fn validate_stem(&self) -> Result<(), SpecError> {
+        let sides = [
+            ("preprocess.width_px", self.preprocess.width_px),
+            ("preprocess.height_px", self.preprocess.height_px),
+        ];
+        match sides.into_iter().find(|(_, side)| side % STEM_PX != 0) {
+            Some((field, side)) if self.encoder.kind.lite().is_some() => {
+                let expected = side.next_multiple_of(STEM_PX);
+                check_equal(field, side.into(), "the stem of I3D-lite", expected.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Elements of a normalised clip, `3 * T * H * W`.

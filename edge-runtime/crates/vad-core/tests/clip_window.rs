@@ -147,13 +147,13 @@ fn media_spans_of_adjacent_clips_touch() {
 
 #[test]
 fn useless_specs_are_refused_by_name() {
-    let refused = |frames, stride| ClipWindow::new(ClipSpec { frames, stride }, FRAME_LEN);
+    let refused = |frames, stride| ClipWindow::<u8>::new(ClipSpec { frames, stride }, FRAME_LEN);
     let message = |frames, stride| refused(frames, stride).unwrap_err().to_string();
     assert_eq!(message(0, 1), "clip.frames is 0, but must be 1 to 512");
     assert_eq!(message(MAX_CLIP_FRAMES + 1, 1), "clip.frames is 513, but must be 1 to 512");
     assert_eq!(message(16, 0), "clip.stride is 0, but must be 1 to 16");
     assert_eq!(message(16, 17), "clip.stride is 17, but must be 1 to 16");
-    assert!(ClipWindow::new(ClipSpec::i3d(), 0).is_err());
-    assert!(ClipWindow::new(ClipSpec::i3d(), usize::MAX / 2).is_err());
+    assert!(ClipWindow::<u8>::new(ClipSpec::i3d(), 0).is_err());
+    assert!(ClipWindow::<u8>::new(ClipSpec::i3d(), usize::MAX / 2).is_err());
     assert_eq!(ClipSpec { frames: 0, stride: 0 }.spans(9).count(), 0);
 }

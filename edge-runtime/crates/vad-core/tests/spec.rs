@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use serde_json::{Value, json};
-use vad_core::{Calibration, EncoderSpec, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
+use vad_core::{Calibration, EncoderSpec, LiteSize, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
 
 fn model() -> ModelSpec {
     ModelSpec::i3d_mist("ped2-seed7")
@@ -174,5 +174,48 @@ fn imported_features_may_have_any_width_but_none() {
     spec.validate().unwrap();
     for encoder in [EncoderSpec::imported("ucf-crime", 0), EncoderSpec::imported("", 2048)] {
         assert!(ModelSpec { encoder, ..spec.clone() }.validate().is_err());
+    }
+}
+
+#[test]
+fn the_sizes_of_i3d_lite_cost_what_they_promise() {
+    let promised =
+        [(LiteSize::Small, 0.34, 112), (LiteSize::Middle, 1.09, 128), (LiteSize::Large, 3.92, 160)];
+    for (size, gmacs, side) in promised {
+        let plan = size.plan();
+        assert_eq!(plan.side_px, side);
+        let macs = 16 * plan.macs_per_frame(side.into(), side.into());
+        assert!((macs as f64 / 1e9 - gmacs).abs() < 0.01, "{size}: {macs}");
+        assert!(plan.stages.iter().all(|stage| stage.channels % 16 == 0), "{size}");
+        // A clip of 16 frames and what came before it.
+        assert!(plan.memory_frames() <= 16, "{size}: {}", plan.memory_frames());
+    }
+}
+
+#[test]
+fn i3d_lite_is_valid_in_every_size_and_only_with_its_own_width() {
+    for size in LiteSize::ALL {
+        let spec = ModelSpec::mist("lite", EncoderSpec::lite(size));
+        spec.validate().unwrap();
+        assert_eq!(spec.encoder.kind.lite(), Some(size));
+        assert_eq!(as_json(&spec)["encoder"]["kind"], format!("i3d-lite-{size}"));
+        assert_eq!(read(&as_json(&spec)).unwrap(), spec);
+    }
+    let cases: [(Spoil, &str); 3] = [
+        (|m| m.encoder.tap = "Mixed_5c".into(), "encoder.tap is \"Mixed_5c\", but must be last"),
+        (
+            |m| m.encoder.feature_dim = 1024,
+            "encoder.feature_dim is 1024, but the size of the I3D-lite makes it 256",
+        ),
+        (
+            |m| m.preprocess.width_px = 110,
+            "preprocess.width_px is 110, but the stem of I3D-lite makes it 112",
+        ),
+    ];
+    for (spoil, expected) in cases {
+        let mut spec = ModelSpec::mist("lite", EncoderSpec::lite(LiteSize::Small));
+        spoil(&mut spec);
+        let error = spec.validate().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Why a graph was refused or a run failed.
 
-use vad_core::{FrameError, SpecError};
+use vad_core::{ClipSpec, FrameError, SpecError};
 
 /// Error of loading or running a graph. `graph` is the name the caller gave, usually a file's.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,17 @@ pub enum InferError {
         encoder: Vec<usize>,
         /// Input shape of the stream's spec.
         stream: Vec<usize>,
+    },
+    /// A streaming encoder was loaded for a number of frames that does not fit the stream's clips.
+    #[error(
+        "the encoder takes {pulse} frames at a time, which does not divide clips of {} frames every {}; take 1",
+        clip.frames, clip.stride
+    )]
+    Pulse {
+        /// Frames at a time.
+        pulse: usize,
+        /// Clips of the stream.
+        clip: ClipSpec,
     },
     /// The head reads another feature length than the encoder makes.
     #[error("the encoder makes {encoder} features, the head reads {head}; they are from different models")]

@@ -4,7 +4,8 @@
 //! [`ModelSpec`](vad_core::ModelSpec) that travels with them: a graph of another shape, with weights
 //! that are not finite, with operators this runtime does not run or with anything behind its end is
 //! refused at load, never at the first frame. [`FeatureStream`] and [`Scorer`] hold the state of one
-//! camera or video; host extraction, evaluation and the board use the same two.
+//! camera or video; host extraction, evaluation and the board use the same two. An encoder either takes
+//! whole clips, or streams: it looks at each frame once, [`Pulse`] frames at a time.
 //!
 //! Deliberately absent: files, threads, clocks, calibration and smoothing.
 #![deny(missing_docs)]
@@ -14,6 +15,8 @@ mod error;
 mod head;
 mod model_file;
 mod plan;
+mod prepare;
+mod pulse;
 mod scorer;
 mod stream;
 mod tuning;
@@ -21,5 +24,6 @@ mod tuning;
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::Head;
+pub use pulse::Pulse;
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;

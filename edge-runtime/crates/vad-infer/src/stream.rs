@@ -2,18 +2,30 @@
 
 use std::sync::Arc;
 
-use vad_core::{ClipSpan, ClipWindow, ModelSpec, Preprocessor, RgbFrame};
+use vad_core::{ClipSpan, ModelSpec, Preprocessor, RgbFrame};
 
+use self::clips::Clips;
+use self::frames::Frames;
 use crate::encoder::clip_shape;
 use crate::{Encoder, InferError};
 
-/// State of one stream: resize buffer, clip window and the clip tensor. The encoder is shared.
+mod clips;
+mod frames;
+
+/// State of one stream. The encoder is shared.
+///
+/// An encoder of whole clips is run on each clip anew; one that streams is run on each frame once, and
+/// a clip's feature is the mean of its frames'. The missing frames of a tail repeat the last picture in
+/// the one case and its feature in the other.
 pub struct FeatureStream {
-    encoder: Arc<Encoder>,
     preprocessor: Preprocessor,
-    window: ClipWindow,
     resized: Vec<u8>,
-    clip: Vec<f32>,
+    path: Path,
+}
+
+enum Path {
+    Clips(Clips),
+    Frames(Frames),
 }
 
 impl FeatureStream {
@@ -28,43 +40,46 @@ impl FeatureStream {
             let (encoder, stream) = (encoder.clip_shape().to_vec(), stream.to_vec());
             return Err(InferError::EncoderMismatch { encoder, stream });
         }
-        let frame_len = spec.preprocess.resized_len();
+        let path = match encoder.stream()? {
+            None => Path::Clips(Clips::new(encoder, spec)?),
+            Some((state, pulse)) => Path::Frames(Frames::new(state, pulse, spec)?),
+        };
         Ok(Self {
             preprocessor: Preprocessor::new(spec.preprocess.clone())?,
-            window: ClipWindow::new(spec.clip, frame_len)?,
-            resized: vec![0; frame_len],
-            clip: vec![0.0; encoder.clip_len()],
-            encoder,
+            resized: vec![0; spec.preprocess.resized_len()],
+            path,
         })
     }
 
     /// Takes the next frame; returns a feature `[D]` when it completes a clip.
     ///
     /// # Errors
-    /// A frame that cannot be resized and a failed run. The window keeps its frames, so the next
-    /// push goes on with the stream.
+    /// A frame that cannot be resized and a failed run. The stream goes on with the next push: with all
+    /// frames it had, or, where the encoder streams and its run failed, without those before.
     pub fn push(&mut self, frame: RgbFrame<'_>) -> Result<Option<(ClipSpan, Vec<f32>)>, InferError> {
         self.preprocessor.resize_into(frame, &mut self.resized)?;
-        let span = self.window.push(&self.resized);
-        span.map(|span| self.encode(span)).transpose()
+        match &mut self.path {
+            Path::Clips(clips) => clips.push(&self.resized, &self.preprocessor),
+            Path::Frames(frames) => frames.push(&self.resized, &self.preprocessor),
+        }
     }
 
-    /// Ends the stream: the clip of the frames not covered yet, its tail repeating the last frame.
+    /// Ends the stream: the clip of the frames not covered yet.
     ///
     /// # Errors
-    /// A failed run.
+    /// A failed run; the stream is at a new beginning all the same.
     pub fn finish(&mut self) -> Result<Option<(ClipSpan, Vec<f32>)>, InferError> {
-        let span = self.window.finish();
-        span.map(|span| self.encode(span)).transpose()
+        match &mut self.path {
+            Path::Clips(clips) => clips.finish(&self.preprocessor),
+            Path::Frames(frames) => frames.finish(&self.preprocessor),
+        }
     }
 
     /// Forgets all frames; the next one is frame 0 again.
     pub fn reset(&mut self) {
-        self.window.reset();
-    }
-
-    fn encode(&mut self, span: ClipSpan) -> Result<(ClipSpan, Vec<f32>), InferError> {
-        self.preprocessor.normalise_into(self.window.frames(), &mut self.clip)?;
-        Ok((span, self.encoder.encode(&self.clip)?))
+        match &mut self.path {
+            Path::Clips(clips) => clips.reset(),
+            Path::Frames(frames) => frames.reset(),
+        }
     }
 }

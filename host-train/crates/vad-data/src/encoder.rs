@@ -1,4 +1,6 @@
-//! What turns a clip into a feature; the networks themselves live elsewhere.
+//! What turns clips, or the frames of a stream, into features; the networks themselves live elsewhere.
+
+use vad_core::ClipSpan;
 
 /// Why an encoder could not encode a clip.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,4 +54,31 @@ pub trait ClipEncoder: Sync {
         let _ = worker;
         self.encode_batch(clips, count)
     }
+
+    /// A stream at its beginning, of an encoder that looks at each frame once and remembers the ones before; nothing of one
+    /// that takes each clip by itself. Where there is one, no clip is encoded in any other way.
+    ///
+    /// # Errors
+    /// The encoder's own reason.
+    fn stream(&self) -> Result<Option<Box<dyn FrameStream>>, EncodeError> {
+        Ok(None)
+    }
+}
+
+/// What an encoder remembers of one view of one video.
+pub trait FrameStream: Send {
+    /// Takes the next frame; the feature of the clip that it completes, if it does.
+    ///
+    /// # Shapes
+    /// `picture` is `[H, W, 3]`, resized and not normalised; the feature has [`ClipEncoder::feature_dim`] values.
+    ///
+    /// # Errors
+    /// The encoder's own reason. The video then counts as failed.
+    fn push(&mut self, picture: &[u8]) -> Result<Option<(ClipSpan, Vec<f32>)>, EncodeError>;
+
+    /// Ends the video: the clip of the frames that no clip covered, if there are some.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    fn finish(&mut self) -> Result<Option<(ClipSpan, Vec<f32>)>, EncodeError>;
 }

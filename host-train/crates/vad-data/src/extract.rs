@@ -5,6 +5,8 @@
 //! (one video each)                                   (cut, normalise, encode)            (caller's)     (bounded queue)
 //! ```
 //!
+//! An encoder that looks at each frame once ([`ClipEncoder::stream`]) works in the decode threads; the workers then rest.
+//!
 //! A video is decoded once and a frame resized once, whatever the number of crops. A clip waits as bytes (`T * H * W * 3`,
 //! 2.4 MB for I3D, 4.7 MB for ten crops of 3:2 pictures), shared by the jobs of its crops; only each worker holds a batch as
 //! `f32` (9.6 MB per crop in it). Features are put in order by clip and crop, so the result does not depend on the number of
@@ -16,6 +18,7 @@ mod decode;
 mod encode;
 mod keep;
 mod progress;
+mod route;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -113,6 +116,8 @@ pub fn extract_each(
     each: &mut dyn FnMut(&str, Features),
 ) -> Result<Vec<Failure>, DataError> {
     check_request(entries, encoder, &spec)?;
+    let streams =
+        encoder.stream().map_err(|error| DataError::Request { problem: error.to_string() })?.is_some();
     let shared = Shared {
         entries,
         encoder,
@@ -137,7 +142,7 @@ pub fn extract_each(
             let (jobs, events) = (jobs_out.clone(), events_in.clone());
             scope.spawn(move || encode::work(shared, worker, &jobs, &events));
         }
-        for _ in 0..decoders(spec.threads, entries.len()) {
+        for _ in 0..decoders(spec.threads, entries.len(), streams) {
             let (jobs, events) = (jobs_in.clone(), events_in.clone());
             scope.spawn(move || decode::work(shared, &jobs, &events));
         }
@@ -152,9 +157,12 @@ pub fn extract_each(
     collector.finish()
 }
 
-fn decoders(threads: usize, videos: usize) -> usize {
+fn decoders(threads: usize, videos: usize, streams: bool) -> usize {
     // Two at least, so that opening and hashing the next video hides behind the encoding of this one.
-    threads.div_ceil(2).clamp(2, MAX_DECODERS).min(videos.max(1))
+    let beside_workers = threads.div_ceil(2).clamp(2, MAX_DECODERS);
+    // Frames of a stream are encoded where they are decoded.
+    let count = if streams { threads } else { beside_workers };
+    count.min(videos.max(1))
 }
 
 fn check_request(

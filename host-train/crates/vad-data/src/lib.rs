@@ -36,7 +36,7 @@ mod suggest;
 
 pub use cache::{CacheKey, FeatureCache, Lookup, MAX_ENTRY_BYTES};
 pub use crops::{CropPlan, CropPlanError};
-pub use encoder::{ClipEncoder, EncodeError};
+pub use encoder::{ClipEncoder, EncodeError, FrameStream};
 pub use error::DataError;
 pub use extract::{
     ExtractOutcome, ExtractSpec, Failure, Progress, Silent, VideoOutcome, extract, extract_each,

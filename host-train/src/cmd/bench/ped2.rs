@@ -136,7 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
     let clip = ClipSpec { stride: args.stride, ..model.clip };
     clip.validate()?;
     let encoding = args.encoder.on(args.compute.devices.clone())?;
-    let encoder = encoding.load(&args.encoder.weights, &model)?;
+    let encoder = encoding.load(&args.encoder.weights.find()?, &model)?;
     let ledger = Ledger::open(&args.work.join("trainings"))?;
 
     let mut results = Vec::new();

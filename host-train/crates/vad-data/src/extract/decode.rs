@@ -1,15 +1,15 @@
 //! Decode threads: each takes one video after the other and sends its clips.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use vad_core::{ClipSpan, ClipWindow, Preprocessor};
+use vad_core::Preprocessor;
 use vad_video::{FrameBuf, FrameSource, VideoInfo};
 
+use super::route::{Route, Sent};
 use super::{Event, Job, Shared};
-use crate::crops::{View, Views};
-use crate::{CacheKey, DataError, Lookup, VideoEntry};
+use crate::crops::Views;
+use crate::{CacheKey, DataError, EncodeError, Lookup, VideoEntry};
 
 /// Runs until no video is left. A queue that has closed means that nobody is interested any more.
 pub(super) fn work(shared: &Shared<'_>, jobs: &SyncSender<Job>, events: &SyncSender<Event>) {
@@ -23,12 +23,12 @@ pub(super) fn work(shared: &Shared<'_>, jobs: &SyncSender<Job>, events: &SyncSen
 }
 
 /// One video.
-struct Task<'a> {
-    shared: &'a Shared<'a>,
-    video: usize,
+pub(super) struct Task<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) video: usize,
     entry: &'a VideoEntry,
-    jobs: &'a SyncSender<Job>,
-    events: &'a SyncSender<Event>,
+    pub(super) jobs: &'a SyncSender<Job>,
+    pub(super) events: &'a SyncSender<Event>,
 }
 
 impl Task<'_> {
@@ -64,32 +64,32 @@ impl Task<'_> {
         let clips_hint = source.info().frames_hint.map(|frames| clip.spans(frames).count() as u64);
         let _ = self.events.send(Event::Started { video: self.video, clips_hint });
         let Views { picture, list: views } = self.views(*source.info())?;
-        let mut window = ClipWindow::new(clip, picture.resized_len())?;
+        let mut resized = vec![0; picture.resized_len()];
         let mut preprocessor = Preprocessor::new(picture)?;
+        let mut route = Route::new(self, views, resized.len())?;
         let mut buf = FrameBuf::new();
         let (mut frames, mut clips) = (0, 0);
         while source.next_frame(&mut buf).map_err(video_error)? {
             if self.shared.is_unwanted(self.video) {
                 return Ok(None);
             }
-            let pushed = window.push_with(|slot| preprocessor.resize_into(buf.as_frame(), slot));
-            let span = pushed.map_err(|source| DataError::Frame {
+            preprocessor.resize_into(buf.as_frame(), &mut resized).map_err(|source| DataError::Frame {
                 id: self.entry.id.clone(),
                 path: self.entry.path.clone(),
                 frame: frames,
                 source,
             })?;
             frames += 1;
-            clips += u64::from(span.is_some());
-            if span.is_some_and(|span| !self.send(span, &window, &views)) {
-                return Ok(None);
+            match route.push(self, &resized)? {
+                Sent::Clip => clips += 1,
+                Sent::Nothing => {}
+                Sent::ToNobody => return Ok(None),
             }
         }
-        if let Some(tail) = window.finish() {
-            clips += 1;
-            if !self.send(tail, &window, &views) {
-                return Ok(None);
-            }
+        match route.finish(self)? {
+            Sent::Clip => clips += 1,
+            Sent::Nothing => {}
+            Sent::ToNobody => return Ok(None),
         }
         check_labels(self.entry, frames)?;
         Ok(Some(Event::Decoded {
@@ -112,17 +112,13 @@ impl Task<'_> {
         })
     }
 
-    /// False if nobody takes clips any more.
-    fn send(&self, span: ClipSpan, window: &ClipWindow, views: &[View]) -> bool {
-        let pictures = Arc::new(window.frames().collect::<Vec<_>>().concat());
-        let job = |(crop, view): (usize, &View)| Job {
-            video: self.video,
-            span,
-            crop,
-            view: *view,
-            pictures: pictures.clone(),
-        };
-        views.iter().enumerate().all(|view| self.jobs.send(job(view)).is_ok())
+    pub(super) fn encode_error(&self, clip: u64, error: &EncodeError) -> DataError {
+        DataError::Encode {
+            id: self.entry.id.clone(),
+            path: self.entry.path.clone(),
+            clip,
+            reason: error.to_string(),
+        }
     }
 }
 

@@ -1,0 +1,429 @@
+//! I3D-lite, the streaming encoder of [`vad_core::lite`], as it learns: whole clips at once.
+//!
+//! Frames stand in the batch, `[N * T, C, H, W]`, so that all but the kernels over time are 2-D convolutions.
+
+use std::convert::Infallible;
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::relu;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::{ConvOptions, PadMode};
+use burn::tensor::{Device, Tensor, TensorData};
+use vad_core::lite::STEM_PX;
+use vad_core::{LiteBlock, LitePlan, LiteSize};
+
+use crate::model::initial::normal;
+use crate::rng::{Purpose, stream};
+use crate::tensors::{Array, Arrays, TensorsError, require_shape};
+
+/// Colours of a pixel.
+const COLOURS: usize = 3;
+
+/// Deviation of what a residual block adds, where its input has about 1, when learning begins.
+const RESIDUAL_DEVIATION: f32 = 0.5;
+
+/// Variance below which a channel counts as one that never changes.
+const DEAD_VARIANCE: f32 = 1e-12;
+
+/// The network.
+#[derive(Module, Debug)]
+pub struct I3dLite {
+    stem: Conv,
+    blocks: Vec<Block>,
+    last: Conv,
+}
+
+/// A 2-D convolution, padded to TensorFlow's `SAME`.
+#[derive(Module, Debug)]
+struct Conv {
+    /// `[outputs, inputs / groups, kh, kw]`.
+    weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
+    stride: usize,
+    groups: usize,
+}
+
+/// Depthwise over the present frame and those before it.
+#[derive(Module, Debug)]
+struct Memory {
+    /// `[frames, channels]`, the oldest first.
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+/// Kernels over picture and time, then the two that mix channels.
+#[derive(Module, Debug)]
+struct Block {
+    space: Conv,
+    time: Memory,
+    expand: Conv,
+    project: Conv,
+    residual: bool,
+}
+
+/// What a convolution looks like.
+#[derive(Clone, Copy)]
+struct Shape {
+    outputs: usize,
+    inputs: usize,
+    side: usize,
+    stride: usize,
+    groups: usize,
+    has_bias: bool,
+}
+
+impl Shape {
+    fn pointwise(inputs: usize, outputs: usize) -> Self {
+        Self { outputs, inputs, side: 1, stride: 1, groups: 1, has_bias: true }
+    }
+
+    fn stem(plan: &LitePlan) -> Self {
+        let side = usize::from(STEM_PX);
+        Self { side, stride: side, ..Self::pointwise(COLOURS, plan.stages[0].channels) }
+    }
+
+    fn last(plan: &LitePlan) -> Self {
+        Self::pointwise(plan.stages[3].channels, plan.feature_dim)
+    }
+
+    fn space(block: &LiteBlock) -> Self {
+        let channels = block.inputs;
+        Self {
+            side: block.space_kernel,
+            stride: block.stride,
+            groups: channels,
+            has_bias: false,
+            ..Self::pointwise(channels, channels)
+        }
+    }
+
+    /// As files have it, with an axis of time.
+    fn stored(self) -> [usize; 5] {
+        [self.outputs, self.inputs / self.groups, 1, self.side, self.side]
+    }
+}
+
+/// Gives the array of a name and shape: a stored one, or a fresh one.
+type Give<'a, E> = &'a mut dyn FnMut(&str, &[usize]) -> Result<Array, E>;
+
+impl I3dLite {
+    /// Fresh weights, normal with deviation `sqrt(2 / fan_in)` (He et al., ICCV 2015); the kernels over time begin as the
+    /// present frame. [`I3dLite::calibrate`] makes them fit for learning.
+    pub fn init(size: LiteSize, seed: u64, device: &Device) -> Self {
+        let mut layer = 0;
+        let Ok(fresh) = Self::build::<Infallible>(size.plan(), device, &mut |name, shape| {
+            layer += 1;
+            Ok(first_values(name, shape, seed, layer))
+        });
+        fresh
+    }
+
+    /// Loads `NAME.weight` (`[outputs, inputs / groups, t, h, w]`) and `NAME.bias` of every layer.
+    ///
+    /// # Errors
+    /// When an array is missing or has another shape; `origin` says where the arrays came from.
+    pub fn from_arrays(
+        size: LiteSize,
+        arrays: &Arrays,
+        origin: &str,
+        device: &Device,
+    ) -> Result<Self, TensorsError> {
+        Self::build(size.plan(), device, &mut |name, shape| {
+            require_shape(arrays, origin, name, shape).cloned()
+        })
+    }
+
+    fn build<E>(plan: &LitePlan, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let stem = Conv::build("stem", Shape::stem(plan), device, give)?;
+        let blocks =
+            plan.blocks().map(|block| Block::build(&block, device, give)).collect::<Result<_, E>>()?;
+        Ok(Self { stem, blocks, last: Conv::build("last", Shape::last(plan), device, give)? })
+    }
+
+    /// The feature of every frame; a clip's is their mean.
+    ///
+    /// # Shapes
+    /// `[N, 3, T, H, W]`, values in -1..=1, H and W multiples of 4, to `[N, T, D]`. The stream begins with each clip.
+    pub fn forward(&self, clips: Tensor<5>) -> Tensor<3> {
+        let [n, _, t, _, _] = clips.dims();
+        let mut x = relu(self.stem.forward(frames(clips)));
+        for block in &self.blocks {
+            x = block.forward(x, t);
+        }
+        let [_, features] = self.last.widths();
+        relu(self.last.forward(x)).mean_dims(&[2, 3]).reshape([n, t, features])
+    }
+
+    /// Scales and shifts every layer so that each channel has mean 0 and deviation 1 over these clips, half of it at the
+    /// end of a residual block: the first step of learning then finds no channel dead and none too loud (after Mishkin and
+    /// Matas, "All you need is a good init", ICLR 2016).
+    ///
+    /// # Shapes
+    /// Those of [`I3dLite::forward`].
+    pub fn calibrate(self, clips: Tensor<5>) -> Self {
+        let [_, _, t, _, _] = clips.dims();
+        let (stem, x) = self.stem.calibrate(frames(clips), 1.0);
+        let mut x = relu(x);
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for block in self.blocks {
+            let (block, y) = block.calibrate(x, t);
+            blocks.push(block);
+            x = y;
+        }
+        let (last, _) = self.last.calibrate(x, 1.0);
+        Self { stem, blocks, last }
+    }
+
+    /// The parameters under the names that [`I3dLite::from_arrays`] takes.
+    pub fn to_arrays(&self, size: LiteSize) -> Arrays {
+        let mut arrays = Arrays::new();
+        let plan = size.plan();
+        self.stem.store("stem", &mut arrays);
+        for (place, block) in plan.blocks().zip(&self.blocks) {
+            block.store(&place, &mut arrays);
+        }
+        self.last.store("last", &mut arrays);
+        arrays
+    }
+}
+
+/// `[N, C, T, H, W]` to `[N * T, C, H, W]`.
+fn frames(clips: Tensor<5>) -> Tensor<4> {
+    let [n, c, t, h, w] = clips.dims();
+    clips.swap_dims(1, 2).reshape([n * t, c, h, w])
+}
+
+fn first_values(name: &str, shape: &[usize], seed: u64, layer: u64) -> Array {
+    let count = shape.iter().product();
+    let values = if name.ends_with(".bias") {
+        vec![0.0; count]
+    } else if name.ends_with(".time.weight") {
+        // The newest tap of each channel.
+        let taps = shape[2];
+        (0..count).map(|at| if at % taps + 1 == taps { 1.0 } else { 0.0 }).collect()
+    } else {
+        let fan_in: usize = shape[1..].iter().product();
+        let mut rng = stream(seed, Purpose::Weights, layer);
+        normal((2.0 / fan_in.max(1) as f64).sqrt(), count, &mut rng)
+    };
+    Array { shape: shape.to_vec(), values }
+}
+
+impl Conv {
+    fn build<E>(name: &str, shape: Shape, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let stored = shape.stored();
+        let weight = give(&format!("{name}.weight"), &stored)?;
+        let [outputs, inputs, _, h, w] = stored;
+        let bias = shape.has_bias.then(|| give(&format!("{name}.bias"), &[outputs])).transpose()?;
+        Ok(Self {
+            weight: Param::from_data(TensorData::new(weight.values, [outputs, inputs, h, w]), device),
+            bias: bias.map(|bias| Param::from_data(TensorData::new(bias.values, [outputs]), device)),
+            stride: shape.stride,
+            groups: shape.groups,
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, h, w] = x.dims();
+        let [_, _, kh, kw] = self.weight.dims();
+        let pads = [same(h, kh, self.stride), same(w, kw, self.stride)];
+        let symmetric = pads.iter().all(|(before, after)| before == after);
+        let (x, own) = match symmetric {
+            true => (x, pads.map(|(before, _)| before)),
+            false => (x.pad(pads, PadMode::Constant(0.0)), [0; 2]),
+        };
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(x, self.weight.val(), bias, ConvOptions::new([self.stride; 2], own, [1; 2], self.groups))
+    }
+
+    /// Channels before and after.
+    fn widths(&self) -> [usize; 2] {
+        let [outputs, inputs, _, _] = self.weight.dims();
+        [inputs * self.groups, outputs]
+    }
+
+    fn calibrate(self, x: Tensor<4>, deviation: f32) -> (Self, Tensor<4>) {
+        let [outputs, ..] = self.weight.dims();
+        let (scale, mean) = scale_and_mean(self.forward(x.clone()), deviation);
+        let own = scale.clone().reshape([outputs, 1, 1, 1]);
+        let fitted = Self {
+            weight: self.weight.map(|weight| weight * own),
+            bias: self.bias.map(|bias| bias.map(|bias| (bias - mean) * scale)),
+            ..self
+        };
+        let y = fitted.forward(x);
+        (fitted, y)
+    }
+
+    fn store(&self, name: &str, arrays: &mut Arrays) {
+        let [outputs, inputs, h, w] = self.weight.dims();
+        let weight = self.weight.val().reshape([outputs, inputs, 1, h, w]);
+        arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
+        if let Some(bias) = &self.bias {
+            arrays.insert(format!("{name}.bias"), Array::from_tensor(bias.val()));
+        }
+    }
+}
+
+impl Memory {
+    fn build<E>(name: &str, block: &LiteBlock, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let (channels, taps) = (block.inputs, block.time_kernel);
+        let weight = give(&format!("{name}.weight"), &[channels, 1, taps, 1, 1])?;
+        let bias = give(&format!("{name}.bias"), &[channels])?;
+        let weight: Tensor<2> = Tensor::from_data(TensorData::new(weight.values, [channels, taps]), device);
+        Ok(Self {
+            weight: Param::from_tensor(weight.swap_dims(0, 1)),
+            bias: Param::from_data(TensorData::new(bias.values, [channels]), device),
+        })
+    }
+
+    /// `t` frames of each clip lie one behind the other in the batch.
+    fn forward(&self, x: Tensor<4>, t: usize) -> Tensor<4> {
+        let [rows, c, h, w] = x.dims();
+        let [taps, _] = self.weight.dims();
+        let x = x.reshape([rows / t, t, c, h * w]);
+        let padded = x.pad([(taps - 1, 0), (0, 0), (0, 0)], PadMode::Constant(0.0));
+        let mut sum = self.bias.val().reshape([1, 1, c, 1]);
+        for tap in 0..taps {
+            let weight = self.weight.val().narrow(0, tap, 1).reshape([1, 1, c, 1]);
+            sum = padded.clone().narrow(1, tap, t) * weight + sum;
+        }
+        sum.reshape([rows, c, h, w])
+    }
+
+    fn calibrate(self, x: Tensor<4>, t: usize) -> (Self, Tensor<4>) {
+        let [_, channels] = self.weight.dims();
+        let (scale, mean) = scale_and_mean(self.forward(x.clone(), t), 1.0);
+        let own = scale.clone().reshape([1, channels]);
+        let fitted = Self {
+            weight: self.weight.map(|weight| weight * own),
+            bias: self.bias.map(|bias| (bias - mean) * scale),
+        };
+        let y = fitted.forward(x, t);
+        (fitted, y)
+    }
+
+    fn store(&self, name: &str, arrays: &mut Arrays) {
+        let [taps, channels] = self.weight.dims();
+        let weight = self.weight.val().swap_dims(0, 1).reshape([channels, 1, taps, 1, 1]);
+        arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
+        arrays.insert(format!("{name}.bias"), Array::from_tensor(self.bias.val()));
+    }
+}
+
+impl Block {
+    fn build<E>(block: &LiteBlock, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let mut point = |layer: &str, inputs, outputs| {
+            Conv::build(&block.layer(layer), Shape::pointwise(inputs, outputs), device, give)
+        };
+        let expand = point("expand", block.inputs, block.width)?;
+        let project = point("project", block.width, block.outputs)?;
+        Ok(Self {
+            space: Conv::build(&block.layer("space"), Shape::space(block), device, give)?,
+            time: Memory::build(&block.layer("time"), block, device, give)?,
+            expand,
+            project,
+            residual: block.is_residual(),
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>, t: usize) -> Tensor<4> {
+        let y = self.time.forward(self.space.forward(x.clone()), t);
+        let y = self.project.forward(relu(self.expand.forward(y)));
+        if self.residual { x + y } else { y }
+    }
+
+    fn calibrate(self, x: Tensor<4>, t: usize) -> (Self, Tensor<4>) {
+        let Self { space, time, expand, project, residual } = self;
+        let (space, y) = space.calibrate(x.clone(), 1.0);
+        let (time, y) = time.calibrate(y, t);
+        let (expand, y) = expand.calibrate(y, 1.0);
+        let (project, y) = project.calibrate(relu(y), if residual { RESIDUAL_DEVIATION } else { 1.0 });
+        let y = if residual { x + y } else { y };
+        (Self { space, time, expand, project, residual }, y)
+    }
+
+    fn store(&self, block: &LiteBlock, arrays: &mut Arrays) {
+        self.space.store(&block.layer("space"), arrays);
+        self.time.store(&block.layer("time"), arrays);
+        self.expand.store(&block.layer("expand"), arrays);
+        self.project.store(&block.layer("project"), arrays);
+    }
+}
+
+/// Places before and after a side, TensorFlow's `SAME`: an odd one goes behind.
+fn same(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let total = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
+    (total / 2, total - total / 2)
+}
+
+/// Per channel of `[rows, C, H, W]`, what to multiply by for this deviation, and the mean. A channel that never changes
+/// stays as it is.
+fn scale_and_mean(x: Tensor<4>, deviation: f32) -> (Tensor<1>, Tensor<1>) {
+    let channels = x.dims()[1];
+    let x = x.swap_dims(0, 1).flatten::<2>(1, 3);
+    let mean = x.clone().mean_dim(1);
+    let variance = (x - mean.clone()).square().mean_dim(1).reshape([channels]);
+    let flat = variance.clone().lower_elem(DEAD_VARIANCE);
+    ((variance.sqrt().recip() * deviation).mask_fill(flat, 1.0), mean.reshape([channels]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+
+    const SIZE: LiteSize = LiteSize::Small;
+
+    fn values(tensor: Tensor<3>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn it_survives_a_round_trip_and_names_what_is_missing() {
+        let device = Device::flex();
+        let mut arrays = I3dLite::init(SIZE, 3, &device).to_arrays(SIZE);
+        let again = I3dLite::from_arrays(SIZE, &arrays, "test", &device).unwrap();
+        assert_eq!(again.to_arrays(SIZE), arrays);
+        assert_eq!(arrays["stage3.1.space.weight"].shape, [128, 1, 1, 5, 5]);
+        arrays.remove("stage3.1.expand.bias");
+        let error = I3dLite::from_arrays(SIZE, &arrays, "test", &device).unwrap_err();
+        assert!(error.to_string().contains("stage3.1.expand.bias"), "{error}");
+    }
+
+    #[test]
+    fn it_has_the_parameters_of_its_plan() {
+        let device = Device::flex();
+        let expected = [(LiteSize::Small, 468_992), (LiteSize::Middle, 1_692_032), (LiteSize::Large, 2_620_288)];
+        for (size, expected) in expected {
+            let arrays = I3dLite::init(size, 1, &device).to_arrays(size);
+            assert_eq!(arrays.values().map(|array| array.values.len()).sum::<usize>(), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_later_frame_changes_no_earlier_feature() {
+        let device = Device::flex();
+        let net = I3dLite::init(SIZE, 1, &device).calibrate(narrow::values([1, 3, 6, 32, 32]));
+        let clip = narrow::values([1, 3, 6, 32, 32]);
+        let other = clip.clone().slice_fill([0..1, 0..3, 4..5], 0.9);
+        let (one, two) = (net.forward(clip), net.forward(other));
+        let before = |x: &Tensor<3>| values(x.clone().narrow(1, 0, 4));
+        assert_eq!(before(&one), before(&two));
+        assert_ne!(values(one.narrow(1, 4, 1)), values(two.clone().narrow(1, 4, 1)));
+    }
+
+    #[test]
+    fn calibration_leaves_no_channel_dead() {
+        let device = Device::flex();
+        let clips = narrow::values([2, 3, 4, 64, 64]);
+        let net = I3dLite::init(SIZE, 1, &device).calibrate(clips.clone());
+        let features = values(net.forward(clips));
+        let dim = SIZE.plan().feature_dim;
+        for channel in 0..dim {
+            let own = || features.iter().skip(channel).step_by(dim);
+            assert!(own().any(|value| *value > 0.0), "channel {channel} is dead");
+            assert!(own().all(|value| *value < 10.0), "channel {channel} is loud");
+        }
+    }
+}

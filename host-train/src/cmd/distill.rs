@@ -1,0 +1,202 @@
+//! `watchpost distill`: an encoder for boards that learns to see as I3D does.
+
+use super::options::{DeviceOption, WorkOption};
+use super::recipe_options::{ChangesOptions, with_seed};
+use super::terminal::count;
+use super::work::{Dataset, Work};
+use super::{interrupt, progress, provenance};
+use crate::distill::config::{DistillConfig, NAME};
+use crate::distill::film::Reel;
+use crate::distill::lessons::{CLIP, Footage, Lesson};
+use crate::distill::training::{self, Distilled, Fidelity};
+use crate::distilled::DistilledEncoder;
+use crate::extraction::Extraction;
+use crate::recipe::settings::resolve;
+use crate::run::Flow;
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use indicatif::ProgressBar;
+use std::path::{Path, PathBuf};
+use vad_core::{EncoderKind, LiteSize};
+use vad_data::{CropPlan, FeatureStore, VideoEntry};
+
+/// Distil I3D into a light encoder that boards run frame by frame
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  watchpost extract --work work/\n  watchpost distill --work work/\n  \
+    watchpost extract --work work/ --encoder lite-small\n  watchpost train --work work/\n  \
+    watchpost distill --work work/ --with other-cameras/ --size middle --name lite-b --set passes=60\n\n\
+    The network learns from the training videos, without their labels, to give I3D's features of each clip: `watchpost\n\
+    extract` must have made them, one crop, clips of 16 frames. Validation videos show how well it sees footage that it did\n\
+    not learn from; test videos are not touched. Resized frames are kept in WORK/frames, 38 KB each for the small size.\n\n\
+    An interrupted distillation goes on where its checkpoint stands when the same command is given again.")]
+pub struct Args {
+    #[command(flatten)]
+    work: WorkOption,
+    /// Another work folder to learn from as well; repeat for more
+    #[arg(long, value_name = "DIR")]
+    with: Vec<PathBuf>,
+    /// Size of the network
+    #[arg(long, value_name = "SIZE", value_parser = sizes())]
+    size: Option<LiteSize>,
+    /// Name of the encoder [default: lite-SIZE]
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    changes: ChangesOptions,
+    /// Seed of every random draw
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Passes over the footage; short for --set passes=N
+    #[arg(long, value_name = "N")]
+    passes: Option<u32>,
+    /// Replace an encoder of the same name
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    compute: DeviceOption,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let config = config(args)?;
+    let work = Work::open(&args.work.work)?;
+    let name = args.name.clone().unwrap_or_else(|| format!("lite-{}", config.size));
+    let sources = sources(&work, &args.with)?;
+    let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
+    let device = args.compute.device.open()?;
+
+    let learning = |dataset: &Dataset| dataset.splits.train.entries().to_vec();
+    let held_back = |dataset: &Dataset| dataset.splits.val.entries().to_vec();
+    let footage = Footage::new(lessons(&sources, learning, &config)?, config.clips)?;
+    let held_back = footage.beside(lessons(&sources, held_back, &config)?);
+    println!(
+        "I3D-lite, {}, {}: {} to learn from, {} to measure on",
+        config.size,
+        cost(config.size),
+        count(footage.lessons().len(), "video"),
+        count(held_back.lessons().len(), "video")
+    );
+
+    let bar = progress::bar(0, "steps");
+    bar.set_prefix(name.clone());
+    let checkpoint = encoder.checkpoint_path();
+    let done = training::train(&config, &footage, &held_back, &checkpoint, &device, &mut |report| {
+        bar.set_length(report.steps);
+        bar.set_position(report.train.step);
+        let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();
+        bar.set_message(format!("features + relations {}", parts.join(" + ")));
+        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+    })?;
+    bar.finish_and_clear();
+    let Some(distilled) = done else {
+        bail!("interrupted; the same command goes on from {}", checkpoint.display());
+    };
+    let facts = provenance::facts(&[]);
+    encoder.write(&config, &distilled, footage.lessons().len(), facts)?;
+    report(&name, &distilled, &work);
+    Ok(())
+}
+
+fn report(name: &str, distilled: &Distilled, work: &Work) {
+    let Fidelity { learnt, held_back } = distilled.fidelity;
+    let steps = distilled.curves.train.len();
+    println!("{name}: {}, {learnt:.3} of the variance of I3D's features explained", count(steps, "step"));
+    match held_back {
+        Some(share) => println!("on videos that were held back: {share:.3}"),
+        None => println!("no validation video is long enough to measure on footage that was not learnt from"),
+    }
+    println!("next: watchpost extract --work {} --encoder {name}", work.root().display());
+}
+
+/// The settings that the command line asks for.
+fn config(args: &Args) -> Result<DistillConfig> {
+    let mut given = args.changes.given()?;
+    if let Some(size) = args.size {
+        given.insert("size".to_owned(), size.name().into());
+    }
+    if let Some(passes) = args.passes {
+        given.insert("passes".to_owned(), i64::from(passes).into());
+    }
+    if let Some(seed) = args.seed {
+        given = with_seed(&given, seed)?;
+    }
+    resolve(NAME, &given).with_context(|| args.changes.origin())
+}
+
+/// A data set with I3D's features.
+struct Source {
+    work: Work,
+    dataset: Dataset,
+    made: Extraction,
+    store: Box<dyn FeatureStore>,
+}
+
+fn sources(work: &Work, more: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut works = vec![work.clone()];
+    for other in more {
+        works.push(Work::open(other)?);
+    }
+    works.into_iter().map(source).collect()
+}
+
+fn source(work: Work) -> Result<Source> {
+    let dataset = work.dataset()?;
+    ensure!(
+        dataset.has_videos(),
+        "distillation reads the videos themselves, and of {} only features were imported\n  remedy: import the videos, then `watchpost extract`",
+        dataset.title()
+    );
+    let made = work.extraction()?;
+    ensure!(
+        made.encoder.kind == EncoderKind::I3dInceptionV1
+            && made.features.crops == CropPlan::One
+            && made.features.clip == CLIP,
+        "{}: the latest extraction is not by I3D of one crop and clips of 16 frames every 16 ({made})\n  remedy: watchpost extract --work {}",
+        work.root().display(),
+        work.root().display()
+    );
+    Ok(Source { store: work.features_of(&made)?, work, dataset, made })
+}
+
+/// The videos of one split of every source, developed.
+fn lessons(
+    sources: &[Source],
+    split: impl Fn(&Dataset) -> Vec<VideoEntry>,
+    config: &DistillConfig,
+) -> Result<Vec<Lesson>> {
+    let videos: Vec<(&Source, VideoEntry)> = sources
+        .iter()
+        .flat_map(|source| split(&source.dataset).into_iter().map(move |entry| (source, entry)))
+        .collect();
+    let bar = progress::bar(videos.len() as u64, "videos");
+    bar.set_prefix("frames");
+    let lessons = videos.iter().map(|(source, entry)| lesson(source, entry, config, &bar)).collect();
+    bar.finish_and_clear();
+    lessons
+}
+
+fn lesson(source: &Source, entry: &VideoEntry, config: &DistillConfig, bar: &ProgressBar) -> Result<Lesson> {
+    if interrupt::asked() {
+        bail!("interrupted; the same command goes on");
+    }
+    let folder: &Path = &source.work.root().join("frames");
+    let sha256 = source.store.file_hash(&entry.path)?;
+    let reel = Reel::develop(folder, entry, sha256, &config.size.plan().preprocess())?;
+    let features = source.made.cached(&*source.store, entry)?;
+    bar.inc(1);
+    Ok(Lesson::new(&entry.id, reel, &features)?)
+}
+
+fn sizes() -> impl TypedValueParser<Value = LiteSize> {
+    let about = |size: LiteSize| PossibleValue::new(size.name()).help(cost(size));
+    PossibleValuesParser::new(LiteSize::ALL.map(about)).try_map(|name| {
+        LiteSize::ALL.into_iter().find(|size| size.name() == name).ok_or("there is no such size")
+    })
+}
+
+/// What a size costs, for people.
+fn cost(size: LiteSize) -> String {
+    let plan = size.plan();
+    let side = usize::from(plan.side_px);
+    let gmac = 16.0 * plan.macs_per_frame(side, side) as f64 / 1e9;
+    format!("{gmac:.2} GMAC per 16 frames of {side} x {side} px")
+}

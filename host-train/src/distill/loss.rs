@@ -1,0 +1,67 @@
+//! How far the student is from its teacher.
+//!
+//! - *Feature loss*: the mean of `(p - t)^2` over clips and values, where `p` is the student's projected feature and `t`
+//!   the teacher's, each value of which has deviation 1: 1 says that nothing was learnt, 0 that everything was.
+//! - *Relation loss*: the mean of `(cos(s_i, s_j) - cos(t_i, t_j))^2` over pairs of clips of a step, where `s` is the student's own
+//!   feature less its mean over the step. What is alike to the teacher shall be alike to the student, in the feature
+//!   that boards keep (after Park et al., "Relational Knowledge Distillation", CVPR 2019, and Tung and Mori, "Similarity-
+//!   Preserving Knowledge Distillation", ICCV 2019).
+
+use burn::tensor::Tensor;
+
+/// Keeps lengths of features above 0.
+const EPSILON: f32 = 1e-6;
+
+/// The feature loss.
+///
+/// # Shapes
+/// Both `[clips, D]`.
+pub fn feature_loss(projected: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+    (projected - teacher).square().mean()
+}
+
+/// The relation loss.
+///
+/// # Shapes
+/// `[clips, D]` and `[clips, D']`.
+pub fn relation_loss(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+    (cosines(student) - cosines(teacher)).square().mean()
+}
+
+/// The cosine between each pair of rows, less their mean.
+fn cosines(rows: Tensor<2>) -> Tensor<2> {
+    let rows = rows.clone() - rows.mean_dim(0);
+    let length = (rows.clone().square().sum_dim(1) + EPSILON).sqrt();
+    let rows = rows / length;
+    rows.clone().matmul(rows.transpose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    fn rows<const N: usize, const D: usize>(values: [[f32; D]; N]) -> Tensor<2> {
+        Tensor::from_data(TensorData::from(values), &Device::flex())
+    }
+
+    #[test]
+    fn a_student_that_repeats_its_teacher_in_another_scale_is_right() {
+        let teacher = rows([[1.0, 0.0], [0.0, 2.0], [-1.0, 1.0]]);
+        let moved = teacher.clone() * 3.0 + 5.0;
+        assert!(relation_loss(moved.clone(), teacher.clone()).into_scalar::<f32>() < 1e-8);
+        assert!(feature_loss(moved, teacher).into_scalar::<f32>() > 1.0);
+    }
+
+    #[test]
+    fn values_worked_out_by_hand() {
+        // Rows less their mean: (1, 0), (-1, 0) against (0, 1), (0, -1): the same relations; against equal rows, none.
+        let one = rows([[2.0, 1.0], [0.0, 1.0]]);
+        let other = rows([[1.0, 2.0], [1.0, 0.0]]);
+        assert!(relation_loss(one.clone(), other.clone()).into_scalar::<f32>() < 1e-8);
+        let equal = rows([[1.0, 1.0], [1.0, 1.0]]);
+        assert!((relation_loss(one.clone(), equal).into_scalar::<f32>() - 1.0).abs() < 1e-5);
+        // ((2 - 1)^2 + (1 - 2)^2 + (0 - 1)^2 + (1 - 0)^2) / 4
+        assert_eq!(feature_loss(one, other).into_scalar::<f32>(), 1.0);
+    }
+}

@@ -1,0 +1,195 @@
+//! The student, and one step of its learning.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use vad_core::Preprocessor;
+
+use super::config::DistillConfig;
+use super::error::DistillError;
+use super::lessons::{CLIP, Footage, Window};
+use super::loss::{feature_loss, relation_loss};
+use crate::backbone::i3d_lite::I3dLite;
+use crate::model::dense;
+use crate::optim::adam::{Adam, AdamConfig};
+use crate::optim::clip::clip_global_norm;
+use crate::recipe::system::Losses;
+use crate::rng::{Purpose, stream};
+use crate::tensors::{Arrays, TensorsError, group, grouped};
+
+/// Counter of the projection's first values, behind those of the network's layers.
+const PROJECTION: u64 = 1000;
+
+/// Where a snapshot keeps its parts.
+const NET: &str = "net.";
+const OPTIMISER: &str = "optimiser.";
+
+/// Colours of a pixel.
+const COLOURS: usize = 3;
+
+/// The network with the projection to its teacher's features.
+#[derive(Module, Debug)]
+struct Student {
+    net: I3dLite,
+    projection: Linear,
+}
+
+/// A student in the middle of learning.
+pub struct Pupil {
+    config: DistillConfig,
+    preprocessor: Preprocessor,
+    /// With autodiff.
+    device: Device,
+    student: Student,
+    adam: Adam,
+}
+
+/// Pixels and targets of some windows.
+struct Batch {
+    /// `[N, 3, T, H, W]`.
+    clips: Tensor<5>,
+    /// `[N * clips, D]`.
+    teacher: Tensor<2>,
+}
+
+impl Pupil {
+    /// A fresh one on a plain device, its layers calibrated on the first windows.
+    ///
+    /// # Errors
+    /// When the first windows cannot be read.
+    pub fn new(config: &DistillConfig, footage: &Footage, device: &Device) -> Result<Self, DistillError> {
+        let plan = config.size.plan();
+        let preprocessor = Preprocessor::new(plan.preprocess())?;
+        let own = device.clone().autodiff();
+        let mut rng = stream(config.seed, Purpose::Weights, PROJECTION);
+        let projection = dense::init(plan.feature_dim, footage.dim(), &mut rng, &own);
+        let first: Vec<Window> = footage.pass(config.seed, 0).into_iter().take(config.windows).collect();
+        let clips = batch(&preprocessor, footage, &first, device)?.clips;
+        let net = I3dLite::init(config.size, config.seed, device).calibrate(clips);
+        let net = I3dLite::from_arrays(config.size, &net.to_arrays(config.size), "first values", &own)?;
+        let student = Student { net, projection };
+        let adam = Adam::new(adam(config));
+        Ok(Self { config: config.clone(), preprocessor, device: own, student, adam })
+    }
+
+    /// Learns from some windows.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn step(
+        &mut self,
+        footage: &Footage,
+        windows: &[Window],
+        learning_rate: f32,
+    ) -> Result<Losses, DistillError> {
+        let Batch { clips, teacher } = batch(&self.preprocessor, footage, windows, &self.device)?;
+        let (own, projected) = self.student.features(clips);
+        let feature = feature_loss(projected, teacher.clone());
+        let relation = relation_loss(own, teacher);
+        let total = feature.clone() + relation.clone() * self.config.relation_weight;
+        let mut grads = GradientsParams::from_grads(total.backward(), &self.student);
+        let grad_norm = clip_global_norm(&self.student, &mut grads, self.config.clip_norm);
+        self.adam.set_learning_rate(learning_rate);
+        self.student = self.adam.step(self.student.clone(), grads);
+        let [total, feature, relation] = [total, feature, relation].map(Tensor::into_scalar::<f32>);
+        Ok(Losses { total, parts: vec![("features", feature), ("relations", relation)], grad_norm })
+    }
+
+    /// The feature loss over all windows of footage that lie side by side.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn feature_loss(&self, footage: &Footage) -> Result<Option<f32>, DistillError> {
+        let student = self.student.valid();
+        let plain = self.device.clone().inner();
+        let (mut sum, mut count) = (0.0, 0);
+        let windows = footage.windows(0);
+        for some in windows.chunks(self.config.windows) {
+            let Batch { clips, teacher } = batch(&self.preprocessor, footage, some, &plain)?;
+            let (_, projected) = student.features(clips);
+            sum += f64::from(feature_loss(projected, teacher).into_scalar::<f32>()) * some.len() as f64;
+            count += some.len();
+        }
+        Ok((count > 0).then(|| (sum / count as f64) as f32))
+    }
+
+    /// The network's weights, which is what boards run.
+    pub fn weights(&self) -> Arrays {
+        self.student.net.to_arrays(self.config.size)
+    }
+
+    /// Everything that changes from step to step.
+    pub fn snapshot(&self) -> Arrays {
+        let mut net = self.weights();
+        dense::store(&self.student.projection, "projection", &mut net);
+        grouped([(NET, net), (OPTIMISER, self.adam.to_arrays())])
+    }
+
+    /// Takes a snapshot back; after an error nothing has changed.
+    ///
+    /// # Errors
+    /// When an array is missing or does not fit; `origin` says where the arrays came from.
+    pub fn restore(&mut self, snapshot: &Arrays, origin: &str) -> Result<(), TensorsError> {
+        let arrays = group(snapshot, NET);
+        let widths =
+            [self.config.size.plan().feature_dim, dense::stored_outputs(&arrays, origin, "projection")?];
+        let student = Student {
+            net: I3dLite::from_arrays(self.config.size, &arrays, origin, &self.device)?,
+            projection: dense::load(&arrays, origin, "projection", widths, &self.device)?,
+        };
+        let plain = self.device.clone().inner();
+        self.adam = Adam::from_arrays(adam(&self.config), &group(snapshot, OPTIMISER), origin, &plain)?;
+        self.student = student;
+        Ok(())
+    }
+}
+
+impl Student {
+    /// Features of the clips in windows `[N, 3, T, H, W]`: the student's own `[N * clips, D]`, and projected.
+    fn features(&self, windows: Tensor<5>) -> (Tensor<2>, Tensor<2>) {
+        let frames = self.net.forward(windows);
+        let [n, t, d] = frames.dims();
+        let length = usize::from(CLIP.frames);
+        let own: Tensor<2> =
+            frames.reshape([n * t / length, length, d]).mean_dims(&[1]).reshape([n * t / length, d]);
+        (own.clone(), self.projection.forward(own))
+    }
+}
+
+fn batch(
+    preprocessor: &Preprocessor,
+    footage: &Footage,
+    windows: &[Window],
+    device: &Device,
+) -> Result<Batch, DistillError> {
+    let spec = preprocessor.spec();
+    let (mut values, mut targets, mut frames) = (Vec::new(), Vec::new(), 0);
+    for window in windows {
+        let pixels = footage.frames(*window)?;
+        let pictures = pixels.chunks_exact(spec.resized_len());
+        frames = pictures.len();
+        let begin = values.len();
+        values.resize(begin + pixels.len(), 0.0);
+        let id = || footage.lessons()[window.lesson].id.clone();
+        preprocessor
+            .normalise_into(pictures, &mut values[begin..])
+            .map_err(|source| DistillError::Frame { id: id(), source })?;
+        targets.extend(footage.targets(*window));
+    }
+    let [height, width] = [spec.height_px, spec.width_px].map(usize::from);
+    let shape = [windows.len(), COLOURS, frames, height, width];
+    let rows = targets.len() / footage.dim().max(1);
+    Ok(Batch {
+        clips: Tensor::from_data(TensorData::new(values, shape), device),
+        teacher: Tensor::from_data(TensorData::new(targets, [rows, footage.dim()]), device),
+    })
+}
+
+fn adam(config: &DistillConfig) -> AdamConfig {
+    AdamConfig {
+        learning_rate: config.learning_rate,
+        weight_decay: config.weight_decay,
+        ..AdamConfig::default()
+    }
+}

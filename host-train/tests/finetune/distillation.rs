@@ -1,0 +1,162 @@
+//! I3D-lite learns from features of footage, goes on bit for bit, and is used like any other encoder.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::ablation::prepare;
+use crate::commands::{read, watchpost};
+use crate::footage::video;
+use burn::tensor::Device;
+use tempfile::TempDir;
+use vad_core::{LiteSize, PreprocessSpec};
+use vad_data::{Features, Label, VideoEntry};
+use watchpost::distill::config::DistillConfig;
+use watchpost::distill::error::DistillError;
+use watchpost::distill::film::Reel;
+use watchpost::distill::lessons::{CLIP, Footage, Lesson};
+use watchpost::distill::training::{Distilled, train};
+use watchpost::run::Flow;
+
+const FRAMES: u32 = 56;
+
+fn config() -> DistillConfig {
+    DistillConfig { passes: 6, windows: 2, ..DistillConfig::new(LiteSize::Small) }
+}
+
+fn pictures() -> PreprocessSpec {
+    LiteSize::Small.plan().preprocess()
+}
+
+/// Three whole clips and a rest, whose features tell whether the square moves, and in which clip.
+fn features(entry: &VideoEntry) -> Features {
+    let moves = if entry.label == Label::Abnormal { 1.0 } else { -1.0 };
+    let spans: Vec<_> = CLIP.spans(FRAMES.into()).collect();
+    let values = (0..spans.len()).flat_map(|clip| [moves, 0.5 * moves + 0.1 * clip as f32, 1.0]).collect();
+    Features { dim: 3, crops: 1, spans, values, frames: FRAMES.into(), frame_rate_hz: 10.0 }
+}
+
+fn lesson(folder: &TempDir, id: &str, label: Label) -> Lesson {
+    let entry = video(folder, id, label, FRAMES);
+    let reel = Reel::develop(&folder.path().join("frames"), &entry, [id.len() as u8; 32], &pictures()).unwrap();
+    Lesson::new(id, reel, &features(&entry)).unwrap()
+}
+
+fn footage(folder: &TempDir) -> Footage {
+    let lessons =
+        vec![lesson(folder, "still-abc", Label::Normal), lesson(folder, "moving-abc", Label::Abnormal)];
+    Footage::new(lessons, 2).unwrap()
+}
+
+/// Trains to the end, or so many steps.
+fn learn(footage: &Footage, checkpoint: &Path, stop_after: u64) -> Option<Distilled> {
+    let none = footage.beside(Vec::new());
+    let flow = |step: u64| if step >= stop_after { Flow::Stop } else { Flow::Continue };
+    train(&config(), footage, &none, checkpoint, &Device::flex(), &mut |report| flow(report.train.step)).unwrap()
+}
+
+#[test]
+fn it_learns_and_an_interruption_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(&folder);
+    let whole = learn(&footage, &folder.path().join("whole"), u64::MAX).unwrap();
+    let path = folder.path().join("parts");
+    assert!(learn(&footage, &path, 1).is_none());
+    assert!(learn(&footage, &path, 4).is_none());
+    let parts = learn(&footage, &path, u64::MAX).unwrap();
+    assert_eq!(parts.weights, whole.weights);
+    assert_eq!(parts.curves, whole.curves);
+    assert_eq!(whole.fidelity.held_back, None);
+    let losses: Vec<f32> = whole.curves.train.iter().map(|point| point.loss).collect();
+    assert_eq!(losses.len(), 6, "a step in each pass");
+    assert!(losses[5] < 0.8 * losses[0], "{losses:?}");
+}
+
+#[test]
+fn a_checkpoint_of_other_footage_or_settings_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(&folder);
+    let path = folder.path().join("checkpoint");
+    assert!(learn(&footage, &path, 1).is_none());
+    let go_on = |config: &DistillConfig, footage: &Footage| {
+        let none = footage.beside(Vec::new());
+        train(config, footage, &none, &path, &Device::flex(), &mut |_| Flow::Continue).unwrap_err().to_string()
+    };
+    let error = go_on(&DistillConfig { learning_rate: 0.5, ..config() }, &footage);
+    assert!(error.contains("learning_rate was 0.002"), "{error}");
+    let other = Footage::new(vec![lesson(&folder, "still-defg", Label::Normal)], 2).unwrap();
+    assert!(go_on(&config(), &other).contains("belongs to other data"));
+}
+
+#[test]
+fn every_pass_shows_whole_windows_and_after_two_passes_every_clip_began_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(&folder);
+    // Three clips give one window of two at either place.
+    let mut begins: Vec<_> = (0..2).flat_map(|pass| footage.pass(1, pass)).collect();
+    begins.sort();
+    assert_eq!(begins.iter().map(|window| (window.lesson, window.clip)).collect::<Vec<_>>(), [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1)
+    ]);
+    for window in begins {
+        assert_eq!(footage.frames(window).unwrap().len(), 32 * pictures().resized_len());
+        assert_eq!(footage.targets(window).len(), 2 * footage.dim());
+    }
+    let short = vec![lesson(&folder, "still-abc", Label::Normal)];
+    let error = Footage::new(short, 4).unwrap_err().to_string();
+    assert!(error.contains("4 clips") && error.contains("--set clips=1"), "{error}");
+}
+
+#[test]
+fn a_video_that_cannot_be_read_leaves_no_frames_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = folder.path().join("frames");
+    let whole = video(&folder, "still-a", Label::Normal, FRAMES);
+    let path = folder.path().join("broken.mp4");
+    std::fs::write(&path, [0; 100]).unwrap();
+    let broken = VideoEntry::new("broken", path, Label::Normal);
+    let error = Reel::develop(&frames, &broken, [1; 32], &pictures()).unwrap_err();
+    assert!(matches!(&error, DistillError::Video { id, .. } if id == "broken"), "{error}");
+    let left = || std::fs::read_dir(&frames).unwrap().count();
+    assert_eq!(left(), 0);
+    // What is there is not made again, and another picture size is another file.
+    for _ in 0..2 {
+        assert_eq!(Reel::develop(&frames, &whole, [2; 32], &pictures()).unwrap().frames(), FRAMES.into());
+    }
+    Reel::develop(&frames, &whole, [2; 32], &LiteSize::Middle.plan().preprocess()).unwrap();
+    assert_eq!(left(), 2);
+    // A video that changed since its features were extracted.
+    let reel = Reel::develop(&frames, &video(&folder, "still-b", Label::Normal, 20), [3; 32], &pictures()).unwrap();
+    let error = Lesson::new("still-b", reel, &features(&whole)).unwrap_err().to_string();
+    assert!(error.contains("20 frames") && error.contains("watchpost extract"), "{error}");
+}
+
+#[test]
+fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
+    let prepared = prepare();
+    let work = prepared.text("work");
+    let run = |args: &[&str]| watchpost(&[args, &["--work", &work]].concat());
+    assert_eq!(run(&["extract", "--encoder", "lite-small"]), ExitCode::FAILURE, "there is none yet");
+    let distil = ["distill", "--passes", "1", "--set", "windows=2", "--set", "clips=1"];
+    assert_eq!(run(&distil), ExitCode::SUCCESS);
+    assert_eq!(run(&distil), ExitCode::FAILURE, "a finished encoder is not replaced");
+    let folder: PathBuf = prepared.path("work/encoders/lite-small");
+    let about = read(&folder.join("encoder.json"));
+    assert_eq!(about["encoder"]["kind"], "i3d-lite-small");
+    assert!(about["fidelity"]["learnt"].as_f64().unwrap() <= 1.0);
+    let curves = std::fs::read_to_string(folder.join("curves.csv")).unwrap();
+    assert!(curves.starts_with("step,loss,features,relations,grad_norm\n1,"), "{curves}");
+
+    assert_eq!(run(&["extract", "--encoder", "lite-small"]), ExitCode::SUCCESS);
+    assert_eq!(read(&prepared.path("work/extraction.json"))["distilled"], "lite-small");
+    assert_eq!(run(&["distill", "--name", "again"]), ExitCode::FAILURE, "its features are no teacher's");
+    assert_eq!(run(&["extract", "--encoder", "lite-small", "--engine", "burn"]), ExitCode::FAILURE);
+    assert_eq!(run(&["train", "--recipe", "mist", "--set", "steps=4"]), ExitCode::SUCCESS);
+    let bundle = prepared.text("bundle");
+    assert_eq!(run(&["export", "--out", &bundle]), ExitCode::SUCCESS);
+    let manifest = read(&prepared.path("bundle/manifest.json"));
+    assert_eq!(manifest["model"]["encoder"]["feature_dim"], 256);
+    assert_eq!(manifest["model"]["preprocess"]["width_px"], 112);
+}

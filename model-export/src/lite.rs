@@ -1,0 +1,125 @@
+//! I3D-lite: the streaming encoder of [`vad_core::lite`], as one graph for clips and streams.
+
+use vad_core::lite::STEM_PX;
+use vad_core::{LiteBlock, LitePlan, ModelSpec};
+
+use crate::ExportError;
+use crate::fold::FoldedConv;
+use crate::onnx::GraphBuilder;
+use crate::same::{SameAxis, same_axis};
+use crate::volume::{ConvLayer, Volume, conv, mean, relu};
+use crate::weights::Weights;
+
+/// Builds the encoder graph: `[1, 3, T, H, W]` pixels to `[1, D, T]`, a feature per frame.
+///
+/// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
+/// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
+/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias.
+///
+/// # Errors
+/// A missing, misshapen or non-finite tensor.
+pub(crate) fn lite_onnx(
+    weights_safetensors: &[u8],
+    spec: &ModelSpec,
+    plan: &LitePlan,
+) -> Result<Vec<u8>, ExportError> {
+    spec.validate()?;
+    let weights = Weights::parse(weights_safetensors)?;
+    let size = [
+        usize::from(spec.clip.frames),
+        usize::from(spec.preprocess.height_px),
+        usize::from(spec.preprocess.width_px),
+    ];
+    let mut graph = GraphBuilder::new("i3d-lite");
+    let name = graph.input("clip", &[1, 3, size[0], size[1], size[2]]);
+    let mut net = Net { graph, weights };
+    let mut x = net.stem(&Volume { name, channels: 3, size }, plan)?;
+    for block in plan.blocks() {
+        x = net.block(&block, x)?;
+    }
+    let x = net.pointwise("last", &x, plan.feature_dim)?;
+    let x = relu(&mut net.graph, "last", x);
+    let feature = mean(&mut net.graph, "feature", &x, &[3, 4]);
+    net.graph.output(&feature, &[1, x.channels, size[0]]);
+    Ok(net.graph.into_bytes())
+}
+
+/// The graph being built and where its weights come from.
+struct Net<'a> {
+    graph: GraphBuilder,
+    weights: Weights<'a>,
+}
+
+impl Net<'_> {
+    fn stem(&mut self, x: &Volume, plan: &LitePlan) -> Result<Volume, ExportError> {
+        let (side, out) = (usize::from(STEM_PX), plan.stages[0].channels);
+        let [t, h, w] = x.size;
+        let axes = [causal(t, 1), same_axis(h, side, side), same_axis(w, side, side)];
+        let layer = ConvLayer { out, kernel: [1, side, side], stride: [1, side, side], axes, groups: 1 };
+        let sums = self.conv("stem", x, layer)?;
+        Ok(relu(&mut self.graph, "stem", sums))
+    }
+
+    fn block(&mut self, block: &LiteBlock, x: Volume) -> Result<Volume, ExportError> {
+        let y = self.space(block, &x)?;
+        let y = self.time(block, &y)?;
+        let expand = block.layer("expand");
+        let y = self.pointwise(&expand, &y, block.width)?;
+        let y = relu(&mut self.graph, &expand, y);
+        let y = self.pointwise(&block.layer("project"), &y, block.outputs)?;
+        if !block.is_residual() {
+            return Ok(y);
+        }
+        let name = self.graph.node("Add", block.layer("sum"), &[&x.name, &y.name], vec![]);
+        Ok(Volume { name, ..y })
+    }
+
+    /// Depthwise over the picture, without a bias: the layer behind it has one.
+    fn space(&mut self, block: &LiteBlock, x: &Volume) -> Result<Volume, ExportError> {
+        let (kernel, stride) = (block.space_kernel, block.stride);
+        let [t, h, w] = x.size;
+        let axes = [causal(t, 1), same_axis(h, kernel, stride), same_axis(w, kernel, stride)];
+        let unit = block.layer("space");
+        let shape = [x.channels, 1, 1, kernel, kernel];
+        let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
+        let folded = FoldedConv { weight, bias: vec![0.0; x.channels] };
+        let layer = ConvLayer {
+            out: x.channels,
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            axes,
+            groups: x.channels,
+        };
+        Ok(conv(&mut self.graph, &unit, x, layer, &folded))
+    }
+
+    /// Depthwise over the present frame and those before it.
+    fn time(&mut self, block: &LiteBlock, x: &Volume) -> Result<Volume, ExportError> {
+        let unit = block.layer("time");
+        let kernel = block.time_kernel;
+        let [t, h, w] = x.size;
+        let axes = [causal(t, kernel), same_axis(h, 1, 1), same_axis(w, 1, 1)];
+        let layer =
+            ConvLayer { out: x.channels, kernel: [kernel, 1, 1], stride: [1; 3], axes, groups: x.channels };
+        self.conv(&unit, x, layer)
+    }
+
+    fn pointwise(&mut self, unit: &str, x: &Volume, out: usize) -> Result<Volume, ExportError> {
+        let axes = x.size.map(|n| same_axis(n, 1, 1));
+        self.conv(unit, x, ConvLayer { out, kernel: [1; 3], stride: [1; 3], axes, groups: 1 })
+    }
+
+    /// A convolution with its stored weight and bias.
+    fn conv(&mut self, unit: &str, x: &Volume, layer: ConvLayer) -> Result<Volume, ExportError> {
+        let [t, h, w] = layer.kernel;
+        let shape = [layer.out, x.channels / layer.groups, t, h, w];
+        let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
+        let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
+        Ok(conv(&mut self.graph, unit, x, layer, &FoldedConv { weight, bias }))
+    }
+}
+
+/// Padding in time: all of it before the first frame.
+fn causal(frames: usize, kernel: usize) -> SameAxis {
+    SameAxis { before: kernel - 1, after: 0, out: frames }
+}

@@ -1,0 +1,59 @@
+//! Layers over tensors of `[1, C, T, H, W]`, which both encoders are made of.
+
+use crate::fold::FoldedConv;
+use crate::onnx::{GraphBuilder, int, ints};
+use crate::same::{SameAxis, onnx_pads};
+
+/// A tensor of the graph: its name, channels and `[t, h, w]`. The batch is always 1.
+#[derive(Clone)]
+pub(crate) struct Volume {
+    pub(crate) name: String,
+    pub(crate) channels: usize,
+    pub(crate) size: [usize; 3],
+}
+
+/// What a convolution looks like. Kernel and stride are `[t, h, w]`.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvLayer {
+    pub(crate) out: usize,
+    pub(crate) kernel: [usize; 3],
+    pub(crate) stride: [usize; 3],
+    /// Padding and output size of each axis.
+    pub(crate) axes: [SameAxis; 3],
+    pub(crate) groups: usize,
+}
+
+/// A convolution with a bias: `<unit>.conv`, its constants `<unit>.weight` and `<unit>.bias`.
+pub(crate) fn conv(
+    graph: &mut GraphBuilder,
+    unit: &str,
+    x: &Volume,
+    layer: ConvLayer,
+    folded: &FoldedConv,
+) -> Volume {
+    let ConvLayer { out, kernel, stride, axes, groups } = layer;
+    let shape = [out, x.channels / groups, kernel[0], kernel[1], kernel[2]];
+    let weight = graph.floats(format!("{unit}.weight"), &shape, &folded.weight);
+    let bias = graph.floats(format!("{unit}.bias"), &[out], &folded.bias);
+    let mut attributes =
+        vec![ints("kernel_shape", kernel), ints("strides", stride), ints("pads", onnx_pads(&axes))];
+    if groups > 1 {
+        // A width of a layer.
+        attributes.push(int("group", groups as i64));
+    }
+    let inputs = [x.name.as_str(), &weight, &bias];
+    let name = graph.node("Conv", format!("{unit}.conv"), &inputs, attributes);
+    Volume { name, channels: out, size: axes.map(|axis| axis.out) }
+}
+
+/// `max(x, 0)`: `<unit>.relu`.
+pub(crate) fn relu(graph: &mut GraphBuilder, unit: &str, x: Volume) -> Volume {
+    let name = graph.node("Relu", format!("{unit}.relu"), &[&x.name], vec![]);
+    Volume { name, ..x }
+}
+
+/// Mean over axes of `[1, C, T, H, W]`, which the result has no longer. Returns the node's name.
+pub(crate) fn mean(graph: &mut GraphBuilder, name: &str, x: &Volume, axes: &[usize]) -> String {
+    let attributes = vec![ints("axes", axes.iter().copied()), int("keepdims", 0)];
+    graph.node("ReduceMean", name.to_owned(), &[&x.name], attributes)
+}
