@@ -394,7 +394,8 @@ mod tests {
     #[test]
     fn it_has_the_parameters_of_its_plan() {
         let device = Device::flex();
-        let expected = [(LiteSize::Small, 468_992), (LiteSize::Middle, 1_692_032), (LiteSize::Large, 2_620_288)];
+        let expected =
+            [(LiteSize::Small, 468_992), (LiteSize::Middle, 1_692_032), (LiteSize::Large, 2_620_288)];
         for (size, expected) in expected {
             let arrays = I3dLite::init(size, 1, &device).to_arrays(size);
             assert_eq!(arrays.values().map(|array| array.values.len()).sum::<usize>(), expected, "{size}");

@@ -37,7 +37,8 @@ fn features(entry: &VideoEntry) -> Features {
 
 fn lesson(folder: &TempDir, id: &str, label: Label) -> Lesson {
     let entry = video(folder, id, label, FRAMES);
-    let reel = Reel::develop(&folder.path().join("frames"), &entry, [id.len() as u8; 32], &pictures()).unwrap();
+    let reel =
+        Reel::develop(&folder.path().join("frames"), &entry, [id.len() as u8; 32], &pictures()).unwrap();
     Lesson::new(id, reel, &features(&entry)).unwrap()
 }
 
@@ -51,7 +52,8 @@ fn footage(folder: &TempDir) -> Footage {
 fn learn(footage: &Footage, checkpoint: &Path, stop_after: u64) -> Option<Distilled> {
     let none = footage.beside(Vec::new());
     let flow = |step: u64| if step >= stop_after { Flow::Stop } else { Flow::Continue };
-    train(&config(), footage, &none, checkpoint, &Device::flex(), &mut |report| flow(report.train.step)).unwrap()
+    train(&config(), footage, &none, checkpoint, &Device::flex(), &mut |report| flow(report.train.step))
+        .unwrap()
 }
 
 #[test]
@@ -79,7 +81,9 @@ fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     assert!(learn(&footage, &path, 1).is_none());
     let go_on = |config: &DistillConfig, footage: &Footage| {
         let none = footage.beside(Vec::new());
-        train(config, footage, &none, &path, &Device::flex(), &mut |_| Flow::Continue).unwrap_err().to_string()
+        train(config, footage, &none, &path, &Device::flex(), &mut |_| Flow::Continue)
+            .unwrap_err()
+            .to_string()
     };
     let error = go_on(&DistillConfig { learning_rate: 0.5, ..config() }, &footage);
     assert!(error.contains("learning_rate was 0.002"), "{error}");
@@ -94,12 +98,10 @@ fn every_pass_shows_whole_windows_and_after_two_passes_every_clip_began_one() {
     // Three clips give one window of two at either place.
     let mut begins: Vec<_> = (0..2).flat_map(|pass| footage.pass(1, pass)).collect();
     begins.sort();
-    assert_eq!(begins.iter().map(|window| (window.lesson, window.clip)).collect::<Vec<_>>(), [
-        (0, 0),
-        (0, 1),
-        (1, 0),
-        (1, 1)
-    ]);
+    assert_eq!(
+        begins.iter().map(|window| (window.lesson, window.clip)).collect::<Vec<_>>(),
+        [(0, 0), (0, 1), (1, 0), (1, 1)]
+    );
     for window in begins {
         assert_eq!(footage.frames(window).unwrap().len(), 32 * pictures().resized_len());
         assert_eq!(footage.targets(window).len(), 2 * footage.dim());
@@ -123,12 +125,13 @@ fn a_video_that_cannot_be_read_leaves_no_frames_behind() {
     assert_eq!(left(), 0);
     // What is there is not made again, and another picture size is another file.
     for _ in 0..2 {
-        assert_eq!(Reel::develop(&frames, &whole, [2; 32], &pictures()).unwrap().frames(), FRAMES.into());
+        assert_eq!(Reel::develop(&frames, &whole, [2; 32], &pictures()).unwrap().frames(), u64::from(FRAMES));
     }
     Reel::develop(&frames, &whole, [2; 32], &LiteSize::Middle.plan().preprocess()).unwrap();
     assert_eq!(left(), 2);
     // A video that changed since its features were extracted.
-    let reel = Reel::develop(&frames, &video(&folder, "still-b", Label::Normal, 20), [3; 32], &pictures()).unwrap();
+    let reel =
+        Reel::develop(&frames, &video(&folder, "still-b", Label::Normal, 20), [3; 32], &pictures()).unwrap();
     let error = Lesson::new("still-b", reel, &features(&whole)).unwrap_err().to_string();
     assert!(error.contains("20 frames") && error.contains("watchpost extract"), "{error}");
 }
