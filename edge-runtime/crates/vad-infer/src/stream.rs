@@ -25,7 +25,7 @@ pub struct FeatureStream {
 
 enum Path {
     Clips(Clips),
-    Frames(Frames),
+    Frames(Box<Frames>),
 }
 
 impl FeatureStream {
@@ -42,7 +42,7 @@ impl FeatureStream {
         }
         let path = match encoder.stream()? {
             None => Path::Clips(Clips::new(encoder, spec)?),
-            Some((state, pulse)) => Path::Frames(Frames::new(state, pulse, spec)?),
+            Some((state, pulse)) => Path::Frames(Box::new(Frames::new(state, pulse, spec)?)),
         };
         Ok(Self {
             preprocessor: Preprocessor::new(spec.preprocess.clone())?,
