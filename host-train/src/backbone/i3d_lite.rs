@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::lite::STEM_PX;
 use vad_core::{LiteBlock, LitePlan, LiteSize};
 
+use super::padding::same_total;
 use crate::model::initial::normal;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Array, Arrays, TensorsError, require_shape};
@@ -353,7 +354,7 @@ impl Block {
 
 /// Places before and after a side, TensorFlow's `SAME`: an odd one goes behind.
 fn same(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-    let total = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
+    let total = same_total(size, kernel, stride);
     (total / 2, total - total / 2)
 }
 

@@ -95,7 +95,8 @@ impl Padding {
     }
 }
 
-fn same_total(size: usize, kernel: usize, stride: usize) -> usize {
+/// Places that [`Padding::Same`] adds to a side, before and behind together.
+pub(super) fn same_total(size: usize, kernel: usize, stride: usize) -> usize {
     let places = size.div_ceil(stride);
     (places.saturating_sub(1) * stride + kernel).saturating_sub(size)
 }
