@@ -47,6 +47,11 @@ impl Extraction {
         Self { format: FORMAT, encoder_sha256, encoder: spec, distilled: None, features, store: None }
     }
 
+    /// Whether `encoder` is the very one that made it.
+    pub fn is_by(&self, encoder: &dyn ClipEncoder) -> bool {
+        self.encoder_sha256 == hex(&encoder.hash())
+    }
+
     /// The same, by an encoder of the work folder.
     pub fn by(self, distilled: Option<String>) -> Self {
         Self { distilled, ..self }

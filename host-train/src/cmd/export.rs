@@ -2,7 +2,9 @@
 
 use super::options::{DeviceOption, WeightsOption, WorkOption};
 use super::work::Work;
+use crate::device::DeviceList;
 use crate::distilled::DistilledEncoder;
+use crate::encoder::{self, Engine};
 use crate::evaluate;
 use crate::extraction::Extraction;
 use crate::finetune::tuned::TunedRun;
@@ -67,7 +69,16 @@ pub fn run(args: &Args) -> Result<()> {
     let made = work.extraction_of(&run)?;
     let weights = match &made.distilled {
         None => args.weights.find()?,
-        Some(name) => DistilledEncoder::open(&work.encoder_dir(name)?)?.0.weights_path(),
+        Some(name) => {
+            let weights = DistilledEncoder::open(&work.encoder_dir(name)?)?.0.weights_path();
+            let found = encoder::load(Engine::Tract, &weights, &spec, &DeviceList::default())?;
+            ensure!(
+                made.is_by(&*found),
+                "the encoder {name} was replaced after {} was trained on its features\n  remedy: watchpost extract --encoder {name}, then train again",
+                spec.name
+            );
+            weights
+        }
     };
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;

@@ -162,4 +162,15 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     let manifest = read(&prepared.path("bundle/manifest.json"));
     assert_eq!(manifest["model"]["encoder"]["feature_dim"], 256);
     assert_eq!(manifest["model"]["preprocess"]["width_px"], 112);
+
+    assert_eq!(
+        run(&[&distil[..], &["--overwrite", "--seed", "2"]].concat()),
+        ExitCode::FAILURE,
+        "no teacher"
+    );
+    let weights = folder.join("encoder.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    assert_eq!(run(&["export", "--out", &bundle, "--overwrite"]), ExitCode::FAILURE, "another encoder");
 }
