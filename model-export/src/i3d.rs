@@ -1,10 +1,11 @@
-//! I3D (Inception-v1) up to a tap, with a global average behind it.
+//! I3D (Inception-v1) up to a tap, with its average behind it.
 //!
 //! Architecture: Carreira and Zisserman, "Quo Vadis, Action Recognition?" (2017), as published in
 //! `kinetics-i3d`: TensorFlow `SAME` padding, batch normalisation without gamma, ReLU after each
 //! convolution, max pools that ignore the padding.
 
-use vad_core::ModelSpec;
+use vad_core::tap::grid_shares;
+use vad_core::{I3dTap, ModelSpec};
 
 use crate::ExportError;
 use crate::fold::folded_conv;
@@ -84,7 +85,9 @@ const STAGES: [Stage; 16] = [
 /// not the tap's channel count.
 pub(crate) fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
-    let last = tap_stage(&spec.encoder.tap)?;
+    let tap = I3dTap::from_name(&spec.encoder.tap).ok_or_else(|| unknown_tap(&spec.encoder.tap))?;
+    let last = STAGES.iter().position(|stage| stage.name() == tap.point.name());
+    let last = last.ok_or_else(|| unknown_tap(&spec.encoder.tap))?;
     let weights = Weights::parse(weights_safetensors)?;
     let mut trunk = Trunk { graph: GraphBuilder::new("i3d"), weights };
     let size = [
@@ -97,26 +100,12 @@ pub(crate) fn i3d_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<V
     for stage in &STAGES[..=last] {
         x = trunk.stage(stage, x)?;
     }
-    check_feature_dim(spec, x.channels)?;
-    Ok(trunk.finish(x))
+    Ok(trunk.finish(&x, tap))
 }
 
-fn tap_stage(tap: &str) -> Result<usize, ExportError> {
-    let taps = || STAGES.iter().map(Stage::name).collect::<Vec<_>>().join(", ");
-    STAGES.iter().position(|s| s.name() == tap).ok_or_else(|| ExportError::Unsupported {
-        what: format!("the tap `{tap}`"),
-        remedy: format!("I3D has {}", taps()),
-    })
-}
-
-fn check_feature_dim(spec: &ModelSpec, channels: usize) -> Result<(), ExportError> {
-    if usize::try_from(spec.encoder.feature_dim) == Ok(channels) {
-        return Ok(());
-    }
-    Err(ExportError::Unsupported {
-        what: format!("{} features from `{}`", spec.encoder.feature_dim, spec.encoder.tap),
-        remedy: format!("that tap has {channels} channels"),
-    })
+fn unknown_tap(tap: &str) -> ExportError {
+    let taps = STAGES.iter().map(Stage::name).collect::<Vec<_>>().join(", ");
+    ExportError::Unsupported { what: format!("the tap `{tap}`"), remedy: format!("I3D has {taps}") }
 }
 
 /// The graph being built and where its weights come from.
@@ -183,10 +172,31 @@ impl Trunk<'_> {
         Ok(relu(&mut self.graph, name, Volume { name: concat, channels, size: x.size }))
     }
 
-    /// Mean over time and space, then the file's bytes.
-    fn finish(mut self, x: Volume) -> Vec<u8> {
-        let feature = mean(&mut self.graph, "feature", &x, &[2, 3, 4]);
-        self.graph.output(&feature, &[1, x.channels]);
+    /// The tap's average, then the file's bytes.
+    fn finish(mut self, x: &Volume, tap: I3dTap) -> Vec<u8> {
+        let feature = match tap.grid {
+            1 => mean(&mut self.graph, "feature", x, &[2, 3, 4]),
+            _ => self.grid_mean(x, tap),
+        };
+        self.graph.output(&feature, &[1, tap.feature_dim()]);
         self.graph.into_bytes()
+    }
+
+    /// Mean over time, and over the places in each cell of the grid: `[1, C * cells]`.
+    fn grid_mean(&mut self, x: &Volume, tap: I3dTap) -> String {
+        let [_, height, width] = x.size;
+        let (cells, places) = (tap.grid * tap.grid, height * width);
+        let graph = &mut self.graph;
+        let still = mean(graph, "still", x, &[2]);
+        let columns = graph.integers("columns.shape".to_owned(), &[x.channels as i64, places as i64]);
+        let columns = graph.node("Reshape", "columns".to_owned(), &[&still, &columns], vec![]);
+        let of_cells = grid_shares(height, width, tap.grid);
+        // One row per place.
+        let of_places: Vec<f32> =
+            (0..places).flat_map(|place| of_cells.iter().skip(place).step_by(places).copied()).collect();
+        let shares = graph.floats("cells.shares".to_owned(), &[places, cells], &of_places);
+        let cells = graph.node("MatMul", "cells".to_owned(), &[&columns, &shares], vec![]);
+        let flat = graph.integers("feature.shape".to_owned(), &[1, tap.feature_dim() as i64]);
+        graph.node("Reshape", "feature".to_owned(), &[&cells, &flat], vec![])
     }
 }

@@ -1,10 +1,10 @@
 //! The exported I3D with the Kinetics weights against the reference implementation's feature.
-#![allow(clippy::unwrap_used, reason = "test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test")]
 
 mod common;
 
 use golden::assert_close;
-use vad_core::{ModelSpec, Preprocessor, RgbFrame};
+use vad_core::{EncoderSpec, EndPoint, I3dTap, ModelSpec, Preprocessor, RgbFrame};
 use vad_infer::Encoder;
 
 #[test]
@@ -35,7 +35,30 @@ fn the_kinetics_feature_is_the_references() {
         let map = case.f32("Mixed_5c");
         let mean = channel_means(&map.data, 1024);
         assert_close(&case.what("Mixed_5c, averaged"), &feature, &mean, case.tolerance());
+
+        let tap = I3dTap { point: EndPoint::Mixed5c, grid: 4 };
+        let spec = ModelSpec::mist("i3d-grid", EncoderSpec::i3d_at(tap));
+        let onnx = model_export::encoder_onnx(&weights, &spec).unwrap();
+        let encoder = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
+        let cells = encoder.encode(&clip).unwrap();
+        let of_cells = cell_means(&map.data, &map.shape, 4);
+        let want: Vec<f64> = (0..1024).flat_map(|c| of_cells.iter().map(move |cell| cell[c])).collect();
+        assert_close(&case.what("Mixed_5c, averaged in 4 x 4 cells"), &cells, &want, case.tolerance());
     }
+}
+
+/// Means of a map `[.., T, H, W, C]` over time and each cell of a grid, whose edges lie on the places that they cut.
+fn cell_means(values: &[f32], shape: &[usize], grid: usize) -> Vec<Vec<f64>> {
+    let &[.., h, w, c] = shape else { panic!("{shape:?} is no map") };
+    let edges = |cell: usize, side: usize| (cell * side / grid, ((cell + 1) * side).div_ceil(grid));
+    let cell = |cell: usize| {
+        let ((top, bottom), (left, right)) = (edges(cell / grid, h), edges(cell % grid, w));
+        let inside =
+            |place: usize| (top..bottom).contains(&(place / w % h)) && (left..right).contains(&(place % w));
+        let places = values.chunks_exact(c).enumerate().filter(|(place, _)| inside(*place));
+        channel_means(&places.flat_map(|(_, place)| place.to_vec()).collect::<Vec<_>>(), c)
+    };
+    (0..grid * grid).map(cell).collect()
 }
 
 /// Means of a `[.., C]` array over all but the last axis.

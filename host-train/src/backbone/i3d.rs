@@ -11,14 +11,14 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use vad_core::ModelSpec;
+use vad_core::{EndPoint, I3dTap, ModelSpec};
 use vad_data::{ClipEncoder, EncodeError};
 
 use super::grid::{Line, Strided};
 use super::inception::Inception;
 use super::padding::Padding;
 pub use super::pooling::global_average;
-use super::pooling::window_average;
+use super::pooling::{grid_average, window_average};
 use super::source::{Names, Source};
 use super::unit::{Build, Form, Learning, Unit};
 use crate::tensors::{self, Array, Arrays, TensorsError, require_shape};
@@ -34,15 +34,6 @@ pub(super) const SHRINKING: [Strided; 5] =
 pub(super) const BLOCKS_3: [&str; 2] = ["3b", "3c"];
 const BLOCKS_4: [&str; 5] = ["4b", "4c", "4d", "4e", "4f"];
 const BLOCKS_5: [&str; 2] = ["5b", "5c"];
-
-/// End points that serve as clip features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tap {
-    /// 832 channels, stride 4 in time and 16 in space.
-    Mixed4f,
-    /// 1024 channels, stride 8 in time and 32 in space; its mean over time and space is the clip feature.
-    Mixed5c,
-}
 
 /// Maps at all taps for a batch of clips.
 #[derive(Clone, Debug)]
@@ -64,17 +55,6 @@ pub enum I3dError {
     /// The spec asks for another encoder.
     #[error("the model spec is not one that I3D serves: {0}")]
     Spec(String),
-}
-
-impl Tap {
-    /// The end point of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "Mixed_4f" => Some(Self::Mixed4f),
-            "Mixed_5c" => Some(Self::Mixed5c),
-            _ => None,
-        }
-    }
 }
 
 /// The network on some device.
@@ -186,16 +166,17 @@ impl I3d {
         }
     }
 
-    /// Clip features: the mean of a tap over time and space.
+    /// Clip features: the mean over time of a tap's map, in each cell of its grid.
     ///
     /// # Shapes
     /// `[N, 3, T, H, W]` to `[N, D]`.
-    pub fn features(&self, clips: Tensor<5>, tap: Tap) -> Tensor<2> {
+    pub fn features(&self, clips: Tensor<5>, tap: I3dTap) -> Tensor<2> {
         let maps = self.forward(clips);
-        match tap {
-            Tap::Mixed4f => global_average(maps.mixed_4f),
-            Tap::Mixed5c => global_average(maps.mixed_5c),
-        }
+        let map = match tap.point {
+            EndPoint::Mixed4f => maps.mixed_4f,
+            EndPoint::Mixed5c => maps.mixed_5c,
+        };
+        if tap.grid == 1 { global_average(map) } else { grid_average(map, tap.grid) }
     }
 
     /// Kinetics class logits from the `Mixed_5c` map; `None` when the weights have no classifier.
@@ -254,7 +235,7 @@ impl Classifier {
 #[derive(Debug)]
 pub struct I3dEncoder {
     network: I3d,
-    tap: Tap,
+    tap: I3dTap,
     device: Device,
     /// `[3, T, H, W]`.
     clip_shape: [usize; 4],
@@ -270,7 +251,7 @@ impl I3dEncoder {
     pub fn load(weights: &Path, spec: &ModelSpec, device: &Device) -> Result<Self, I3dError> {
         spec.encoder.validate().map_err(|error| I3dError::Spec(error.to_string()))?;
         let tap =
-            Tap::from_name(&spec.encoder.tap).ok_or_else(|| I3dError::Spec(spec.encoder.tap.clone()))?;
+            I3dTap::from_name(&spec.encoder.tap).ok_or_else(|| I3dError::Spec(spec.encoder.tap.clone()))?;
         let bytes = std::fs::read(weights)
             .map_err(|source| TensorsError::Read { path: weights.to_owned(), source })?;
         let (arrays, _) = tensors::decode(&bytes, weights)?;

@@ -146,13 +146,24 @@ impl I3dLite {
     /// # Shapes
     /// `[N, 3, T, H, W]`, values in -1..=1, H and W multiples of 4, to `[N, T, D]`. The stream begins with each clip.
     pub fn forward(&self, clips: Tensor<5>) -> Tensor<3> {
+        let maps = self.maps(clips);
+        let [n, t, features, _] = maps.dims();
+        maps.mean_dim(3).reshape([n, t, features])
+    }
+
+    /// The last map of every frame, whose mean is its feature.
+    ///
+    /// # Shapes
+    /// As [`I3dLite::forward`], to `[N, T, D, places]`, the places row by row.
+    pub fn maps(&self, clips: Tensor<5>) -> Tensor<4> {
         let [n, _, t, _, _] = clips.dims();
         let mut x = relu(self.stem.forward(frames(clips)));
         for block in &self.blocks {
             x = block.forward(x, t);
         }
-        let [_, features] = self.last.widths();
-        relu(self.last.forward(x)).mean_dims(&[2, 3]).reshape([n, t, features])
+        let x = relu(self.last.forward(x));
+        let [_, features, h, w] = x.dims();
+        x.reshape([n, t, features, h * w])
     }
 
     /// Scales and shifts every layer so that each channel has mean 0 and deviation 1 over these clips, half of it at the
@@ -235,12 +246,6 @@ impl Conv {
         };
         let bias = self.bias.as_ref().map(Param::val);
         conv2d(x, self.weight.val(), bias, ConvOptions::new([self.stride; 2], own, [1; 2], self.groups))
-    }
-
-    /// Channels before and after.
-    fn widths(&self) -> [usize; 2] {
-        let [outputs, inputs, _, _] = self.weight.dims();
-        [inputs * self.groups, outputs]
     }
 
     fn calibrate(self, x: Tensor<4>, deviation: f32) -> (Self, Tensor<4>) {

@@ -1,8 +1,9 @@
 //! Pooling of maps over time and space, of which burn has only the planar kinds.
 
-use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Tensor, TensorData};
+use vad_core::tap::grid_shares;
 
 /// Places added before and after each axis: time, height, width.
 pub(super) type Places = [(usize, usize); 3];
@@ -56,6 +57,18 @@ pub fn window_average(x: Tensor<5>) -> Tensor<3> {
 pub fn global_average(map: Tensor<5>) -> Tensor<2> {
     let [n, c, t, h, w] = map.dims();
     map.reshape([n, c, t * h * w]).mean_dim(2).squeeze_dim(2)
+}
+
+/// Mean over time, and over the places in each cell of a grid.
+///
+/// # Shapes
+/// `[N, C, T, H, W]` to `[N, C * grid * grid]`.
+pub fn grid_average(map: Tensor<5>, grid: usize) -> Tensor<2> {
+    let [n, c, t, h, w] = map.dims();
+    let shares = TensorData::new(grid_shares(h, w, grid), [grid * grid, h * w]);
+    let shares: Tensor<2> = Tensor::from_data(shares, &map.device());
+    let places: Tensor<2> = map.reshape([n * c, t, h * w]).mean_dim(1).squeeze_dim(1);
+    places.matmul(shares.transpose()).reshape([n, c * grid * grid])
 }
 
 #[cfg(test)]

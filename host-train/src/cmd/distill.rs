@@ -1,6 +1,7 @@
 //! `watchpost distill`: an encoder for boards that learns to see as I3D does.
 
-use super::options::{DeviceOption, WorkOption};
+use super::options::{DeviceOption, EncoderOptions, WorkOption};
+use super::progress::ExtractBars;
 use super::recipe_options::{ChangesOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
@@ -10,25 +11,27 @@ use crate::distill::film::Reel;
 use crate::distill::lessons::{CLIP, Footage, Lesson};
 use crate::distill::training::{self, Distilled, Fidelity};
 use crate::distilled::DistilledEncoder;
-use crate::extraction::Extraction;
 use crate::recipe::settings::resolve;
 use crate::run::Flow;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
-use vad_core::{EncoderKind, LiteSize};
-use vad_data::{CropPlan, FeatureStore, VideoEntry};
+use vad_core::{EncoderSpec, EndPoint, I3dTap, LiteSize, ModelSpec};
+use vad_data::{CacheKey, FeatureCache, FeatureSpec, VideoEntry, extract_each};
 
 /// Distil I3D into a light encoder that boards run frame by frame
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  watchpost extract --work work/\n  watchpost distill --work work/\n  \
-    watchpost extract --work work/ --encoder lite-small\n  watchpost train --work work/\n  \
+#[command(
+    after_help = "Examples:\n  watchpost distill --work work/\n  watchpost extract --work work/ --encoder lite-small\n  \
+    watchpost train --work work/\n  \
     watchpost distill --work work/ --with other-cameras/ --size middle --name lite-b --set passes=60\n\n\
-    The network learns from the training videos, without their labels, to give I3D's features of each clip: `watchpost\n\
-    extract` must have made them, one crop, clips of 16 frames. Validation videos show how well it sees footage that it did\n\
-    not learn from; test videos are not touched. Resized frames are kept in WORK/frames, 38 KB each for the small size.\n\n\
-    An interrupted distillation goes on where its checkpoint stands when the same command is given again.")]
+    The network learns from the training videos, without their labels, what I3D sees in each place of each clip. I3D looks\n\
+    at them first, once, which takes about as long as `watchpost extract`. Validation videos show how well the network\n\
+    sees footage that it did not learn from; test videos are not touched. Resized frames are kept in WORK/frames, 38 KB\n\
+    each for the small size, and what I3D saw in WORK/features, 64 KB per clip.\n\n\
+    An interrupted distillation goes on where its checkpoint stands when the same command is given again."
+)]
 pub struct Args {
     #[command(flatten)]
     work: WorkOption,
@@ -52,6 +55,9 @@ pub struct Args {
     /// Replace an encoder of the same name
     #[arg(long)]
     overwrite: bool,
+    /// How I3D is run
+    #[command(flatten)]
+    teacher: EncoderOptions,
     #[command(flatten)]
     compute: DeviceOption,
 }
@@ -64,10 +70,12 @@ pub fn run(args: &Args) -> Result<()> {
     let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
     let device = args.compute.device.open()?;
 
-    let learning = |dataset: &Dataset| dataset.splits.train.entries().to_vec();
-    let held_back = |dataset: &Dataset| dataset.splits.val.entries().to_vec();
-    let footage = Footage::new(lessons(&sources, learning, &config)?, config.clips)?;
-    let held_back = footage.beside(lessons(&sources, held_back, &config)?);
+    let teacher = Teacher::of(config.size);
+    let looked = teacher.look(args, &sources)?;
+    let lessons = |split: fn(&Dataset) -> &[VideoEntry]| lessons(&sources, &looked, split, &config);
+    let learning = lessons(|dataset| dataset.splits.train.entries())?;
+    let footage = Footage::new(learning, config.clips, teacher.places())?;
+    let held_back = footage.beside(lessons(|dataset| dataset.splits.val.entries())?);
     println!(
         "I3D-lite, {}, {}: {} to learn from, {} to measure on",
         config.size,
@@ -122,12 +130,11 @@ fn config(args: &Args) -> Result<DistillConfig> {
     resolve(NAME, &given).with_context(|| args.changes.origin())
 }
 
-/// A data set with I3D's features.
+/// A data set to learn from.
 struct Source {
     work: Work,
     dataset: Dataset,
-    made: Extraction,
-    store: Box<dyn FeatureStore>,
+    cache: FeatureCache,
 }
 
 fn sources(work: &Work, more: &[PathBuf]) -> Result<Vec<Source>> {
@@ -142,48 +149,88 @@ fn source(work: Work) -> Result<Source> {
     let dataset = work.dataset()?;
     ensure!(
         dataset.has_videos(),
-        "distillation reads the videos themselves, and of {} only features were imported\n  remedy: import the videos, then `watchpost extract`",
+        "distillation reads the videos themselves, and of {} only features were imported\n  remedy: import the videos",
         dataset.title()
     );
-    let made = work.extraction()?;
-    ensure!(
-        made.encoder.kind == EncoderKind::I3dInceptionV1
-            && made.features.crops == CropPlan::One
-            && made.features.clip == CLIP,
-        "{}: the latest extraction is not by I3D of one crop and clips of 16 frames every 16 ({made})\n  remedy: watchpost extract --work {}",
-        work.root().display(),
-        work.root().display()
-    );
-    Ok(Source { store: work.features_of(&made)?, work, dataset, made })
+    Ok(Source { cache: work.features()?, work, dataset })
+}
+
+/// I3D with its last map averaged over the places of the student's.
+struct Teacher {
+    tap: I3dTap,
+    model: ModelSpec,
+}
+
+/// What tells the teacher's features from others.
+struct Looked {
+    encoder_hash: [u8; 32],
+    features: FeatureSpec,
+}
+
+impl Teacher {
+    fn of(size: LiteSize) -> Self {
+        let tap = I3dTap { point: EndPoint::Mixed5c, grid: size.plan().grid() };
+        Self { tap, model: ModelSpec { clip: CLIP, ..ModelSpec::mist("teacher", EncoderSpec::i3d_at(tap)) } }
+    }
+
+    fn places(&self) -> usize {
+        self.tap.grid * self.tap.grid
+    }
+
+    /// Looks at every video to learn from or to measure on, unless it has.
+    fn look(&self, args: &Args, sources: &[Source]) -> Result<Looked> {
+        let encoding = args.teacher.on(args.compute.device)?;
+        let encoder = encoding.load(&args.teacher.weights.find()?, &self.model)?;
+        let features = FeatureSpec::new(self.model.preprocess.clone(), self.model.clip);
+        for source in sources {
+            let splits = &source.dataset.splits;
+            let entries = [splits.train.entries(), splits.val.entries()].concat();
+            let bars = ExtractBars::new(entries.len());
+            let spec = encoding.extract_spec(features.clone());
+            let failures =
+                extract_each(&entries, &*encoder, spec, &source.cache, false, &bars, &mut |_, _| {});
+            let speed = bars.finish();
+            failures?;
+            println!("I3D looked at {}: {speed}", source.dataset.title());
+        }
+        Ok(Looked { encoder_hash: encoder.hash(), features })
+    }
 }
 
 /// The videos of one split of every source, developed.
 fn lessons(
     sources: &[Source],
-    split: impl Fn(&Dataset) -> Vec<VideoEntry>,
+    looked: &Looked,
+    split: fn(&Dataset) -> &[VideoEntry],
     config: &DistillConfig,
 ) -> Result<Vec<Lesson>> {
-    let videos: Vec<(&Source, VideoEntry)> = sources
+    let videos: Vec<(&Source, &VideoEntry)> = sources
         .iter()
-        .flat_map(|source| split(&source.dataset).into_iter().map(move |entry| (source, entry)))
+        .flat_map(|source| split(&source.dataset).iter().map(move |entry| (source, entry)))
         .collect();
     let bar = progress::bar(videos.len() as u64, "videos");
     bar.set_prefix("frames");
-    let lessons = videos.iter().map(|(source, entry)| lesson(source, entry, config, &bar)).collect();
+    let lessons = videos.iter().map(|(source, entry)| lesson(source, looked, entry, config, &bar)).collect();
     bar.finish_and_clear();
     lessons
 }
 
-fn lesson(source: &Source, entry: &VideoEntry, config: &DistillConfig, bar: &ProgressBar) -> Result<Lesson> {
+fn lesson(
+    source: &Source,
+    looked: &Looked,
+    entry: &VideoEntry,
+    config: &DistillConfig,
+    bar: &ProgressBar,
+) -> Result<Lesson> {
     if interrupt::asked() {
         bail!("interrupted; the same command goes on");
     }
     let folder: &Path = &source.work.root().join("frames");
-    let sha256 = source.store.file_hash(&entry.path)?;
+    let sha256 = source.cache.file_hash(&entry.path)?;
     let reel = Reel::develop(folder, entry, sha256, &config.size.plan().preprocess())?;
-    let features = source.made.cached(&*source.store, entry)?;
+    let teacher = source.cache.rows(&CacheKey::new(looked.encoder_hash, &looked.features, sha256))?;
     bar.inc(1);
-    Ok(Lesson::new(&entry.id, reel, &features)?)
+    Ok(Lesson::new(&entry.id, reel, teacher)?)
 }
 
 fn sizes() -> impl TypedValueParser<Value = LiteSize> {

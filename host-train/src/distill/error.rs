@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 use vad_core::{FrameError, SpecError};
+use vad_data::DataError;
 use vad_video::VideoError;
 
 use crate::atomic_file::WriteError;
@@ -54,6 +55,21 @@ pub enum DistillError {
         /// Frames that the features are of.
         expected: u64,
     },
+    /// The teacher's features are not of so many places, or of other channels than those of the videos before.
+    #[error(
+        "the teacher's features of video `{id}` have {found} values per clip, not {expected}\n  remedy: learn from work folders of one teacher"
+    )]
+    OtherTeacher {
+        /// The video.
+        id: String,
+        /// Values found.
+        found: usize,
+        /// Values of the videos before, 0 for the first.
+        expected: usize,
+    },
+    /// The teacher's features cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Nothing to learn from.
     #[error(
         "no video is as long as a window of {clips} clips of 16 frames\n  remedy: longer videos, or --set clips=1"

@@ -1,29 +1,27 @@
-//! What the student learns from: windows of footage, and what the teacher saw in their clips.
+//! What the student learns from: windows of footage, and what the teacher saw in each place of their clips.
 
 use std::ops::Range;
 
 use rand::seq::SliceRandom;
-use sha2::{Digest, Sha256};
 use vad_core::ClipSpec;
-use vad_data::Features;
+use vad_data::FeatureRows;
 
 use super::error::DistillError;
 use super::film::Reel;
+use super::survey::Survey;
 use crate::rng::{Purpose, stream};
 
 /// Frames of a clip, and from one clip to the next.
 pub const CLIP: ClipSpec = ClipSpec { frames: 16, stride: 16 };
 
-/// A video: its frames and the teacher's features of its whole clips.
+/// A video: its frames and the teacher's features of its clips, both on disk.
 #[derive(Clone, Debug)]
 pub struct Lesson {
     /// Its id.
     pub id: String,
     /// Its frames.
     pub reel: Reel,
-    /// `[clips, D]`, without a tail that is no whole clip.
-    features: Vec<f32>,
-    dim: usize,
+    teacher: FeatureRows,
 }
 
 /// Some clips of a video, one behind the other.
@@ -41,8 +39,12 @@ pub struct Footage {
     lessons: Vec<Lesson>,
     /// Clips of a window.
     clips: usize,
-    /// Of each of the teacher's values: its mean, and what to divide by.
+    /// Places of which the teacher saw each.
+    places: usize,
+    /// Of each of the teacher's channels: its mean, and what to divide by.
     scale: Vec<(f32, f32)>,
+    /// Of frames and features.
+    sha256: [u8; 32],
 }
 
 impl Lesson {
@@ -50,32 +52,43 @@ impl Lesson {
     ///
     /// # Errors
     /// When the features are of another number of frames.
-    pub fn new(id: &str, reel: Reel, features: &Features) -> Result<Self, DistillError> {
-        if reel.frames() != features.frames {
-            let (frames, expected) = (reel.frames(), features.frames);
+    pub fn new(id: &str, reel: Reel, teacher: FeatureRows) -> Result<Self, DistillError> {
+        if reel.frames() != teacher.frames() {
+            let (frames, expected) = (reel.frames(), teacher.frames());
             return Err(DistillError::OtherFrames { id: id.to_owned(), frames, expected });
         }
-        let whole = (features.frames / u64::from(CLIP.frames)) as usize * features.dim;
-        let values = features.values.get(..whole).unwrap_or(&features.values).to_vec();
-        Ok(Self { id: id.to_owned(), reel, features: values, dim: features.dim })
+        Ok(Self { id: id.to_owned(), reel, teacher })
     }
 
-    fn clips(&self) -> usize {
-        self.features.len() / self.dim.max(1)
+    /// Whole clips; a tail that is none is left out.
+    pub fn clips(&self) -> usize {
+        (self.teacher.frames() / u64::from(CLIP.frames)) as usize
     }
 
-    fn of(&self, clips: Range<usize>) -> &[f32] {
-        &self.features[clips.start * self.dim..clips.end * self.dim]
+    /// The teacher's values per clip.
+    pub fn row_len(&self) -> usize {
+        self.teacher.row_len()
+    }
+
+    /// What the teacher saw in some clips, `[clips, channels, places]`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn teacher(&self, clips: Range<usize>) -> Result<Vec<f32>, DistillError> {
+        Ok(self.teacher.read(clips)?)
     }
 }
 
 impl Footage {
-    /// Footage to learn from in windows of so many clips.
+    /// Footage to learn from in windows of so many clips, of which the teacher saw a number of places.
     ///
     /// # Errors
-    /// When no video is as long as a window.
-    pub fn new(lessons: Vec<Lesson>, clips: usize) -> Result<Self, DistillError> {
-        let footage = Self { scale: scale(&lessons), lessons, clips };
+    /// When no video is as long as a window, or features cannot be read or are not of that many places.
+    pub fn new(lessons: Vec<Lesson>, clips: usize, places: usize) -> Result<Self, DistillError> {
+        let mut survey = Survey::new(places);
+        lessons.iter().try_for_each(|lesson| survey.add(lesson))?;
+        let (scale, sha256) = survey.end();
+        let footage = Self { lessons, clips, places, scale, sha256 };
         if footage.windows(0).is_empty() {
             return Err(DistillError::NoWindow { clips });
         }
@@ -92,8 +105,13 @@ impl Footage {
         &self.lessons
     }
 
-    /// Length of the teacher's features.
-    pub fn dim(&self) -> usize {
+    /// Places of a clip.
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Channels of the teacher.
+    pub fn channels(&self) -> usize {
         self.scale.len()
     }
 
@@ -132,44 +150,21 @@ impl Footage {
         self.lessons[window.lesson].reel.read(first, self.clips * frames)
     }
 
-    /// The teacher's features of a window's clips, `[clips, D]`, each value with mean 0 and deviation 1 over the footage.
-    pub fn targets(&self, window: Window) -> Vec<f32> {
-        let values = self.lessons[window.lesson].of(window.clip..window.clip + self.clips);
-        values.iter().zip(self.scale.iter().cycle()).map(|(value, (mean, by))| (value - mean) / by).collect()
+    /// The teacher's features of a window's clips, `[clips, channels, places]`, each channel with mean 0 and deviation 1 over
+    /// the footage.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn targets(&self, window: Window) -> Result<Vec<f32>, DistillError> {
+        let mut values = self.lessons[window.lesson].teacher(window.clip..window.clip + self.clips)?;
+        for (channel, (mean, by)) in values.chunks_exact_mut(self.places).zip(self.scale.iter().cycle()) {
+            channel.iter_mut().for_each(|value| *value = (*value - mean) / by);
+        }
+        Ok(values)
     }
 
     /// What a checkpoint belongs to.
     pub fn sha256(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(b"watchpost distillation 1\0");
-        for lesson in &self.lessons {
-            hash.update((lesson.id.len() as u64).to_le_bytes());
-            hash.update(&lesson.id);
-            hash.update(lesson.reel.frames().to_le_bytes());
-            lesson.features.iter().for_each(|value| hash.update(value.to_le_bytes()));
-        }
-        hash.finalize().into()
+        self.sha256
     }
-}
-
-/// A value that hardly changes over the footage is not blown up.
-const LEAST_DEVIATION: f64 = 1e-3;
-
-fn scale(lessons: &[Lesson]) -> Vec<(f32, f32)> {
-    let dim = lessons.first().map_or(0, |lesson| lesson.dim);
-    let (mut sums, mut squares, mut count) = (vec![0.0_f64; dim], vec![0.0_f64; dim], 0_usize);
-    for clip in lessons.iter().flat_map(|lesson| lesson.features.chunks_exact(dim.max(1))) {
-        count += 1;
-        for ((sum, square), value) in sums.iter_mut().zip(&mut squares).zip(clip) {
-            *sum += f64::from(*value);
-            *square += f64::from(*value).powi(2);
-        }
-    }
-    let count = count.max(1) as f64;
-    let of = |(sum, square): (f64, f64)| {
-        let mean = sum / count;
-        let deviation = (square / count - mean * mean).max(0.0).sqrt();
-        (mean as f32, deviation.max(LEAST_DEVIATION) as f32)
-    };
-    sums.into_iter().zip(squares).map(of).collect()
 }

@@ -1,11 +1,13 @@
 //! How far the student is from its teacher.
 //!
-//! - *Feature loss*: the mean of `(p - t)^2` over clips and values, where `p` is the student's projected feature and `t`
-//!   the teacher's, each value of which has deviation 1: 1 says that nothing was learnt, 0 that everything was.
+//! - *Feature loss*: the mean of `(p - t)^2` over clips, places and channels, where `p` is the student's projected feature of a
+//!   clip in one place of the picture and `t` the teacher's, each channel of which has deviation 1: 1 says that nothing was
+//!   learnt, 0 that everything was. Places, not their mean: a small thing that moves hardly changes the mean, and a clip
+//!   says sixteen times as much.
 //! - *Relation loss*: the mean of `(cos(s_i, s_j) - cos(t_i, t_j))^2` over pairs of clips of a step, where `s` is the student's own
-//!   feature less its mean over the step. What is alike to the teacher shall be alike to the student, in the feature
-//!   that boards keep (after Park et al., "Relational Knowledge Distillation", CVPR 2019, and Tung and Mori, "Similarity-
-//!   Preserving Knowledge Distillation", ICCV 2019).
+//!   feature, the mean over places, less its mean over the step. What is alike to the teacher shall be alike to the student,
+//!   in the feature that boards keep (after Park et al., "Relational Knowledge Distillation", CVPR 2019, and Tung and Mori,
+//!   "Similarity-Preserving Knowledge Distillation", ICCV 2019).
 
 use burn::tensor::Tensor;
 
@@ -15,7 +17,7 @@ const EPSILON: f32 = 1e-6;
 /// The feature loss.
 ///
 /// # Shapes
-/// Both `[clips, D]`.
+/// Both `[clips * places, D]`.
 pub fn feature_loss(projected: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
     (projected - teacher).square().mean()
 }

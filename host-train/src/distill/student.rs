@@ -49,8 +49,8 @@ pub struct Pupil {
 struct Batch {
     /// `[N, 3, T, H, W]`.
     clips: Tensor<5>,
-    /// `[N * clips, D]`.
-    teacher: Tensor<2>,
+    /// `[N * clips, places, D]`.
+    teacher: Tensor<3>,
 }
 
 impl Pupil {
@@ -63,7 +63,7 @@ impl Pupil {
         let preprocessor = Preprocessor::new(plan.preprocess())?;
         let own = device.clone().autodiff();
         let mut rng = stream(config.seed, Purpose::Weights, PROJECTION);
-        let projection = dense::init(plan.feature_dim, footage.dim(), &mut rng, &own);
+        let projection = dense::init(plan.feature_dim, footage.channels(), &mut rng, &own);
         let first: Vec<Window> = footage.pass(config.seed, 0).into_iter().take(config.windows).collect();
         let clips = batch(&preprocessor, footage, &first, device)?.clips;
         let net = I3dLite::init(config.size, config.seed, device).calibrate(clips);
@@ -84,9 +84,9 @@ impl Pupil {
         learning_rate: f32,
     ) -> Result<Losses, DistillError> {
         let Batch { clips, teacher } = batch(&self.preprocessor, footage, windows, &self.device)?;
-        let (own, projected) = self.student.features(clips);
-        let feature = feature_loss(projected, teacher.clone());
-        let relation = relation_loss(own, teacher);
+        let seen = self.student.look(clips);
+        let feature = feature_loss(seen.projected, teacher.clone().flatten(0, 1));
+        let relation = relation_loss(mean_place(seen.own), mean_place(teacher));
         let total = feature.clone() + relation.clone() * self.config.relation_weight;
         let mut grads = GradientsParams::from_grads(total.backward(), &self.student);
         let grad_norm = clip_global_norm(&self.student, &mut grads, self.config.clip_norm);
@@ -96,22 +96,30 @@ impl Pupil {
         Ok(Losses { total, parts: vec![("features", feature), ("relations", relation)], grad_norm })
     }
 
-    /// The feature loss over all windows of footage that lie side by side.
+    /// Share of the variance of the teacher's clip features, the means over places, that the student's projected ones
+    /// explain, over all windows of footage that lie side by side; nothing where there is no window.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn feature_loss(&self, footage: &Footage) -> Result<Option<f32>, DistillError> {
+    pub fn explained(&self, footage: &Footage) -> Result<Option<f32>, DistillError> {
         let student = self.student.valid();
         let plain = self.device.clone().inner();
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut missed, mut teachers) = (0.0, Vec::new());
         let windows = footage.windows(0);
         for some in windows.chunks(self.config.windows) {
             let Batch { clips, teacher } = batch(&self.preprocessor, footage, some, &plain)?;
-            let (_, projected) = student.features(clips);
-            sum += f64::from(feature_loss(projected, teacher).into_scalar::<f32>()) * some.len() as f64;
-            count += some.len();
+            let projected = student.look(clips).projected.reshape(teacher.dims());
+            let teacher = mean_place(teacher);
+            let off = mean_place(projected) - teacher.clone();
+            missed += f64::from(off.square().sum().into_scalar::<f32>());
+            teachers.push(teacher);
         }
-        Ok((count > 0).then(|| (sum / count as f64) as f32))
+        if teachers.is_empty() {
+            return Ok(None);
+        }
+        let teachers: Tensor<2> = Tensor::cat(teachers, 0);
+        let spread = (teachers.clone() - teachers.mean_dim(0)).square().sum().into_scalar::<f32>();
+        Ok(Some((1.0 - missed / f64::from(spread.max(f32::MIN_POSITIVE))) as f32))
     }
 
     /// The network's weights, which is what boards run.
@@ -145,16 +153,31 @@ impl Pupil {
     }
 }
 
+/// What a student makes of clips.
+struct Seen {
+    /// Its own features, `[N * clips, places, D]`.
+    own: Tensor<3>,
+    /// Their projections, `[N * clips * places, D']`.
+    projected: Tensor<2>,
+}
+
 impl Student {
-    /// Features of the clips in windows `[N, 3, T, H, W]`: the student's own `[N * clips, D]`, and projected.
-    fn features(&self, windows: Tensor<5>) -> (Tensor<2>, Tensor<2>) {
-        let frames = self.net.forward(windows);
-        let [n, t, d] = frames.dims();
+    /// Looks at windows, `[N, 3, T, H, W]`.
+    fn look(&self, windows: Tensor<5>) -> Seen {
+        let maps = self.net.maps(windows);
+        let [n, t, d, places] = maps.dims();
         let length = usize::from(CLIP.frames);
-        let own: Tensor<2> =
-            frames.reshape([n * t / length, length, d]).mean_dims(&[1]).reshape([n * t / length, d]);
-        (own.clone(), self.projection.forward(own))
+        let clips = n * t / length;
+        let own: Tensor<3> = maps.reshape([clips, length, d, places]).mean_dim(1).squeeze_dim(1);
+        let own = own.swap_dims(1, 2);
+        let projected = self.projection.forward(own.clone().reshape([clips * places, d]));
+        Seen { own, projected }
     }
+}
+
+/// `[clips, places, D]` to `[clips, D]`.
+fn mean_place(places: Tensor<3>) -> Tensor<2> {
+    places.mean_dim(1).squeeze_dim(1)
 }
 
 fn batch(
@@ -175,14 +198,16 @@ fn batch(
         preprocessor
             .normalise_into(pictures, &mut values[begin..])
             .map_err(|source| DistillError::Frame { id: id(), source })?;
-        targets.extend(footage.targets(*window));
+        targets.extend(footage.targets(*window)?);
     }
     let [height, width] = [spec.height_px, spec.width_px].map(usize::from);
     let shape = [windows.len(), COLOURS, frames, height, width];
-    let rows = targets.len() / footage.dim().max(1);
+    let clips = windows.len() * frames / usize::from(CLIP.frames);
+    let axes = [clips, footage.channels(), footage.places()];
+    let teacher: Tensor<3> = Tensor::from_data(TensorData::new(targets, axes), device);
     Ok(Batch {
         clips: Tensor::from_data(TensorData::new(values, shape), device),
-        teacher: Tensor::from_data(TensorData::new(targets, [rows, footage.dim()]), device),
+        teacher: teacher.swap_dims(1, 2),
     })
 }
 

@@ -31,7 +31,7 @@ pub struct Distilled {
     pub fidelity: Fidelity,
 }
 
-/// Share of the variance of the teacher's features that the student's projected ones explain: 1 less the feature loss.
+/// Share of the variance of the teacher's clip features that the student's projected ones explain.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// On the footage that was learnt from.
@@ -71,10 +71,9 @@ pub fn train(
             return Ok(None);
         }
     }
-    let explained = |footage: &Footage| {
-        Ok::<_, DistillError>(training.pupil.feature_loss(footage)?.map(|loss| 1.0 - loss))
-    };
-    let fidelity = Fidelity { learnt: explained(footage)?.unwrap_or(0.0), held_back: explained(held_back)? };
+    let pupil = &training.pupil;
+    let learnt = pupil.explained(footage)?.unwrap_or(0.0);
+    let fidelity = Fidelity { learnt, held_back: pupil.explained(held_back)? };
     Ok(Some(Distilled { weights: training.pupil.weights(), curves: training.curves, fidelity }))
 }
 

@@ -3,7 +3,8 @@
 use crate::stored::{clip, numbers};
 use burn::tensor::Device;
 use golden::{Tolerance, assert_close, cases, kinetics_i3d};
-use vad_core::{ClipSpec, EncoderSpec, LiteSize, ModelSpec};
+use std::path::Path;
+use vad_core::{ClipSpec, EncoderSpec, EndPoint, I3dTap, LiteSize, ModelSpec};
 use watchpost::backbone::i3d_lite::I3dLite;
 use watchpost::device::DeviceList;
 use watchpost::encoder::{self, Engine};
@@ -15,9 +16,15 @@ const BETWEEN_ENGINES: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-5, o
 #[test]
 fn both_engines_extract_the_same_features() {
     let Some(weights) = kinetics_i3d() else { return };
-    let spec = ModelSpec::i3d_mist("two-engines");
+    let grid = I3dTap { point: EndPoint::Mixed5c, grid: 4 };
+    for spec in [EncoderSpec::i3d(), EncoderSpec::i3d_at(grid)] {
+        both_engines_agree(&weights, &ModelSpec::mist("two-engines", spec));
+    }
+}
+
+fn both_engines_agree(weights: &Path, spec: &ModelSpec) {
     let [tract, burn] = [Engine::Tract, Engine::Burn]
-        .map(|engine| encoder::load(engine, &weights, &spec, &DeviceList::default()).unwrap());
+        .map(|engine| encoder::load(engine, weights, spec, &DeviceList::default()).unwrap());
     assert_ne!(tract.hash(), burn.hash(), "their features must be cached apart");
     for case in cases("i3d/") {
         let clip = numbers(clip(&case, &Device::flex()));

@@ -28,6 +28,7 @@ pub mod lite;
 pub mod preprocess;
 pub mod score;
 pub mod spec;
+pub mod tap;
 pub mod units;
 
 pub use clip::{ClipSpan, ClipSpec, ClipWindow};
@@ -38,4 +39,5 @@ pub use score::{
     AlarmEdge, Calibration, EdgeKind, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, Smoothing,
 };
 pub use spec::{EncoderKind, EncoderSpec, HeadKind, HeadSpec, ModelSpec, SpecError};
+pub use tap::{EndPoint, I3dTap};
 pub use units::{FrameIndex, MediaTimeMs};

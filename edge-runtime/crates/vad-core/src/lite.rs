@@ -200,6 +200,13 @@ impl LitePlan {
         self.blocks().map(|block| block.time_kernel - 1).sum()
     }
 
+    /// Places of the last map along each side of its square pictures.
+    #[must_use]
+    pub fn grid(&self) -> usize {
+        let stem = usize::from(self.side_px / STEM_PX);
+        self.blocks().fold(stem, |side, block| side.div_ceil(block.stride))
+    }
+
     /// Multiplications of one frame of `height_px` x `width_px`.
     #[must_use]
     pub fn macs_per_frame(&self, height_px: usize, width_px: usize) -> u64 {

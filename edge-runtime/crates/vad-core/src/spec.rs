@@ -4,7 +4,8 @@
 //! Unknown, missing and duplicate fields are refused by serde, values out of range by
 //! [`ModelSpec::validate`]; both name the field.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::string::{String, ToString};
+use alloc::{vec, vec::Vec};
 use core::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::clip::ClipSpec;
 use crate::lite::{LiteSize, STEM_PX};
 use crate::preprocess::PreprocessSpec;
 use crate::score::ScoreSpec;
+use crate::tap::{EndPoint, I3dTap};
 
 /// Longest name of a model, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
@@ -118,8 +120,8 @@ impl From<LiteSize> for EncoderKind {
 pub struct EncoderSpec {
     /// Its architecture.
     pub kind: EncoderKind,
-    /// End point whose mean over time and space is the feature: `Mixed_5c` or `Mixed_4f`, and `last` of I3D-lite; of
-    /// imported features, a name for people.
+    /// End point that the feature is a mean of: an [`I3dTap`] such as `Mixed_5c`, or `last` of I3D-lite; of imported
+    /// features, a name for people.
     pub tap: String,
     /// Length of the feature; the tap's channels, or what the imported files hold.
     pub feature_dim: u32,
@@ -169,7 +171,15 @@ impl EncoderSpec {
     /// I3D up to `Mixed_5c`, 1024 features.
     #[must_use]
     pub fn i3d() -> Self {
-        Self { kind: EncoderKind::I3dInceptionV1, tap: "Mixed_5c".into(), feature_dim: 1024 }
+        Self::i3d_at(I3dTap { point: EndPoint::Mixed5c, grid: 1 })
+    }
+
+    /// I3D up to a tap.
+    #[must_use]
+    pub fn i3d_at(tap: I3dTap) -> Self {
+        // At most 7 * 7 * 1024.
+        let feature_dim = tap.feature_dim() as u32;
+        Self { kind: EncoderKind::I3dInceptionV1, tap: tap.to_string(), feature_dim }
     }
 
     /// I3D-lite of a size.
@@ -200,17 +210,15 @@ impl EncoderSpec {
         if let Some(size) = self.kind.lite() {
             return self.validate_lite(size);
         }
-        let (other, expected) = match (self.kind, self.tap.as_str()) {
-            (EncoderKind::Imported, tap) => {
-                check_name("encoder.tap", tap)?;
-                let widest = f64::from(MAX_HEAD_DIM);
-                return check_range("encoder.feature_dim", self.feature_dim.into(), 1.0..=widest);
-            }
-            (EncoderKind::I3dInceptionV1, "Mixed_5c") => ("the tap Mixed_5c", 1024),
-            (EncoderKind::I3dInceptionV1, "Mixed_4f") => ("the tap Mixed_4f", 832),
-            (_, tap) => return Err(unknown_tap(tap, "Mixed_5c or Mixed_4f")),
+        if self.kind == EncoderKind::Imported {
+            check_name("encoder.tap", &self.tap)?;
+            let widest = f64::from(MAX_HEAD_DIM);
+            return check_range("encoder.feature_dim", self.feature_dim.into(), 1.0..=widest);
+        }
+        let Some(tap) = I3dTap::from_name(&self.tap) else {
+            return Err(unknown_tap(&self.tap, "Mixed_5c or Mixed_4f, or with a grid such as Mixed_5c.4x4"));
         };
-        check_equal("encoder.feature_dim", self.feature_dim, other, expected)
+        check_equal("encoder.feature_dim", self.feature_dim, "encoder.tap", tap.feature_dim() as u32)
     }
 
     fn validate_lite(&self, size: LiteSize) -> Result<(), SpecError> {

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use serde_json::{Value, json};
-use vad_core::{Calibration, EncoderSpec, LiteSize, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing};
+use vad_core::{
+    Calibration, EncoderSpec, EndPoint, I3dTap, LiteSize, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing,
+};
 
 fn model() -> ModelSpec {
     ModelSpec::i3d_mist("ped2-seed7")
@@ -113,7 +115,7 @@ fn the_first_wrong_field_is_named() {
             |m| m.encoder.tap = "mixed_5c".into(),
             "encoder.tap is \"mixed_5c\", but must be Mixed_5c or Mixed_4f",
         ),
-        (|m| m.encoder.feature_dim = 832, "encoder.feature_dim is 832, but the tap Mixed_5c makes it 1024"),
+        (|m| m.encoder.feature_dim = 832, "encoder.feature_dim is 832, but encoder.tap makes it 1024"),
         (|m| m.preprocess.width_px = 0, "preprocess.width_px is 0, but must be 1 to 2048"),
         (|m| m.preprocess.height_px = 4096, "preprocess.height_px is 4096"),
         (|m| m.preprocess.mean[1] = f32::NAN, "preprocess.mean is NaN, but must be a finite number"),
@@ -164,6 +166,9 @@ fn other_taps_and_sizes_are_valid() {
     spec.preprocess = PreprocessSpec { width_px: 320, height_px: 180, ..PreprocessSpec::i3d() };
     spec.validate().unwrap();
     assert_eq!(spec.clip_len(), 3 * 16 * 320 * 180);
+    let grid = I3dTap { point: EndPoint::Mixed5c, grid: 4 };
+    assert_eq!(EncoderSpec::i3d_at(grid).feature_dim, 16 * 1024);
+    EncoderSpec::i3d_at(grid).validate().unwrap();
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! 64 digits taken as zeros, so any flipped byte is noticed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 
 use safetensors::tensor::{Dtype, TensorInfo, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -20,6 +21,8 @@ const FORMAT: &str = "watchpost-features-2";
 const FORMAT_OF_ONE_CROP: &str = "watchpost-features-1";
 const CHECKSUM_LABEL: &[u8] = b"\"sha256\":\"";
 const CHECKSUM_DIGITS: usize = 64;
+/// The longest header that is read; ours have less than a thousand bytes.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 /// Features of one video.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,6 +174,24 @@ fn sort_header(bytes: &mut [u8]) -> Option<()> {
     header.fill(b' ');
     header.get_mut(..sorted.len())?.copy_from_slice(&sorted);
     Some(())
+}
+
+/// Where the values of a file begin, their axes `[clips, crops * dim]`, and the frames of the video; from the header alone.
+pub(crate) fn stored_rows(file: &mut impl Read) -> Result<(u64, [usize; 2], u64), String> {
+    let text = |error: std::io::Error| error.to_string();
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(text)?;
+    let length = u64::from_le_bytes(length);
+    let mut header = Vec::new();
+    file.take(length.min(MAX_HEADER_BYTES)).read_to_end(&mut header).map_err(text)?;
+    let header: Header = serde_json::from_slice(&header).map_err(|error| error.to_string())?;
+    let tensor = header.tensors.get("features").ok_or("it has no `features`")?;
+    let &[clips, crops, dim] = tensor.shape.as_slice() else {
+        return Err("`features` has other axes".to_owned());
+    };
+    let frames = header.metadata.get("frames").and_then(|frames| frames.parse().ok());
+    let begin = 8 + length + tensor.data_offsets.0 as u64;
+    Ok((begin, [clips, crops.saturating_mul(dim)], frames.ok_or("`frames` is not a number")?))
 }
 
 /// Where the checksum's digits begin: after its label, which stands once in the header.

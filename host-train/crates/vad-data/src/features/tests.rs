@@ -41,6 +41,18 @@ fn equal_features_make_equal_files() {
 }
 
 #[test]
+fn rows_are_found_by_the_header_alone() {
+    let features = sample(3, 2, 5);
+    let bytes = features.to_bytes(&facts()).unwrap();
+    let (begin, axes, frames) = stored_rows(&mut bytes.as_slice()).unwrap();
+    assert_eq!((axes, frames), ([3, 10], 48));
+    let second: Vec<u8> = features.values[10..20].iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert_eq!(bytes[begin as usize + 40..][..40], second);
+    assert!(stored_rows(&mut &bytes[..100]).is_err());
+    assert!(stored_rows(&mut [255; 64].as_slice()).is_err());
+}
+
+#[test]
 fn every_truncation_and_any_longer_file_is_noticed() {
     let bytes = sample(3, 2, 5).to_bytes(&facts()).unwrap();
     for length in 0..bytes.len() {
