@@ -17,6 +17,7 @@ pub struct Args {
 enum Protocol {
     Ped2(ped2::Args),
     Ped2Join(ped2::join::Args),
+    Ped2Lite(ped2::lite::Args),
     Published(published::Args),
 }
 
@@ -24,6 +25,7 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.protocol {
         Protocol::Ped2(args) => ped2::run(args),
         Protocol::Ped2Join(args) => ped2::join::run(args),
+        Protocol::Ped2Lite(args) => ped2::lite::run(args),
         Protocol::Published(args) => published::run(args),
     }
 }

@@ -1,24 +1,26 @@
 //! `watchpost distill`: an encoder for boards that learns to see as I3D does.
 
 use super::options::{DeviceOption, EncoderOptions, WorkOption};
-use super::progress::ExtractBars;
 use super::recipe_options::{ChangesOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress, provenance};
 use crate::distill::config::{DistillConfig, NAME};
-use crate::distill::film::Reel;
-use crate::distill::lessons::{CLIP, Footage, Lesson};
+use crate::distill::lessons::{Footage, Lesson};
 use crate::distill::training::{self, Distilled, Fidelity};
 use crate::distilled::DistilledEncoder;
 use crate::recipe::settings::resolve;
 use crate::run::Flow;
 use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
-use vad_core::{EncoderSpec, EndPoint, I3dTap, LiteSize, ModelSpec};
-use vad_data::{CacheKey, FeatureCache, FeatureSpec, VideoEntry, extract_each};
+use vad_core::LiteSize;
+use vad_data::{FeatureCache, VideoEntry};
+
+pub mod teacher;
+
+use teacher::{Shelf, Teacher};
 
 /// Distil I3D into a light encoder that boards run frame by frame
 #[derive(Debug, clap::Args)]
@@ -70,12 +72,17 @@ pub fn run(args: &Args) -> Result<()> {
     let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
     let device = args.compute.device.open()?;
 
-    let teacher = Teacher::of(config.size);
-    let looked = teacher.look(args, &sources)?;
-    let lessons = |split: fn(&Dataset) -> &[VideoEntry]| lessons(&sources, &looked, split, &config);
-    let learning = lessons(|dataset| dataset.splits.train.entries())?;
+    let encoding = args.teacher.on(args.compute.device)?;
+    let teacher = Teacher::load(config.size, &encoding, &args.teacher.weights.find()?)?;
+    for source in &sources {
+        let splits = &source.dataset.splits;
+        let entries = [splits.train.entries(), splits.val.entries()].concat();
+        println!("I3D, {}: {}", source.dataset.title(), teacher.look(&entries, &source.shelf())?);
+    }
+    let learning = lessons(&teacher, &sources, |dataset| dataset.splits.train.entries())?;
     let footage = Footage::new(learning, config.clips, teacher.places())?;
-    let held_back = footage.beside(lessons(|dataset| dataset.splits.val.entries())?);
+    let held_back = lessons(&teacher, &sources, |dataset| dataset.splits.val.entries())?;
+    let held_back = footage.beside(held_back);
     println!(
         "I3D-lite, {}, {}: {} to learn from, {} to measure on",
         config.size,
@@ -84,24 +91,36 @@ pub fn run(args: &Args) -> Result<()> {
         count(held_back.lessons().len(), "video")
     );
 
-    let bar = progress::bar(0, "steps");
-    bar.set_prefix(name.clone());
     let checkpoint = encoder.checkpoint_path();
-    let done = training::train(&config, &footage, &held_back, &checkpoint, &device, &mut |report| {
-        bar.set_length(report.steps);
-        bar.set_position(report.train.step);
-        let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();
-        bar.set_message(format!("features + relations {}", parts.join(" + ")));
-        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
-    })?;
-    bar.finish_and_clear();
-    let Some(distilled) = done else {
+    let Some(distilled) = learn(&name, &config, &footage, &held_back, &checkpoint, &device)? else {
         bail!("interrupted; the same command goes on from {}", checkpoint.display());
     };
     let facts = provenance::facts(&[]);
     encoder.write(&config, &distilled, footage.lessons().len(), facts)?;
     report(&name, &distilled, &work);
     Ok(())
+}
+
+/// Distils with a bar; nothing comes back when it was interrupted.
+pub fn learn(
+    name: &str,
+    config: &DistillConfig,
+    footage: &Footage,
+    held_back: &Footage,
+    checkpoint: &Path,
+    device: &Device,
+) -> Result<Option<Distilled>> {
+    let bar = progress::bar(0, "steps");
+    bar.set_prefix(name.to_owned());
+    let done = training::train(config, footage, held_back, checkpoint, device, &mut |report| {
+        bar.set_length(report.steps);
+        bar.set_position(report.train.step);
+        let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();
+        bar.set_message(format!("features + relations {}", parts.join(" + ")));
+        if interrupt::asked() { Flow::Stop } else { Flow::Continue }
+    });
+    bar.finish_and_clear();
+    Ok(done?)
 }
 
 fn report(name: &str, distilled: &Distilled, work: &Work) {
@@ -132,9 +151,15 @@ fn config(args: &Args) -> Result<DistillConfig> {
 
 /// A data set to learn from.
 struct Source {
-    work: Work,
     dataset: Dataset,
-    cache: FeatureCache,
+    features: FeatureCache,
+    frames: PathBuf,
+}
+
+impl Source {
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf { features: &self.features, frames: &self.frames }
+    }
 }
 
 fn sources(work: &Work, more: &[PathBuf]) -> Result<Vec<Source>> {
@@ -142,98 +167,42 @@ fn sources(work: &Work, more: &[PathBuf]) -> Result<Vec<Source>> {
     for other in more {
         works.push(Work::open(other)?);
     }
-    works.into_iter().map(source).collect()
+    works.iter().map(source).collect()
 }
 
-fn source(work: Work) -> Result<Source> {
+fn source(work: &Work) -> Result<Source> {
     let dataset = work.dataset()?;
     ensure!(
         dataset.has_videos(),
         "distillation reads the videos themselves, and of {} only features were imported\n  remedy: import the videos",
         dataset.title()
     );
-    Ok(Source { cache: work.features()?, work, dataset })
+    Ok(Source { features: work.features()?, frames: work.root().join("frames"), dataset })
 }
 
-/// I3D with its last map averaged over the places of the student's.
-struct Teacher {
-    tap: I3dTap,
-    model: ModelSpec,
-}
-
-/// What tells the teacher's features from others.
-struct Looked {
-    encoder_hash: [u8; 32],
-    features: FeatureSpec,
-}
-
-impl Teacher {
-    fn of(size: LiteSize) -> Self {
-        let tap = I3dTap { point: EndPoint::Mixed5c, grid: size.plan().grid() };
-        Self { tap, model: ModelSpec { clip: CLIP, ..ModelSpec::mist("teacher", EncoderSpec::i3d_at(tap)) } }
-    }
-
-    fn places(&self) -> usize {
-        self.tap.grid * self.tap.grid
-    }
-
-    /// Looks at every video to learn from or to measure on, unless it has.
-    fn look(&self, args: &Args, sources: &[Source]) -> Result<Looked> {
-        let encoding = args.teacher.on(args.compute.device)?;
-        let encoder = encoding.load(&args.teacher.weights.find()?, &self.model)?;
-        let features = FeatureSpec::new(self.model.preprocess.clone(), self.model.clip);
-        for source in sources {
-            let splits = &source.dataset.splits;
-            let entries = [splits.train.entries(), splits.val.entries()].concat();
-            let bars = ExtractBars::new(entries.len());
-            let spec = encoding.extract_spec(features.clone());
-            let failures =
-                extract_each(&entries, &*encoder, spec, &source.cache, false, &bars, &mut |_, _| {});
-            let speed = bars.finish();
-            failures?;
-            println!("I3D looked at {}: {speed}", source.dataset.title());
-        }
-        Ok(Looked { encoder_hash: encoder.hash(), features })
-    }
-}
-
-/// The videos of one split of every source, developed.
+/// The videos of one split of every source.
 fn lessons(
+    teacher: &Teacher,
     sources: &[Source],
-    looked: &Looked,
     split: fn(&Dataset) -> &[VideoEntry],
-    config: &DistillConfig,
 ) -> Result<Vec<Lesson>> {
-    let videos: Vec<(&Source, &VideoEntry)> = sources
+    let bar = progress::bar(sources.iter().map(|source| split(&source.dataset).len() as u64).sum(), "videos");
+    bar.set_prefix("frames");
+    let one = |source: &Source, entry| {
+        bar.inc(1);
+        teacher.lesson(entry, &source.shelf())
+    };
+    let lessons = sources
         .iter()
         .flat_map(|source| split(&source.dataset).iter().map(move |entry| (source, entry)))
+        .map(|(source, entry)| one(source, entry))
         .collect();
-    let bar = progress::bar(videos.len() as u64, "videos");
-    bar.set_prefix("frames");
-    let lessons = videos.iter().map(|(source, entry)| lesson(source, looked, entry, config, &bar)).collect();
     bar.finish_and_clear();
     lessons
 }
 
-fn lesson(
-    source: &Source,
-    looked: &Looked,
-    entry: &VideoEntry,
-    config: &DistillConfig,
-    bar: &ProgressBar,
-) -> Result<Lesson> {
-    if interrupt::asked() {
-        bail!("interrupted; the same command goes on");
-    }
-    let folder: &Path = &source.work.root().join("frames");
-    let sha256 = source.cache.file_hash(&entry.path)?;
-    let reel = Reel::develop(folder, entry, sha256, &config.size.plan().preprocess())?;
-    let teacher = source.cache.rows(&CacheKey::new(looked.encoder_hash, &looked.features, sha256))?;
-    bar.inc(1);
-    Ok(Lesson::new(&entry.id, reel, teacher)?)
-}
-
-fn sizes() -> impl TypedValueParser<Value = LiteSize> {
+/// The sizes with what they cost, for a command line.
+pub fn sizes() -> impl TypedValueParser<Value = LiteSize> {
     let about = |size: LiteSize| PossibleValue::new(size.name()).help(cost(size));
     PossibleValuesParser::new(LiteSize::ALL.map(about)).try_map(|name| {
         LiteSize::ALL.into_iter().find(|size| size.name() == name).ok_or("there is no such size")

@@ -44,7 +44,7 @@ impl DistillConfig {
             seed: 1,
             size,
             passes: 30,
-            windows: 8,
+            windows: 4,
             clips: 2,
             learning_rate: 2e-3,
             weight_decay: 1e-5,

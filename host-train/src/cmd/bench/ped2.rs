@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::Table;
 use vad_core::{ClipSpec, ModelSpec};
 use vad_data::{
@@ -25,6 +25,7 @@ use vad_data::{
 mod draw;
 pub mod join;
 mod ledger;
+pub mod lite;
 mod page;
 mod tables;
 
@@ -74,6 +75,7 @@ pub struct Args {
 }
 
 /// One way to train.
+#[derive(Clone)]
 struct Contender {
     /// Recipe, or variant of an ablation.
     name: String,
@@ -120,14 +122,7 @@ struct Results {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let data = args.data.clone().unwrap_or_else(|| shared_data::folder().join("ped2"));
-    let labels = data.join("labels.csv");
-    ensure!(
-        labels.is_file(),
-        "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data",
-        labels.display()
-    );
-    let manifest = Manifest::load(&labels, &data)?;
+    let manifest = load_manifest(args.data.as_deref())?;
     let (question, contenders) = contenders(args)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[]);
@@ -138,16 +133,17 @@ pub fn run(args: &Args) -> Result<()> {
     let encoding = args.encoder.on(args.compute.devices.clone())?;
     let encoder = encoding.load(&args.encoder.weights.find()?, &model)?;
     let ledger = Ledger::open(&args.work.join("trainings"))?;
+    let cache = FeatureCache::open(&args.work.join("features"))?;
 
     let mut results = Vec::new();
     for crops in plans(&args.crops) {
         let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), clip) };
-        let features = extract_all(args, &encoding, &manifest, &*encoder, spec.clone())?;
+        let features = extract_all(&cache, &encoding, &manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
         let device = args.compute.devices.first().open()?;
         let bench = Bench { manifest: &manifest, features, made_from, device };
         for contender in &contenders {
-            let draws = all_draws(args, &bench, &ledger, contender, crops)?;
+            let draws = all_draws(args.seeds, |_| &bench, &ledger, contender, crops)?;
             results.push(VariantResult {
                 name: contender.name.clone(),
                 about: contender.about.clone(),
@@ -171,6 +167,18 @@ pub fn run(args: &Args) -> Result<()> {
     page::write(&args.out, &file_name(args.ablation.as_deref(), args.stride), &results)
 }
 
+/// The videos of UCSD Ped2 with their labels.
+fn load_manifest(data: Option<&Path>) -> Result<Manifest> {
+    let data = data.map_or_else(|| shared_data::folder().join("ped2"), Path::to_owned);
+    let labels = data.join("labels.csv");
+    ensure!(
+        labels.is_file(),
+        "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data",
+        labels.display()
+    );
+    Ok(Manifest::load(&labels, &data)?)
+}
+
 /// Name of a page, without ending: what is not the default is in it.
 fn file_name(about: Option<&str>, stride: u16) -> String {
     let mut name = "ped2".to_owned();
@@ -190,6 +198,10 @@ fn contenders(args: &Args) -> Result<(Option<String>, Vec<Contender>)> {
         let contenders = variants.iter().filter_map(|variant| Contender::of(variant, &variants)).collect();
         return Ok((Some(question.to_owned()), contenders));
     }
+    Ok((None, whole_recipes(&args.recipe)?))
+}
+
+fn whole_recipes(options: &RecipeOptions) -> Result<Vec<Contender>> {
     let whole = |Chosen { recipe, given }: Chosen| Contender {
         name: recipe.name().to_owned(),
         recipe,
@@ -197,7 +209,7 @@ fn contenders(args: &Args) -> Result<(Option<String>, Vec<Contender>)> {
         about: recipe.about().to_owned(),
         against: None,
     };
-    Ok((None, args.recipe.read(None)?.into_iter().map(whole).collect()))
+    Ok(options.read(None)?.into_iter().map(whole).collect())
 }
 
 impl Contender {
@@ -219,23 +231,23 @@ fn plans(asked: &[CropPlan]) -> Vec<CropPlan> {
     CropPlan::ALL.into_iter().filter(|plan| asked.contains(plan)).collect()
 }
 
-fn all_draws(
-    args: &Args,
-    bench: &Bench<'_>,
+fn all_draws<'a>(
+    seeds: u64,
+    bench: impl Fn(u64) -> &'a Bench<'a>,
     ledger: &Ledger,
     contender: &Contender,
     crops: CropPlan,
 ) -> Result<Vec<DrawResult>> {
-    let bar = progress::bar(args.seeds, "draws");
+    let bar = progress::bar(seeds, "draws");
     let name = format!("{}, {}", contender.name, count(crops.count(), "crop"));
     bar.set_prefix(name.clone());
     let mut draws = Vec::new();
-    for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
+    for seed in FIRST_SEED..FIRST_SEED.saturating_add(seeds) {
         ensure!(
             !interrupt::asked(),
             "interrupted: {name}, seed {seed} is next\n  remedy: the same command goes on there"
         );
-        let result = bench
+        let result = bench(seed)
             .draw(ledger, contender.recipe, &contender.given, seed)
             .with_context(|| format!("{name}, seed {seed}"))?;
         progress::say(&bar, &format!("{name}, seed {seed:>3}: frame AUC {:.4}", result.frame_auc));
@@ -247,16 +259,15 @@ fn all_draws(
 }
 
 fn extract_all(
-    args: &Args,
+    cache: &FeatureCache,
     encoding: &Encoding,
     manifest: &Manifest,
     encoder: &dyn ClipEncoder,
     features: FeatureSpec,
 ) -> Result<BTreeMap<String, Features>> {
     let spec = encoding.extract_spec(features);
-    let cache = FeatureCache::open(&args.work.join("features"))?;
     let bars = ExtractBars::new(manifest.entries().len());
-    let outcome = extract(manifest.entries(), encoder, spec, &cache, false, &bars);
+    let outcome = extract(manifest.entries(), encoder, spec, cache, false, &bars);
     let speed = bars.finish();
     let features = outcome?.features;
     println!("{speed}");

@@ -48,6 +48,11 @@ pub struct Bench<'a> {
     pub device: Device,
 }
 
+/// Ten videos to train on, the other 18 to test on.
+pub fn training_quota() -> SplitPlan {
+    SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest }
+}
+
 impl Bench<'_> {
     /// The figures of one draw, from the ledger where it has them.
     pub fn draw(&self, ledger: &Ledger, recipe: &dyn Recipe, given: &Table, seed: u64) -> Result<DrawResult> {
@@ -63,12 +68,7 @@ impl Bench<'_> {
     }
 
     fn measure(&self, recipe: &dyn Recipe, given: &Table, seed: u64) -> Result<DrawResult> {
-        let plan = SplitPlan {
-            train: Quota::Videos { normal: 4, abnormal: 6 },
-            val: Quota::NONE,
-            test: Quota::Rest,
-        };
-        let splits = Splits::draw(self.manifest, &plan, seed)?;
+        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
         let data = TrainingSet::new(&splits.train, &splits.val, &self.features)?;
         let started = Instant::now();
         let detector = recipe.train_in_memory(given, &data, &self.device)?;

@@ -84,7 +84,7 @@ fn label(results: &Results, result: &VariantResult) -> String {
     }
 }
 
-fn every_draw(page: &mut String, result: &VariantResult) -> Result<()> {
+pub fn every_draw(page: &mut String, result: &VariantResult) -> Result<()> {
     writeln!(
         page,
         "## Every seed: {}\n\n| seed | frame AUC | average precision | video AUC | within | oracle | training videos |\n|---|---|---|---|---|---|---|",

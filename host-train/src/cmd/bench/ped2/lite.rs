@@ -1,0 +1,316 @@
+//! `watchpost bench ped2-lite`: what I3D-lite loses against I3D, with the same recipe on the same draws.
+//!
+//! Every draw has a student of its own, which saw the draw's ten training videos and no other.
+
+use super::draw::{Bench, DrawResult, training_quota};
+use super::ledger::Ledger;
+use super::tables::{self, Difference, PROTOCOL};
+use super::{Contender, FIRST_SEED, Setup, VariantResult, data_hash, extract_all, load_manifest};
+use crate::cmd::distill::teacher::{Shelf, Teacher};
+use crate::cmd::distill::{learn, sizes};
+use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
+use crate::cmd::recipe_options::RecipeOptions;
+use crate::cmd::spread::Spread;
+use crate::cmd::terminal::count;
+use crate::cmd::{interrupt, provenance};
+use crate::distill::config::DistillConfig;
+use crate::distill::lessons::Footage;
+use crate::distilled::{About, DistilledEncoder};
+use crate::recipe::settings::to_table;
+use anyhow::{Result, bail, ensure};
+use burn::tensor::Device;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use vad_core::{EncoderSpec, LiteSize, ModelSpec};
+use vad_data::{CropPlan, FeatureCache, FeatureSpec, Manifest, Splits, VideoEntry, hex};
+
+/// UCSD Ped2 with I3D-lite: distilled for every draw from its training videos, beside I3D itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchpost bench ped2-lite --data ped2/ --size middle --recipe mist\n\n\
+    The recipes of `watchpost bench ped2` on the features of both encoders, one crop. A student learns from the ten training\n\
+    videos of its draw without their labels; the other 18 are touched only to be tested. Everything finished is kept in\n\
+    the work folder; an interrupted benchmark goes on from there when the same program is given the same command again.")]
+pub struct Args {
+    /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Number of draws
+    #[arg(long, default_value_t = 10)]
+    seeds: u64,
+    /// Size of the network
+    #[arg(long, value_name = "SIZE", value_parser = sizes(), default_value = "middle")]
+    size: LiteSize,
+    /// Passes over a draw's videos [default: that of `watchpost distill`]
+    #[arg(long, value_name = "N")]
+    passes: Option<u64>,
+    #[command(flatten)]
+    recipe: RecipeOptions,
+    /// Folder for frames, features, encoders and finished trainings
+    #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
+    work: PathBuf,
+    /// Folder of the result page (ped2-lite-SIZE.md and .json)
+    #[arg(long, value_name = "DIR", default_value = "docs/results")]
+    out: PathBuf,
+    #[command(flatten)]
+    encoder: EncoderOptions,
+    #[command(flatten)]
+    compute: DeviceOption,
+}
+
+/// The student of one draw.
+#[derive(Debug, Serialize)]
+struct Student {
+    seed: u64,
+    /// Share of the variance of I3D's clip features explained on the draw's training videos.
+    learnt: f32,
+    /// And on its 18 test videos, which it did not learn from.
+    on_test_videos: Option<f32>,
+}
+
+/// Everything on the page.
+#[derive(Debug, Serialize)]
+struct Results {
+    #[serde(flatten)]
+    setup: Setup,
+    size: LiteSize,
+    distillation: DistillConfig,
+    students: Vec<Student>,
+    facts: Vec<(String, String)>,
+    variants: Vec<VariantResult>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let manifest = load_manifest(args.data.as_deref())?;
+    let contenders = super::whole_recipes(&args.recipe)?;
+    // The tree may change while this runs.
+    let facts = provenance::facts(&[]);
+    let school = School::open(args, &manifest)?;
+    let ledger = Ledger::open(&args.work.join("trainings"))?;
+
+    let whole = school.bench(EncoderSpec::i3d(), &school.weights)?;
+    let (mut students, mut benches) = (Vec::new(), Vec::new());
+    for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
+        let (about, weights) = school.student(seed)?;
+        let student =
+            Student { seed, learnt: about.fidelity.learnt, on_test_videos: about.fidelity.held_back };
+        println!("draw {seed:>2}: {}", explained(&student));
+        benches.push(school.bench(about.encoder, &weights)?);
+        students.push(student);
+    }
+
+    let mut variants = Vec::new();
+    for contender in &contenders {
+        let on_whole = super::all_draws(args.seeds, |_| &whole, &ledger, contender, CropPlan::One)?;
+        let name = format!("{}, i3d-lite {}", contender.name, args.size);
+        let own = Contender { name, against: Some(contender.name.clone()), ..contender.clone() };
+        let of_seed = |seed: u64| &benches[(seed - FIRST_SEED) as usize];
+        let on_lite = super::all_draws(args.seeds, of_seed, &ledger, &own, CropPlan::One)?;
+        variants.push(result(contender, on_whole)?);
+        variants.push(result(&own, on_lite)?);
+    }
+    let model = ModelSpec::i3d_mist("ped2");
+    let setup = Setup {
+        clip_frames: model.clip.frames,
+        clip_stride: model.clip.stride,
+        input_px: model.preprocess.width_px,
+        data_sha256: data_hash(&manifest)?,
+    };
+    let results = Results { setup, size: args.size, distillation: school.config, students, facts, variants };
+    let file = format!("ped2-lite-{}", args.size);
+    tables::save(&args.out, &file, &page(&file, &results)?, &results)
+}
+
+fn result(contender: &Contender, draws: Vec<DrawResult>) -> Result<VariantResult> {
+    Ok(VariantResult {
+        name: contender.name.clone(),
+        about: contender.about.clone(),
+        recipe: contender.recipe.name().to_owned(),
+        crops: CropPlan::One,
+        settings: contender.recipe.settings(&contender.given)?,
+        against: contender.against.clone(),
+        draws,
+    })
+}
+
+fn explained(Student { learnt, on_test_videos, .. }: &Student) -> String {
+    let test = on_test_videos.map_or("nothing".to_owned(), |share| format!("{share:.3}"));
+    format!(
+        "{learnt:.3} of the variance of I3D's clip features explained on its training videos, {test} on the others"
+    )
+}
+
+/// Where students are taught and their features extracted.
+struct School<'a> {
+    args: &'a Args,
+    manifest: &'a Manifest,
+    config: DistillConfig,
+    encoding: Encoding,
+    weights: PathBuf,
+    teacher: Teacher,
+    features: FeatureCache,
+    frames: PathBuf,
+    device: Device,
+    data_sha256: String,
+}
+
+impl<'a> School<'a> {
+    fn open(args: &'a Args, manifest: &'a Manifest) -> Result<Self> {
+        let fresh = DistillConfig::new(args.size);
+        let config = DistillConfig { passes: args.passes.unwrap_or(fresh.passes), ..fresh };
+        let encoding = args.encoder.on(args.compute.device)?;
+        let weights = args.encoder.weights.find()?;
+        let teacher = Teacher::load(args.size, &encoding, &weights)?;
+        let school = Self {
+            config,
+            teacher,
+            weights,
+            encoding,
+            features: FeatureCache::open(&args.work.join("features"))?,
+            frames: args.work.join("frames"),
+            device: args.compute.device.open()?,
+            data_sha256: data_hash(manifest)?,
+            args,
+            manifest,
+        };
+        println!("I3D, place by place: {}", school.teacher.look(manifest.entries(), &school.shelf())?);
+        Ok(school)
+    }
+
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf { features: &self.features, frames: &self.frames }
+    }
+
+    /// The encoder of a draw, distilled unless it has been, and its weights.
+    fn student(&self, seed: u64) -> Result<(About, PathBuf)> {
+        ensure!(
+            !interrupt::asked(),
+            "interrupted: draw {seed} is next\n  remedy: the same command goes on there"
+        );
+        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
+        let lessons = |entries: &[VideoEntry]| {
+            entries.iter().map(|entry| self.teacher.lesson(entry, &self.shelf())).collect::<Result<Vec<_>>>()
+        };
+        let learning = lessons(splits.train.entries())?;
+        let footage = Footage::new(learning, self.config.clips, self.teacher.places())?;
+        let tested = footage.beside(lessons(splits.test.entries())?);
+        let config = DistillConfig { seed, ..self.config.clone() };
+        let settings = to_table(&config)?.to_string();
+        let own = Sha256::digest([settings.as_bytes(), &footage.sha256()].concat());
+        let name = format!("draw-{seed}-{}-{}", config.size, hex(&own[..4]));
+        let dir = self.args.work.join("encoders").join(&name);
+        if let Ok((encoder, about)) = DistilledEncoder::open(&dir) {
+            return Ok((about, encoder.weights_path()));
+        }
+        let encoder = DistilledEncoder::create(&dir, false)?;
+        let checkpoint = encoder.checkpoint_path();
+        let Some(distilled) = learn(&name, &config, &footage, &tested, &checkpoint, &self.device)? else {
+            bail!("interrupted: draw {seed}\n  remedy: the same command goes on there");
+        };
+        encoder.write(&config, &distilled, footage.lessons().len(), provenance::facts(&[]))?;
+        let (encoder, about) = DistilledEncoder::open(&dir)?;
+        Ok((about, encoder.weights_path()))
+    }
+
+    /// All videos as an encoder sees them.
+    fn bench(&self, encoder: EncoderSpec, weights: &std::path::Path) -> Result<Bench<'_>> {
+        let model = ModelSpec::mist("ped2", encoder);
+        let loaded = self.encoding.load(weights, &model)?;
+        let spec = FeatureSpec::new(model.preprocess, model.clip);
+        let made_from = serde_json::to_string(&(&self.data_sha256, hex(&loaded.hash()), &spec))?;
+        let features = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
+        Ok(Bench { manifest: self.manifest, features, made_from, device: self.device.clone() })
+    }
+}
+
+fn page(file: &str, results: &Results) -> Result<String> {
+    let Results { size, students, variants, .. } = results;
+    let mut page = format!("# UCSD Ped2: what I3D-lite, {size}, loses against I3D\n\n{PROTOCOL}\n\n");
+    writeln!(
+        page,
+        "Each draw has an I3D-lite of its own, distilled from I3D on the ten training videos of that draw without their labels. It \
+         runs as on a board: frame by frame, each once. One crop.\n"
+    )?;
+    let rows: Vec<_> = variants.iter().map(|result| (result.name.clone(), result)).collect();
+    tables::figures(&mut page, "recipe", &rows)?;
+    let pairs = variants.chunks_exact(2).filter_map(|pair| match pair {
+        [whole, lite] => Some(Difference::between(lite, whole, whole.name.clone())),
+        _ => None,
+    });
+    tables::differences(&mut page, "recipe", &pairs.collect::<Vec<_>>())?;
+    writeln!(
+        page,
+        "\n## Students\n\nShare of the variance of I3D's clip features that a student explains.\n"
+    )?;
+    writeln!(page, "| draw | on its training videos | on its test videos |\n|---|---|---|")?;
+    for Student { seed, learnt, on_test_videos } in students {
+        writeln!(page, "| {seed} | {learnt:.3} | {:.3} |", on_test_videos.unwrap_or(f32::NAN))?;
+    }
+    let spread = |of: fn(&Student) -> f64| Spread::of(students.iter().map(of));
+    let learnt = spread(|student| student.learnt.into());
+    let tested = spread(|student| student.on_test_videos.unwrap_or(f32::NAN).into());
+    writeln!(page, "| {} | {learnt} | {tested} |", count(students.len(), "draw"))?;
+    tables::limits(&mut page, variants)?;
+    for result in variants {
+        super::page::every_draw(&mut page, result)?;
+    }
+    tables::provenance(&mut page, &results.setup, &[CropPlan::One], &results.facts)?;
+    tables::settings(&mut page, crate::distill::config::NAME, &to_table(&results.distillation)?)?;
+    for result in variants.iter().step_by(2) {
+        tables::settings(&mut page, &result.recipe, &result.settings)?;
+    }
+    writeln!(page, "\nThe same in numbers: [{file}.json]({file}.json).")?;
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use toml::Table;
+
+    fn draw(seed: u64, frame_auc: f64) -> DrawResult {
+        DrawResult {
+            seed,
+            frame_auc,
+            average_precision: 0.7,
+            video_auc: 0.9,
+            within_abnormal_auc: 0.6,
+            labels_alone_auc: 0.95,
+            labels_known_auc: 0.97,
+            not_localised_auc: 0.88,
+            train_s: 20.125,
+            train_videos: vec!["Test001".to_owned()],
+        }
+    }
+
+    fn row(name: &str, against: Option<&str>, areas: [f64; 2]) -> VariantResult {
+        VariantResult {
+            name: name.to_owned(),
+            about: String::new(),
+            recipe: "mist".to_owned(),
+            crops: CropPlan::One,
+            settings: Table::from_iter([("steps".to_owned(), 300.into())]),
+            against: against.map(str::to_owned),
+            draws: vec![draw(1, areas[0]), draw(2, areas[1])],
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_the_light_encoder_loses_draw_by_draw() {
+        let student = |seed, share| Student { seed, learnt: 0.9, on_test_videos: Some(share) };
+        let results = Results {
+            setup: Setup { clip_frames: 16, clip_stride: 16, input_px: 224, data_sha256: "4cd3".to_owned() },
+            size: LiteSize::Middle,
+            distillation: DistillConfig::new(LiteSize::Middle),
+            students: vec![student(1, 0.5), student(2, 0.625)],
+            facts: Vec::new(),
+            variants: vec![row("mist", None, [0.75, 0.875]), row("mist, lite", Some("mist"), [0.625, 1.0])],
+        };
+        let page = page("ped2-lite-middle", &results).unwrap();
+        let lost = "| mist, lite | 1 | mist | 0.0000 ± 0.1768 (-0.1250 to 0.1250) | 1 of 2 |";
+        assert!(page.contains(lost), "{page}");
+        assert!(page.contains("| 2 | 0.900 | 0.625 |"), "{page}");
+        assert!(page.contains("recipe = \"i3d-lite\"") && page.contains("size = \"middle\""), "{page}");
+    }
+}
