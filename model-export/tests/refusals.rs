@@ -4,16 +4,16 @@
 mod common;
 
 use common::{Tensors, i3d_tensors, mlp_tensors, safetensors, spec};
-use model_export::{ExportError, encoder_onnx, mlp_onnx};
+use model_export::{ExportError, encoder_onnx, head_onnx};
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::{EncoderSpec, HeadKind, HeadSpec, ModelSpec};
+use vad_core::{EncoderSpec, HeadSpec, ModelSpec};
 
 const DIMS: [u32; 4] = [1024, 512, 32, 1];
 
 fn mlp_error(change: impl FnOnce(&mut Tensors)) -> ExportError {
     let mut tensors = mlp_tensors(&DIMS);
     change(&mut tensors);
-    mlp_onnx(&safetensors(&tensors), &ModelSpec::i3d_mist("m")).unwrap_err()
+    head_onnx(&safetensors(&tensors), &ModelSpec::i3d_mist("m")).unwrap_err()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn another_element_type_is_named() {
     let half = vec![0u8; 1024 * 512 * 2];
     let view = TensorView::new(Dtype::F16, vec![512, 1024], &half).unwrap();
     let file = safetensors::serialize([("regressor.0.weight", view)], None).unwrap();
-    let error = mlp_onnx(&file, &ModelSpec::i3d_mist("m")).unwrap_err();
+    let error = head_onnx(&file, &ModelSpec::i3d_mist("m")).unwrap_err();
     assert!(error.to_string().contains("F16"), "{error}");
 }
 
@@ -60,10 +60,10 @@ fn a_truncated_or_foreign_file_is_no_weights_file() {
     let bytes = safetensors(&mlp_tensors(&DIMS));
     let spec = ModelSpec::i3d_mist("m");
     for end in [0, 4, 100, bytes.len() / 2, bytes.len() - 1] {
-        let error = mlp_onnx(&bytes[..end], &spec).unwrap_err();
+        let error = head_onnx(&bytes[..end], &spec).unwrap_err();
         assert!(matches!(error, ExportError::NotSafetensors { .. }), "{end}: {error}");
     }
-    let error = mlp_onnx(b"\x80\x02}q\x00(X\x09", &spec).unwrap_err();
+    let error = head_onnx(b"\x80\x02}q\x00(X\x09", &spec).unwrap_err();
     assert!(matches!(error, ExportError::NotSafetensors { .. }), "{error}");
 }
 
@@ -73,7 +73,7 @@ fn a_head_of_another_depth_is_refused() {
     let mut spec = ModelSpec::i3d_mist("m");
     for dims in [vec![1024, 32, 1], vec![1024, 512, 128, 32, 1], vec![1024, 512, 32, 2]] {
         spec.head.dims = dims;
-        assert!(mlp_onnx(&weights, &spec).is_err());
+        assert!(head_onnx(&weights, &spec).is_err());
     }
 }
 
@@ -103,9 +103,9 @@ fn a_tap_that_does_not_exist_is_refused() {
 }
 
 #[test]
-fn a_head_that_looks_at_several_clips_is_refused_with_a_remedy() {
+fn a_head_that_only_the_host_runs_is_refused_with_a_remedy() {
     let mut spec = ModelSpec::i3d_mist("m");
-    spec.head = HeadSpec { kind: HeadKind::Temporal, dims: vec![1024, 1] };
-    let error = mlp_onnx(&safetensors(&mlp_tensors(&DIMS)), &spec).unwrap_err();
-    assert!(error.to_string().contains("several clips"), "{error}");
+    spec.head = HeadSpec::on_host(1024);
+    let error = head_onnx(&safetensors(&mlp_tensors(&DIMS)), &spec).unwrap_err().to_string();
+    assert!(error.contains("only the host") && error.contains("recipes.md"), "{error}");
 }

@@ -160,12 +160,10 @@ impl Detector for SultaniDetector {
         match self.inputs {
             Inputs::Scaled(_) => {
                 let dims = self.model.dims().into_iter().map(|width| width as u32).collect();
-                HeadSpec { kind: HeadKind::Mlp, dims }
+                HeadSpec::per_clip(HeadKind::Mlp, dims)
             }
-            // Exporters refuse this kind; they have no layer that brings features to length 1.
-            Inputs::UnitLength => {
-                HeadSpec { kind: HeadKind::Temporal, dims: vec![self.feature_dim() as u32, 1] }
-            }
+            // Exporters have no layer that brings features to length 1.
+            Inputs::UnitLength => HeadSpec::on_host(self.feature_dim() as u32),
         }
     }
 
