@@ -52,6 +52,12 @@ impl Scorer {
         self.score(clip)
     }
 
+    /// As [`FeatureStream::frames`].
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.features.frames()
+    }
+
     /// Forgets all frames; the next one is frame 0 again.
     pub fn reset(&mut self) {
         self.features.reset();
