@@ -25,24 +25,20 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
-    /// Reads `<unit>.running_mean`, `.running_var`, `.bias` and, where there is one, `.weight`, all `[channels]`.
+    /// Reads `<unit>.running_mean`, `.running_var` and `.bias`, each of as many channels as `gamma` has.
     pub(crate) fn read(
         weights: &Weights<'_>,
         unit: &str,
-        channels: usize,
+        gamma: &[f32],
         epsilon: f32,
     ) -> Result<Self, ExportError> {
+        let channels = gamma.len();
         let mean = weights.floats(&format!("{unit}.running_mean"), &[channels])?;
         let variance_name = format!("{unit}.running_var");
         let variance = weights.floats(&variance_name, &[channels])?;
         let beta = weights.floats(&format!("{unit}.bias"), &[channels])?;
-        let gamma_name = format!("{unit}.weight");
-        let gamma = match weights.has(&gamma_name) {
-            true => weights.floats(&gamma_name, &[channels])?,
-            false => vec![1.0; channels],
-        };
         let mut scale = Vec::with_capacity(channels);
-        for (channel, (&variance, &gamma)) in variance.iter().zip(&gamma).enumerate() {
+        for (channel, (&variance, &gamma)) in variance.iter().zip(gamma).enumerate() {
             let spread = f64::from(variance) + f64::from(epsilon);
             if spread <= 0.0 {
                 return Err(ExportError::BadVariance { tensor: variance_name, channel, value: variance });
@@ -79,6 +75,11 @@ pub(crate) fn folded_conv(
     let out = shape[0];
     let mut weight = weights.floats(&format!("{unit}.conv.weight"), &shape)?;
     let mut bias = vec![0.0; out];
-    Affine::read(weights, &format!("{unit}.bn"), out, BN_EPSILON)?.fold(&mut weight, &mut bias);
+    let gamma_name = format!("{unit}.bn.weight");
+    let gamma = match weights.has(&gamma_name) {
+        true => weights.floats(&gamma_name, &[out])?,
+        false => vec![1.0; out],
+    };
+    Affine::read(weights, &format!("{unit}.bn"), &gamma, BN_EPSILON)?.fold(&mut weight, &mut bias);
     Ok(FoldedConv { weight, bias })
 }

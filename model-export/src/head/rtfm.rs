@@ -120,7 +120,7 @@ fn temporal(net: &mut Net<'_>, clips: &Rows, time: &Time) -> Result<Rows, Export
     let weight = side_by_side(&weight, dim, TAPS, time.join_taps.clone());
     let output = net.product("Aggregate.conv_5.0", &joined, dim, &weight, None);
     let output = net.relu(output);
-    let norm = Affine::read(&net.weights, "Aggregate.conv_5.2", dim, BN_EPSILON)?;
+    let norm = normalisation(&net.weights, "Aggregate.conv_5.2", dim)?;
     let output = net.affine("Aggregate.conv_5.2", output, &norm);
     let newest = net.slice("clips.newest", clips, clips.count - 1, 1);
     Ok(net.each("Add", "Aggregate.sum", &output, &newest))
@@ -149,7 +149,7 @@ fn branch(
     let x = net.product(&unit, &taps, width, &weight, Some(&bias));
     let x = net.relu(x);
     let norm = format!("Aggregate.conv_{number}.2");
-    let by = Affine::read(&net.weights, &norm, width, BN_EPSILON)?;
+    let by = normalisation(&net.weights, &norm, width)?;
     Ok(net.affine(&norm, x, &by))
 }
 
@@ -169,9 +169,14 @@ fn non_local(net: &mut Net<'_>, clips: &Rows, time: &Time) -> Result<Rows, Expor
     let shares = Rows { name: shares, ..map.clone() };
     let map = net.each("Mul", &name("share"), &map, &shares);
     let taken = net.matmul(&name("taken"), &map, &g);
-    let norm = Affine::read(&net.weights, &name("W.1"), width, BN_EPSILON)?;
+    let norm = normalisation(&net.weights, &name("W.1"), width)?;
     let output = pointwise(net, &name("W.0"), &taken, width, Some(&norm))?;
     Ok(net.each("Add", &name("sum"), &output, &seen))
+}
+
+fn normalisation(weights: &Weights<'_>, unit: &str, width: usize) -> Result<Affine, ExportError> {
+    let gamma = weights.floats(&format!("{unit}.weight"), &[width])?;
+    Affine::read(weights, unit, &gamma, BN_EPSILON)
 }
 
 /// A convolution over single clips, with the normalisation behind it.

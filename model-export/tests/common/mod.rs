@@ -104,6 +104,9 @@ pub fn head_tensors(head: &HeadSpec) -> Tensors {
             layer("fc1", &[first, dim], true);
             layer("fc2", &[second, first], true);
             layer("fc3", &[1, second], true);
+            if head.context.is_clip() {
+                return tensors;
+            }
             for branch in 1..=3 {
                 layer(&format!("Aggregate.conv_{branch}.0"), &[dim / 4, dim, 3], true);
             }
