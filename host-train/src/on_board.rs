@@ -19,7 +19,7 @@ const WINDOWS_AT_ONCE: usize = 64;
 pub enum OnBoardError {
     /// Only the host runs it.
     #[error(
-        "only the host runs this detector\n  remedy: of sultani train with feature_scaling none or standardise, of arms with score_correction none, of cu with a window of at most 1024 clips"
+        "only the host runs this detector\n  remedy: train arms with score_correction none, cu with a window of at most 1024 clips"
     )]
     HostOnly,
     /// It has no window to choose.

@@ -170,13 +170,13 @@ fn a_head_exported_for_one_context_is_refused_for_another() {
 
 #[test]
 fn widths_that_a_head_cannot_split_are_refused() {
-    let mut rtfm = heads(64).remove(4);
+    let mut rtfm = heads(64).remove(5);
     rtfm.dims[0] = 60;
     let encoder = EncoderSpec::imported("made-up", 60);
     let spec = ModelSpec { head: rtfm.clone(), ..ModelSpec::mist("m", encoder) };
     let error = head_onnx(&safetensors(&head_tensors(&rtfm)), &spec).unwrap_err().to_string();
     assert!(error.contains("60 values") && error.contains("multiple of 8"), "{error}");
-    let mut arms = heads(64).remove(6);
+    let mut arms = heads(64).remove(7);
     arms.dims[1] = 20;
     let encoder = EncoderSpec::imported("made-up", 64);
     let spec = ModelSpec { head: arms.clone(), ..ModelSpec::mist("m", encoder) };

@@ -28,9 +28,9 @@ const PARITY_CLIPS: usize = 64;
 #[command(after_help = "Example:\n  watchpost export --work work/ --run mist-seed1 --out bundle/\n\n\
     The bundle holds the encoder and the head as ONNX, the preprocessing and the score settings. Before it counts as\n\
     exported, tract must repeat the trainer's scores from it.\n\n\
-    Runs of every recipe can be exported, but not of sultani with feature_scaling unit-length nor of arms with\n\
-    score_correction. rtfm and arms look at whole videos; a board sees a window of the last clips, and the export says what\n\
-    that costs on the validation split and chooses the threshold anew. rtfm with temporal = \"causal-mtn\" loses nothing.\n\n\
+    Runs of every recipe can be exported, but not of arms with score_correction. rtfm and arms look at whole videos; a board\n\
+    sees a window of the last clips, and the export says what that costs on the validation split and chooses the threshold\n\
+    anew. rtfm with temporal = \"causal-mtn\" loses nothing.\n\n\
     A board encodes one crop of each clip: the whole picture. A run trained on several crops can be exported, but its\n\
     figures and its threshold come from the mean over crops; `watchpost eval --crops 1` shows what the board will see. A run\n\
     trained on overlapping clips makes the board encode as many.")]

@@ -107,6 +107,11 @@ fn what_does_not_look_ahead_scores_in_a_stream_as_in_the_whole_video() {
         ("cu", "iterations = 0", CuGenerator::init(DIM, 3, [24, 8], 1, &device).to_arrays()),
         ("mist", "", MistGenerator::init(DIM, [24, 8], 1, &device).to_arrays()),
         ("sultani", "", MistGenerator::init(DIM, [24, 8], 1, &device).to_arrays()),
+        (
+            "sultani",
+            "feature_scaling = \"unit-length\"",
+            MistGenerator::init(DIM, [24, 8], 1, &device).to_arrays(),
+        ),
     ];
     for (recipe, settings, weights) in cases {
         let (what, weights) = (format!("{recipe} with {settings}"), moved(weights));
@@ -128,12 +133,10 @@ fn what_does_not_look_ahead_scores_in_a_stream_as_in_the_whole_video() {
 fn what_only_the_host_runs_says_so() {
     let device = Device::flex();
     let arms = Arms::init(DIM, 16, Start { seed: 1, iteration: 0 }, &device).to_arrays();
-    let sultani = MistGenerator::init(DIM, [24, 8], 1, &device).to_arrays();
-    let cases = [
-        ("arms", "score_correction = \"max\"", &arms),
-        ("sultani", "feature_scaling = \"unit-length\"", &sultani),
-    ];
-    for (recipe, settings, weights) in cases {
+    let cu = CuClassifier::init(DIM, [24, 8], 1, &device).to_arrays();
+    for (recipe, settings, weights) in
+        [("arms", "score_correction = \"max\"", &arms), ("cu", "window = 2000", &cu)]
+    {
         let detector = detector(recipe, settings, weights);
         assert_eq!(detector.head().kind, HeadKind::Temporal, "{recipe}");
         let error = on_board(detector, None).err().unwrap().to_string();

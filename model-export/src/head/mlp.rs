@@ -3,7 +3,7 @@
 //! `score = sigmoid(W5 (W3 relu(W0 x + b0) + b3) + b5)`: as in the references there is no activation
 //! between the last two layers, and dropout does nothing in inference.
 
-use vad_core::ModelSpec;
+use vad_core::{HeadKind, ModelSpec};
 
 use super::dims;
 use super::rows::{Net, Rows};
@@ -14,6 +14,8 @@ use crate::weights::Weights;
 const LAYERS: [&str; 3] = ["regressor.0", "regressor.3", "regressor.5"];
 /// Those of CU's classifier.
 const CU_LAYERS: [&str; 3] = ["Regressor.0", "Regressor.3", "Regressor.5"];
+/// A feature that is shorter has no direction.
+const LEAST_LENGTH: f32 = 1e-12;
 /// Normal and abnormal.
 const CU_CLASSES: usize = 2;
 
@@ -21,7 +23,10 @@ const CU_CLASSES: usize = 2;
 pub(super) fn onnx(weights: Weights<'_>, spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
     let [dim, first, second, _] = dims(spec)?;
     let mut net = Net::new("mlp", weights);
-    let x = net.input_row(dim);
+    let mut x = net.input_row(dim);
+    if spec.head.kind == HeadKind::UnitLengthMlp {
+        x = unit_length(&mut net, &x);
+    }
     let x = hidden(&mut net, LAYERS, &x, [first, second])?;
     let x = net.linear(LAYERS[2], &x, 1)?;
     Ok(net.score(&x))
@@ -59,6 +64,17 @@ pub(super) fn cu_generator(weights: Weights<'_>, spec: &ModelSpec) -> Result<Vec
     let together = net.beside("heads", &logits);
     let mean = net.row_means("mean", &together);
     Ok(net.score(&mean))
+}
+
+/// `x` divided by its Euclidean length. A feature of zeros stays one.
+fn unit_length(net: &mut Net<'_>, x: &Rows) -> Rows {
+    let squared = net.each("Mul", "squared", x, x);
+    let mean = net.row_means("mean", &squared);
+    let sum = net.with_constant("Mul", "sum", &mean, &[x.width as f32]);
+    let length = net.graph.node("Sqrt", "length".to_owned(), &[&sum.name], vec![]);
+    let least = net.graph.floats("least".to_owned(), &[], &[LEAST_LENGTH]);
+    let divisor = net.graph.node("Clip", "divisor".to_owned(), &[&length, &least], vec![]);
+    net.each("Div", "direction", x, &Rows { name: divisor, ..sum })
 }
 
 /// All but the last layer.

@@ -36,7 +36,7 @@ pub fn head_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>
         HeadKind::CuClassifier => mlp::cu_classifier(weights, spec),
         HeadKind::Rtfm | HeadKind::RtfmCausal => rtfm::onnx(weights, spec),
         HeadKind::Arms => arms::onnx(weights, spec),
-        HeadKind::Mlp | HeadKind::Temporal => mlp::onnx(weights, spec),
+        HeadKind::Mlp | HeadKind::UnitLengthMlp | HeadKind::Temporal => mlp::onnx(weights, spec),
     }
 }
 

@@ -62,6 +62,7 @@ pub fn heads(dim: u32) -> Vec<HeadSpec> {
     };
     vec![
         head(HeadKind::Mlp, [24, 8], HeadContext::Clip),
+        head(HeadKind::UnitLengthMlp, [24, 8], HeadContext::Clip),
         head(HeadKind::CuGenerator, [24, 8], HeadContext::Clip),
         head(HeadKind::CuClassifier, [24, 8], HeadContext::Memory { clips: 3 }),
         head(HeadKind::Rtfm, [24, 8], HeadContext::Clip),
@@ -87,7 +88,7 @@ pub fn head_tensors(head: &HeadSpec) -> Tensors {
         }
     };
     match head.kind {
-        HeadKind::Mlp | HeadKind::Temporal => return mlp_tensors(&head.dims),
+        HeadKind::Mlp | HeadKind::UnitLengthMlp | HeadKind::Temporal => return mlp_tensors(&head.dims),
         HeadKind::CuGenerator => {
             for perceptron in 0..2 {
                 layer(&format!("{perceptron}.fc1"), &[first, dim], true);

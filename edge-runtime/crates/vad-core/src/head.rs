@@ -33,6 +33,8 @@ pub const MIN_CAUSAL_CLIPS: u16 = 11;
 pub enum HeadKind {
     /// Linear layers; ReLU after the first, sigmoid after the last, nothing between the others.
     Mlp,
+    /// The same over features that are brought to Euclidean length 1 first.
+    UnitLengthMlp,
     /// CU's pseudo-label generator: several perceptrons as above, and the sigmoid of their mean.
     CuGenerator,
     /// CU's classifier: a perceptron as above over a feature and its memory.
@@ -133,17 +135,18 @@ impl HeadSpec {
     }
 
     fn validate_context(&self) -> Result<(), SpecError> {
+        use HeadKind::{Arms, CuClassifier, CuGenerator, Mlp, Rtfm, RtfmCausal, Temporal, UnitLengthMlp};
         let allowed = match (self.kind, self.context) {
-            (HeadKind::Mlp | HeadKind::CuGenerator | HeadKind::Temporal, HeadContext::Clip)
-            | (HeadKind::CuClassifier, HeadContext::Memory { .. })
-            | (HeadKind::Rtfm, HeadContext::Clip | HeadContext::Window { .. })
-            | (HeadKind::RtfmCausal | HeadKind::Arms, HeadContext::Window { .. }) => {
+            (Mlp | UnitLengthMlp | CuGenerator | Temporal, HeadContext::Clip)
+            | (CuClassifier, HeadContext::Memory { .. })
+            | (Rtfm, HeadContext::Clip | HeadContext::Window { .. })
+            | (RtfmCausal | Arms, HeadContext::Window { .. }) => {
                 return self.validate_context_clips();
             }
-            (HeadKind::Mlp | HeadKind::CuGenerator | HeadKind::Temporal, _) => "clip for this head.kind",
-            (HeadKind::CuClassifier, _) => "memory for this head.kind",
-            (HeadKind::Rtfm, _) => "window or clip for this head.kind",
-            (HeadKind::RtfmCausal | HeadKind::Arms, _) => "window for this head.kind",
+            (Mlp | UnitLengthMlp | CuGenerator | Temporal, _) => "clip for this head.kind",
+            (CuClassifier, _) => "memory for this head.kind",
+            (Rtfm, _) => "window or clip for this head.kind",
+            (RtfmCausal | Arms, _) => "window for this head.kind",
         };
         Err(SpecError::Name { field: "head.context", value: self.context.name().into(), allowed })
     }

@@ -168,7 +168,7 @@ fn a_context_that_does_not_suit_the_head_is_named() {
     let (memory, window) = (HeadContext::Memory { clips: 5 }, HeadContext::Window { clips: 16 });
     let all = [HeadContext::Clip, memory, window];
     let suits = |kind| all.map(|context| with_context(kind, context).validate().is_ok());
-    for kind in [HeadKind::Mlp, HeadKind::CuGenerator, HeadKind::Temporal] {
+    for kind in [HeadKind::Mlp, HeadKind::UnitLengthMlp, HeadKind::CuGenerator, HeadKind::Temporal] {
         assert_eq!(suits(kind), [true, false, false], "{kind:?}");
     }
     assert_eq!(suits(HeadKind::CuClassifier), [false, true, false]);
