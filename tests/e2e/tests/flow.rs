@@ -66,6 +66,18 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     every_recipe_runs_on_the_board(&flow);
 }
 
+/// On validation videos, which the data set gets here.
+fn what_a_window_costs_is_said(flow: &Flow<'_>) {
+    let (videos, labels) = (text(flow.videos), text(&flow.videos.join("labels.csv")));
+    let index = ["index", "--videos", &videos, "--labels", &labels, flow.work_option, "--val", "0.34"];
+    run("watchpost", &index).expect_success();
+    let train = ["train", flow.work_option, "--recipe", "rtfm", "--steps", "2", "--name", "validated"];
+    run("watchpost", &train).expect_success();
+    let exported = flow.export("validated");
+    let cost = exported.lines().find(|line| line.starts_with("validation split, 2 videos: frame ROC AUC"));
+    assert!(cost.is_some_and(|line| line.contains("over whole videos")), "{exported}");
+}
+
 /// A work folder with trained runs.
 struct Flow<'a> {
     work: &'a Path,
@@ -131,6 +143,7 @@ fn every_recipe_runs_on_the_board(flow: &Flow<'_>) {
     }
     run("watchpost", &["eval", flow.work_option, "--run", "causal"]).expect_success();
     board_scores_as(flow, "causal", "scores-test.json");
+    what_a_window_costs_is_said(flow);
     run("watchpost", &["export", flow.work_option, "--run", "cu-seed1", "--window", "8", "--out", "nowhere"])
         .expect_refusal(&["cu-seed1", "no window to choose"]);
 }
