@@ -6,7 +6,6 @@ use super::published_counts::PublishedCounts;
 use super::terminal::{areas, figure as show, interval};
 use super::tuned::Head;
 use super::work::Work;
-use crate::evaluate::View;
 use crate::run::Run;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -70,9 +69,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
-    if args.videos.view() != View::Video {
-        facts.push(("Scored".to_owned(), "as a board does, without later clips".to_owned()));
-    }
+    facts.extend(args.videos.view_fact());
     facts.extend(last.iter().map(|last| ("The model of the last step".to_owned(), areas(last))));
     facts.extend(published.facts());
     let subtitle = format!("{} held-back videos of {}", videos.entries.len(), dataset.title());

@@ -110,6 +110,16 @@ impl HeldBackOptions {
         if self.on_board { View::Board { window: self.window } } else { View::Video }
     }
 
+    /// What a page says of the view, where it is not the usual one.
+    pub fn view_fact(&self) -> Option<(String, String)> {
+        let window = match self.view() {
+            View::Video => return None,
+            View::Board { window: None } => String::new(),
+            View::Board { window: Some(clips) } => format!(", through a window of {clips}"),
+        };
+        Some(("Scored".to_owned(), format!("as a board does, without later clips{window}")))
+    }
+
     /// Tells the files of a view from those of the usual one.
     pub fn view_suffix(&self) -> String {
         match self.view() {

@@ -48,7 +48,7 @@ fn unsupported(what: &str, remedy: &str) -> ExportError {
 }
 
 fn convolution(net: &mut Net<'_>, window: &Rows, width: usize) -> Result<Rows, ExportError> {
-    let padded = net.padded("clips.padded", window, 1, 1);
+    let padded = net.padded("clips.padded", window, 1);
     let taps: Vec<Rows> =
         (0..TAPS).map(|tap| net.slice(&format!("conv.tap{tap}"), &padded, tap, window.count)).collect();
     let taps = net.beside("conv.taps", &taps);

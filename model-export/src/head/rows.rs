@@ -2,7 +2,7 @@
 
 use crate::ExportError;
 use crate::fold::Affine;
-use crate::onnx::{GraphBuilder, int};
+use crate::onnx::{GraphBuilder, int, ints};
 use crate::weights::Weights;
 
 /// A matrix of the graph: its name and size.
@@ -114,21 +114,14 @@ impl<'a> Net<'a> {
         Rows { name, count, ..x.clone() }
     }
 
-    /// `x` with rows of zeros before and behind it.
-    pub(super) fn padded(&mut self, unit: &str, x: &Rows, before: usize, after: usize) -> Rows {
-        let mut parts = Vec::new();
-        for (side, count, is_before) in [("before", before, true), ("after", after, false)] {
-            if !is_before {
-                parts.push(x.name.clone());
-            }
-            if count > 0 {
-                let zeros = vec![0.0; count * x.width];
-                parts.push(self.graph.floats(format!("{unit}.{side}"), &[count, x.width], &zeros));
-            }
-        }
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let name = self.graph.node("Concat", unit.to_owned(), &parts, vec![int("axis", 0)]);
-        Rows { name, count: before + x.count + after, ..x.clone() }
+    /// `x` between rows of zeros, as many on each side.
+    pub(super) fn padded(&mut self, unit: &str, x: &Rows, count: usize) -> Rows {
+        let zeros = vec![0.0; count * x.width];
+        let [before, after] = ["before", "after"].map(|side| {
+            let name = self.graph.floats(format!("{unit}.{side}"), &[count, x.width], &zeros);
+            Rows { name, count, ..x.clone() }
+        });
+        self.below(unit, &[before, x.clone(), after])
     }
 
     /// Rows side by side.
@@ -156,7 +149,7 @@ impl<'a> Net<'a> {
 
     /// Mean of each row, `[rows, 1]`.
     pub(super) fn row_means(&mut self, unit: &str, x: &Rows) -> Rows {
-        let attributes = vec![crate::onnx::ints("axes", [1]), int("keepdims", 1)];
+        let attributes = vec![ints("axes", [1]), int("keepdims", 1)];
         let name = self.graph.node("ReduceMean", unit.to_owned(), &[&x.name], attributes);
         Rows { name, count: x.count, width: 1 }
     }

@@ -62,9 +62,8 @@ struct Time {
     lead: usize,
     /// For each clip that is seen, the share that each clip of the window has in its non-local block.
     shares: Vec<f32>,
-    /// Zeros around the window.
-    before: usize,
-    after: usize,
+    /// Clips of zeros on each side of the window.
+    around: usize,
 }
 
 impl Time {
@@ -77,27 +76,17 @@ impl Time {
                 if (row..row + looked_at).contains(&clip) { 1.0 / looked_at as f32 } else { 0.0 }
             };
             let shares = (0..seen).flat_map(|row| (0..count).map(move |clip| share(row, clip))).collect();
-            return Self {
-                seen,
-                first: count - seen,
-                join_taps: 0..TAPS,
-                lead: TAPS - 1,
-                shares,
-                before: 0,
-                after: 0,
-            };
+            return Self { seen, first: count - seen, join_taps: 0..TAPS, lead: TAPS - 1, shares, around: 0 };
         }
         // The clip behind the newest one is a zero.
         let seen = count.min(TAPS - 1);
-        let reach = DILATIONS[DILATIONS.len() - 1];
         Self {
             seen,
             first: count - seen,
             join_taps: TAPS - 1 - seen..TAPS - 1,
             lead: 1,
             shares: vec![1.0 / count as f32; seen * count],
-            before: reach,
-            after: reach,
+            around: DILATIONS[DILATIONS.len() - 1],
         }
     }
 }
@@ -105,9 +94,9 @@ impl Time {
 /// The rewritten feature of the newest clip, `[1, D]`.
 fn temporal(net: &mut Net<'_>, clips: &Rows, time: &Time) -> Result<Rows, ExportError> {
     let dim = clips.width;
-    let around = match (time.before, time.after) {
-        (0, 0) => clips.clone(),
-        (before, after) => net.padded("clips.padded", clips, before, after),
+    let around = match time.around {
+        0 => clips.clone(),
+        count => net.padded("clips.padded", clips, count),
     };
     let mut joined = Vec::new();
     for (index, dilation) in DILATIONS.into_iter().enumerate() {
@@ -138,7 +127,7 @@ fn branch(
     let unit = format!("Aggregate.conv_{number}.0");
     let taps: Vec<Rows> = (0..TAPS)
         .map(|tap| {
-            let first = time.before + time.first + tap * dilation - time.lead * dilation;
+            let first = time.around + time.first + tap * dilation - time.lead * dilation;
             net.slice(&format!("{unit}.tap{tap}"), around, first, time.seen)
         })
         .collect();
