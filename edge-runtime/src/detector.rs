@@ -65,6 +65,9 @@ impl Detector {
     pub fn push(&mut self, frame: RgbFrame<'_>, stamp: Stamp) -> Result<Option<ClipReport>, InferError> {
         self.stamps.push_back(stamp);
         let scored = self.scorer.push(frame);
+        if scored.is_err() {
+            self.forget_lost_stamps();
+        }
         let report = scored.map(|clip| clip.map(|clip| self.report(clip)));
         self.forget_old_stamps();
         report
@@ -101,6 +104,14 @@ impl Detector {
         let frames = span.frame_range();
         let start = stamp(frames.start).map_or(MediaTimeMs(0), |s| s.start);
         (start, stamp(frames.end.saturating_sub(1)).map_or(start, |s| s.end))
+    }
+
+    /// Stamps belong to frames that the scorer still has: not to one that it refused, nor to those before a new beginning.
+    fn forget_lost_stamps(&mut self) {
+        let frames = self.scorer.frames();
+        self.first_kept = self.first_kept.min(frames);
+        let kept = usize::try_from(frames - self.first_kept).unwrap_or(usize::MAX);
+        self.stamps.truncate(kept);
     }
 
     /// No clip reaches back further than the longest clip has frames.

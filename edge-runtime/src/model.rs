@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model_bundle::{ArtefactRole, Bundle, BundleError};
-use vad_core::{ModelSpec, ScoreSpec};
-use vad_infer::{Encoder, Head, InferError, Scorer};
+use vad_core::{ClipSpec, ModelSpec, ScoreSpec};
+use vad_infer::{Encoder, Head, InferError, Pulse, Scorer};
 
 use crate::config::ScoreOverride;
 use crate::detector::Detector;
@@ -25,6 +25,19 @@ pub enum ModelError {
         allowed: String,
         /// This board.
         hardware: String,
+    },
+    /// The configured number of frames at a time does not fit the bundle's clips.
+    #[error(
+        "{}: model.pulse is {pulse}, but must be 1 to {} and divide the bundle's clips of {} frames every {}; 1 always does",
+        dir.display(), Pulse::MOST, clip.frames, clip.stride
+    )]
+    Pulse {
+        /// The bundle.
+        dir: PathBuf,
+        /// Frames at a time.
+        pulse: usize,
+        /// Clips of the bundle.
+        clip: ClipSpec,
     },
     /// A graph does not load.
     #[error("{}: {source}", dir.display())]
@@ -53,11 +66,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Verifies and loads the bundle in `dir` for a board of kind `hardware` (`None`: any).
+    /// Verifies and loads the bundle in `dir` for a board of kind `hardware` (`None`: any). An encoder that streams takes
+    /// `pulse` frames at a time.
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn load(dir: &Path, hardware: Option<&str>) -> Result<Self, ModelError> {
+    pub fn load(dir: &Path, hardware: Option<&str>, pulse: usize) -> Result<Self, ModelError> {
         let bundle = Bundle::open(dir)?;
         let manifest = bundle.manifest();
         if let Some(hardware) = hardware.filter(|h| !manifest.allows_board(h)) {
@@ -65,7 +79,11 @@ impl Model {
             return Err(ModelError::OtherHardware { dir: dir.to_owned(), allowed, hardware });
         }
         let graph = |source| ModelError::Graph { dir: dir.to_owned(), source };
-        let encoder = Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder", bundle.model());
+        let clip = bundle.model().clip;
+        let pulse =
+            Pulse::new(pulse, clip).ok_or_else(|| ModelError::Pulse { dir: dir.to_owned(), pulse, clip })?;
+        let onnx = bundle.artefact(ArtefactRole::Encoder);
+        let encoder = Encoder::with_pulse(onnx, "encoder", bundle.model(), pulse);
         let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
         let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
         Ok(Self { bundle, dir: dir.to_owned(), encoder, head })

@@ -49,6 +49,7 @@ fn a_good_file_is_read_with_its_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.board.as_str(), "gate-1");
     assert_eq!(config.bundle, Path::new("/etc/watchpost/bundle"), "relative paths start at the file");
+    assert_eq!(config.pulse, 1);
     assert_eq!(config.outbox.path, Path::new("/etc/watchpost/outbox.db"));
     assert_eq!(config.outbox.max_bytes, 320 << 20);
     let network = config.network.unwrap();
@@ -121,6 +122,8 @@ fn values_out_of_range_name_the_key_and_the_range() {
         ("mqtt://hub.local", "mqtts://hub.local", "network.broker", "TLS"),
         ("mqtt://hub.local", "mqtt://hub.local:99999", "network.broker", "mqtt://HOST:PORT"),
         ("[score]", "[outbox]\nmax_bytes = 100\n[score]", "outbox.max_bytes", "65536 to 4294967296"),
+        ("bundle = \"bundle\"", "bundle = \"bundle\"\npulse = 5", "model.pulse", "1 to 4"),
+        ("bundle = \"bundle\"", "bundle = \"bundle\"\npulse = 0", "model.pulse", "1 to 4"),
         ("device =", "path = \"x\", device =", "camera[0].source.path", "needs kind"),
     ];
     for (right, wrong, key, says) in cases {

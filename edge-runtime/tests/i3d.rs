@@ -52,7 +52,7 @@ fn bundle(dir: &Path, i3d: &[u8]) -> Bundle {
         rollback_index: 0,
         boards: Vec::new(),
         encoder: model_export::encoder_onnx(i3d, &spec).unwrap(),
-        head: model_export::mlp_onnx(&head_weights(), &spec).unwrap(),
+        head: model_export::head_onnx(&head_weights(), &spec).unwrap(),
         model: spec,
         overwrite: false,
     };

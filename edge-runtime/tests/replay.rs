@@ -94,6 +94,22 @@ fn a_folder_of_images_plays_like_a_video() {
 }
 
 #[test]
+fn a_pulse_that_does_not_divide_the_clips_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video(&folder.path().join("short.mp4"), &[200; 21]);
+    let pulse = |frames: usize| {
+        write_config(folder.path(), &format!("{BOARD}pulse = {frames}\n"));
+        replay(folder.path(), "short.mp4", &["--config", "board.toml"])
+    };
+    let refused = pulse(3);
+    assert!(!refused.status.success());
+    let says = stderr(&refused);
+    assert!(says.contains("model.pulse is 3") && says.contains("16 frames every 16"), "{says}");
+    assert!(pulse(4).status.success());
+}
+
+#[test]
 fn a_configuration_brings_its_thresholds_and_its_outbox() {
     let folder = tempfile::tempdir().unwrap();
     tiny::bundle(&folder.path().join("bundle"));

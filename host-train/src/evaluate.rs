@@ -39,6 +39,28 @@ fn load(run: &Run, head: &Path, device: DeviceChoice) -> Result<Scorer> {
     Ok(recipe.load(&settings, &weights, &head.display().to_string(), &device.open()?)?.into())
 }
 
+/// How a detector looks at videos.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// At all of each, as papers do.
+    #[default]
+    Video,
+    /// As a board does, through a window where it looks at whole videos; see [`crate::on_board`].
+    Board {
+        /// Clips of the window, or those that the detector suggests.
+        window: Option<u16>,
+    },
+}
+
+impl View {
+    fn of(self, scorer: Scorer) -> Result<Scorer> {
+        match self {
+            Self::Video => Ok(scorer),
+            Self::Board { window } => Ok(scorer.on_board(window)?),
+        }
+    }
+}
+
 /// Videos judged by a run's detectors.
 pub struct Judgement {
     /// In the order in which the videos were given, by the detector that was selected.
@@ -56,11 +78,13 @@ pub struct Judgement {
 pub fn by_run<'a>(
     run: &Run,
     device: DeviceChoice,
+    view: View,
     entries: &'a [VideoEntry],
     features: impl Fn(&'a VideoEntry) -> Result<Cow<'a, Features>>,
 ) -> Result<Judgement> {
     let spec = run.model()?.score;
-    let (selected, last) = (scorer(run, device)?, last_scorer(run, device)?);
+    let selected = view.of(scorer(run, device)?)?;
+    let last = last_scorer(run, device)?.map(|last| view.of(last)).transpose()?;
     let (mut scores, mut last_scores) = (Vec::new(), Vec::new());
     for entry in entries {
         let features = features(entry)?;

@@ -5,6 +5,7 @@ use vad_core::HeadSpec;
 use vad_data::{Features, Label};
 
 use crate::bag::{BagError, BagSet};
+use crate::on_board::{OnBoardError, on_board};
 use crate::recipe::system::Detector;
 
 /// Why features cannot be scored.
@@ -38,6 +39,14 @@ impl Scorer {
     /// Takes any detector.
     pub fn new(detector: impl Detector + 'static) -> Self {
         Self(Box::new(detector))
+    }
+
+    /// The same as a board runs it ([`on_board`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on_board(self, window: Option<u16>) -> Result<Self, OnBoardError> {
+        on_board(self.0, window).map(Self)
     }
 
     /// Its description for exporter and board.
@@ -85,7 +94,7 @@ mod tests {
         }
 
         fn head(&self) -> HeadSpec {
-            HeadSpec { kind: HeadKind::Mlp, dims: vec![4, 1] }
+            HeadSpec::per_clip(HeadKind::Mlp, vec![4, 1])
         }
 
         fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

@@ -26,6 +26,7 @@ pub mod infer;
 pub mod loss;
 pub mod memory;
 pub mod model;
+pub mod on_board;
 pub mod optim;
 mod params;
 pub mod pseudo_label;

@@ -6,7 +6,7 @@ use model_bundle::{Bundle, BundleDraft};
 use vad_core::ModelSpec;
 use vad_infer::{Encoder, Head};
 
-use crate::{ExportError, encoder_onnx, mlp_onnx};
+use crate::{ExportError, encoder_onnx, head_onnx};
 
 /// What the manifest says beside the model itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn bundle(
     facts: &BundleFacts,
 ) -> Result<Bundle, ExportError> {
     let encoder = encoder_onnx(&read(encoder_weights)?, spec)?;
-    let head = mlp_onnx(&read(head_weights)?, spec)?;
+    let head = head_onnx(&read(head_weights)?, spec)?;
     Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
     Head::from_onnx(&head, "head.onnx", spec)?;
     let draft = BundleDraft {

@@ -18,6 +18,51 @@ pub(crate) struct FoldedConv {
     pub(crate) bias: Vec<f32>,
 }
 
+/// Batch normalisation with fixed statistics: each channel times `scale`, plus `shift`.
+pub(crate) struct Affine {
+    pub(crate) scale: Vec<f64>,
+    pub(crate) shift: Vec<f64>,
+}
+
+impl Affine {
+    /// Reads `<unit>.running_mean`, `.running_var` and `.bias`, each of as many channels as `gamma` has.
+    pub(crate) fn read(
+        weights: &Weights<'_>,
+        unit: &str,
+        gamma: &[f32],
+        epsilon: f32,
+    ) -> Result<Self, ExportError> {
+        let channels = gamma.len();
+        let mean = weights.floats(&format!("{unit}.running_mean"), &[channels])?;
+        let variance_name = format!("{unit}.running_var");
+        let variance = weights.floats(&variance_name, &[channels])?;
+        let beta = weights.floats(&format!("{unit}.bias"), &[channels])?;
+        let mut scale = Vec::with_capacity(channels);
+        for (channel, (&variance, &gamma)) in variance.iter().zip(gamma).enumerate() {
+            let spread = f64::from(variance) + f64::from(epsilon);
+            if spread <= 0.0 {
+                return Err(ExportError::BadVariance { tensor: variance_name, channel, value: variance });
+            }
+            scale.push(f64::from(gamma) / spread.sqrt());
+        }
+        let shifted =
+            |((&beta, &mean), &scale): ((&f32, &f32), &f64)| f64::from(beta) - f64::from(mean) * scale;
+        let shift = beta.iter().zip(&mean).zip(&scale).map(shifted).collect();
+        Ok(Self { scale, shift })
+    }
+
+    /// Takes it into the layer before it, whose weight is `[channels, ..]`.
+    pub(crate) fn fold(&self, weight: &mut [f32], bias: &mut [f32]) {
+        let taps = weight.len() / self.scale.len().max(1);
+        for (row, scale) in weight.chunks_exact_mut(taps.max(1)).zip(&self.scale) {
+            row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+        }
+        for ((bias, scale), shift) in bias.iter_mut().zip(&self.scale).zip(&self.shift) {
+            *bias = (f64::from(*bias) * scale + shift) as f32;
+        }
+    }
+}
+
 /// Reads `<unit>.conv.weight` and `<unit>.bn.*` and folds them.
 ///
 /// # Shapes
@@ -29,28 +74,12 @@ pub(crate) fn folded_conv(
 ) -> Result<FoldedConv, ExportError> {
     let out = shape[0];
     let mut weight = weights.floats(&format!("{unit}.conv.weight"), &shape)?;
-    let mean = weights.floats(&format!("{unit}.bn.running_mean"), &[out])?;
-    let variance_name = format!("{unit}.bn.running_var");
-    let variance = weights.floats(&variance_name, &[out])?;
-    let mut bias = weights.floats(&format!("{unit}.bn.bias"), &[out])?;
+    let mut bias = vec![0.0; out];
     let gamma_name = format!("{unit}.bn.weight");
     let gamma = match weights.has(&gamma_name) {
         true => weights.floats(&gamma_name, &[out])?,
         false => vec![1.0; out],
     };
-    let taps = weight.len() / out.max(1);
-    for (channel, row) in weight.chunks_exact_mut(taps.max(1)).enumerate() {
-        let spread = f64::from(variance[channel]) + f64::from(BN_EPSILON);
-        if spread <= 0.0 {
-            return Err(ExportError::BadVariance {
-                tensor: variance_name,
-                channel,
-                value: variance[channel],
-            });
-        }
-        let scale = f64::from(gamma[channel]) / spread.sqrt();
-        row.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
-        bias[channel] = (f64::from(bias[channel]) - f64::from(mean[channel]) * scale) as f32;
-    }
+    Affine::read(weights, &format!("{unit}.bn"), &gamma, BN_EPSILON)?.fold(&mut weight, &mut bias);
     Ok(FoldedConv { weight, bias })
 }

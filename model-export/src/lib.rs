@@ -2,7 +2,7 @@
 //!
 //! Nothing here trains or names a training framework: the input is safetensors files and a spec, so
 //! an export builds in seconds and can be tested without a training run. The encoder is
-//! [`encoder_onnx`], the head [`mlp_onnx`]; [`bundle`] writes both with their manifest after loading
+//! [`encoder_onnx`], the head [`head_onnx`]; [`bundle`] writes both with their manifest after loading
 //! them the way the board does, and [`check_parity`] compares them with reference vectors.
 #![deny(missing_docs)]
 
@@ -10,9 +10,9 @@ mod assemble;
 mod encoder;
 mod error;
 mod fold;
+mod head;
 mod i3d;
 mod lite;
-mod mlp;
 pub mod onnx;
 mod parity;
 mod pool;
@@ -23,5 +23,5 @@ mod weights;
 pub use assemble::{BundleFacts, bundle};
 pub use encoder::encoder_onnx;
 pub use error::ExportError;
-pub use mlp::mlp_onnx;
+pub use head::head_onnx;
 pub use parity::{EXPORT_F32, ParityReport, ReferenceClip, Tolerance, check_parity};

@@ -1,5 +1,7 @@
 //! Does the exported bundle compute what the trainer computed?
 
+use std::sync::Arc;
+
 use model_bundle::{ArtefactRole, Bundle};
 use vad_infer::{Encoder, Head};
 
@@ -29,8 +31,11 @@ pub struct ReferenceClip {
     pub clip: Option<Vec<f32>>,
     /// The encoder's output, `[D]`.
     pub feature: Vec<f32>,
-    /// The head's output for `feature`; `None` compares the encoder alone.
+    /// The head's output for the clip; `None` compares the encoder alone.
     pub score: Option<f32>,
+    /// Whether it is the first clip of a stream; the others follow the one before them. It matters to heads that look at
+    /// several clips.
+    pub begins: bool,
 }
 
 /// The largest differences found.
@@ -48,7 +53,7 @@ pub struct ParityReport {
 
 /// Runs the bundle's graphs on the reference and compares.
 ///
-/// The head is given the reference feature, so its error is its own.
+/// The head is given the reference features, so its error is its own.
 ///
 /// # Errors
 /// [`ExportError::Parity`] names the first value out of bounds; an empty or misshapen reference and
@@ -63,6 +68,7 @@ pub fn check_parity(
     }
     let spec = bundle.model();
     let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head.onnx", spec)?;
+    let mut head = Arc::new(head).stream();
     let encoder = bundle.artefact(ArtefactRole::Encoder);
     let encoder = Encoder::from_onnx(encoder, "encoder.onnx", spec)?;
     let mut report = ParityReport::default();
@@ -75,8 +81,11 @@ pub fn check_parity(
             report.feature_max_error = report.feature_max_error.max(error);
             report.features += 1;
         }
+        if want.begins {
+            head.reset();
+        }
+        let found = head.push(&want.feature)?;
         if let Some(expected) = want.score {
-            let found = head.score(&want.feature)?;
             let allowed = tolerance.score_absolute;
             let error =
                 compare(Place { clip, quantity: "score", index: 0 }, found, expected, allowed, tolerance)?;

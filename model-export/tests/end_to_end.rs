@@ -96,7 +96,7 @@ fn parity_holds_and_breaks(bundle: &Bundle) {
     let clip = clip_tensor(spec, 0, 8);
     let feature = encoder.encode(&clip).unwrap();
     let score = Some(head.score(&feature).unwrap());
-    let reference = ReferenceClip { clip: Some(clip), feature, score };
+    let reference = ReferenceClip { clip: Some(clip), feature, score, begins: true };
     let report = check_parity(bundle, std::slice::from_ref(&reference), &EXPORT_F32).unwrap();
     assert_eq!((report.features, report.scores, report.feature_max_error), (1, 1, 0.0));
 
@@ -109,7 +109,7 @@ fn parity_holds_and_breaks(bundle: &Bundle) {
     let error = check_parity(bundle, &[unknown], &EXPORT_F32).unwrap_err();
     assert!(matches!(error, ExportError::Parity { quantity: "score", .. }), "{error}");
     assert!(matches!(check_parity(bundle, &[], &EXPORT_F32), Err(ExportError::EmptyReference)));
-    let short = ReferenceClip { clip: None, feature: vec![0.0; 3], score: None };
+    let short = ReferenceClip { clip: None, feature: vec![0.0; 3], score: None, begins: true };
     let error = check_parity(bundle, &[short], &EXPORT_F32).unwrap_err();
     assert!(matches!(error, ExportError::ReferenceLength { found: 3, .. }), "{error}");
 }

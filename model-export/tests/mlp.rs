@@ -31,7 +31,7 @@ fn head(dims: &[u32]) -> (Tensors, Head) {
     let mut spec = ModelSpec::i3d_mist("mlp");
     spec.head.dims = dims.to_vec();
     let tensors = mlp_tensors(dims);
-    let onnx = model_export::mlp_onnx(&safetensors(&tensors), &spec).unwrap();
+    let onnx = model_export::head_onnx(&safetensors(&tensors), &spec).unwrap();
     (tensors, Head::from_onnx(&onnx, "head.onnx", &spec).unwrap())
 }
 

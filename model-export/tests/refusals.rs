@@ -3,17 +3,18 @@
 
 mod common;
 
-use common::{Tensors, i3d_tensors, mlp_tensors, safetensors, spec};
-use model_export::{ExportError, encoder_onnx, mlp_onnx};
+use common::{Tensors, head_tensors, heads, i3d_tensors, mlp_tensors, safetensors, spec};
+use model_export::{ExportError, encoder_onnx, head_onnx};
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::{EncoderSpec, HeadKind, HeadSpec, ModelSpec};
+use vad_core::{EncoderSpec, HeadContext, HeadKind, HeadSpec, ModelSpec};
+use vad_infer::Head;
 
 const DIMS: [u32; 4] = [1024, 512, 32, 1];
 
 fn mlp_error(change: impl FnOnce(&mut Tensors)) -> ExportError {
     let mut tensors = mlp_tensors(&DIMS);
     change(&mut tensors);
-    mlp_onnx(&safetensors(&tensors), &ModelSpec::i3d_mist("m")).unwrap_err()
+    head_onnx(&safetensors(&tensors), &ModelSpec::i3d_mist("m")).unwrap_err()
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn another_element_type_is_named() {
     let half = vec![0u8; 1024 * 512 * 2];
     let view = TensorView::new(Dtype::F16, vec![512, 1024], &half).unwrap();
     let file = safetensors::serialize([("regressor.0.weight", view)], None).unwrap();
-    let error = mlp_onnx(&file, &ModelSpec::i3d_mist("m")).unwrap_err();
+    let error = head_onnx(&file, &ModelSpec::i3d_mist("m")).unwrap_err();
     assert!(error.to_string().contains("F16"), "{error}");
 }
 
@@ -60,10 +61,10 @@ fn a_truncated_or_foreign_file_is_no_weights_file() {
     let bytes = safetensors(&mlp_tensors(&DIMS));
     let spec = ModelSpec::i3d_mist("m");
     for end in [0, 4, 100, bytes.len() / 2, bytes.len() - 1] {
-        let error = mlp_onnx(&bytes[..end], &spec).unwrap_err();
+        let error = head_onnx(&bytes[..end], &spec).unwrap_err();
         assert!(matches!(error, ExportError::NotSafetensors { .. }), "{end}: {error}");
     }
-    let error = mlp_onnx(b"\x80\x02}q\x00(X\x09", &spec).unwrap_err();
+    let error = head_onnx(b"\x80\x02}q\x00(X\x09", &spec).unwrap_err();
     assert!(matches!(error, ExportError::NotSafetensors { .. }), "{error}");
 }
 
@@ -73,7 +74,7 @@ fn a_head_of_another_depth_is_refused() {
     let mut spec = ModelSpec::i3d_mist("m");
     for dims in [vec![1024, 32, 1], vec![1024, 512, 128, 32, 1], vec![1024, 512, 32, 2]] {
         spec.head.dims = dims;
-        assert!(mlp_onnx(&weights, &spec).is_err());
+        assert!(head_onnx(&weights, &spec).is_err());
     }
 }
 
@@ -103,9 +104,82 @@ fn a_tap_that_does_not_exist_is_refused() {
 }
 
 #[test]
-fn a_head_that_looks_at_several_clips_is_refused_with_a_remedy() {
+fn a_head_that_only_the_host_runs_is_refused_with_a_remedy() {
     let mut spec = ModelSpec::i3d_mist("m");
-    spec.head = HeadSpec { kind: HeadKind::Temporal, dims: vec![1024, 1] };
-    let error = mlp_onnx(&safetensors(&mlp_tensors(&DIMS)), &spec).unwrap_err();
-    assert!(error.to_string().contains("several clips"), "{error}");
+    spec.head = HeadSpec::on_host(1024);
+    let error = head_onnx(&safetensors(&mlp_tensors(&DIMS)), &spec).unwrap_err().to_string();
+    assert!(error.contains("only the host") && error.contains("recipes.md"), "{error}");
+}
+
+/// Every head, over features of 64 values.
+fn every_head() -> impl Iterator<Item = (ModelSpec, Tensors)> {
+    let encoder = EncoderSpec::imported("made-up", 64);
+    heads(64).into_iter().map(move |head| {
+        let tensors = head_tensors(&head);
+        (ModelSpec { head, ..ModelSpec::mist("m", encoder.clone()) }, tensors)
+    })
+}
+
+#[test]
+fn every_head_names_the_tensor_that_is_missing_misshapen_or_not_finite() {
+    for (spec, tensors) in every_head() {
+        assert!(head_onnx(&safetensors(&tensors), &spec).is_ok(), "{:?}", spec.head);
+        for (at, (name, ..)) in tensors.iter().enumerate() {
+            let refusal = |change: &dyn Fn(&mut Tensors)| {
+                let mut tensors = tensors.clone();
+                change(&mut tensors);
+                head_onnx(&safetensors(&tensors), &spec)
+            };
+            let nan = refusal(&|t| t[at].2[0] = f32::NAN).unwrap_err();
+            assert!(
+                matches!(&nan, ExportError::NonFiniteWeight { tensor, index: 0, .. } if tensor == name),
+                "{nan}"
+            );
+            let flat = refusal(&|t| t[at].1.insert(0, 1)).unwrap_err();
+            assert!(matches!(&flat, ExportError::TensorShape { tensor, .. } if tensor == name), "{flat}");
+            let missing = refusal(&|t| drop(t.remove(at)));
+            match missing {
+                // One perceptron fewer is a generator too.
+                Ok(_) => assert_eq!(name, "1.fc1.weight"),
+                Err(error) => {
+                    assert!(
+                        matches!(&error, ExportError::MissingTensor { tensor } if tensor == name),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_exported_for_one_context_is_refused_for_another() {
+    for (spec, tensors) in every_head() {
+        let onnx = head_onnx(&safetensors(&tensors), &spec).unwrap();
+        let other = match spec.head.context {
+            HeadContext::Window { clips } => HeadContext::Window { clips: clips + 1 },
+            HeadContext::Memory { .. } => continue,
+            HeadContext::Clip if spec.head.kind == HeadKind::Rtfm => HeadContext::Window { clips: 2 },
+            HeadContext::Clip => continue,
+        };
+        let head = HeadSpec { context: other, ..spec.head.clone() };
+        let error = Head::from_onnx(&onnx, "head.onnx", &ModelSpec { head, ..spec }).unwrap_err().to_string();
+        assert!(error.contains("head.onnx: the input has shape"), "{error}");
+    }
+}
+
+#[test]
+fn widths_that_a_head_cannot_split_are_refused() {
+    let mut rtfm = heads(64).remove(5);
+    rtfm.dims[0] = 60;
+    let encoder = EncoderSpec::imported("made-up", 60);
+    let spec = ModelSpec { head: rtfm.clone(), ..ModelSpec::mist("m", encoder) };
+    let error = head_onnx(&safetensors(&head_tensors(&rtfm)), &spec).unwrap_err().to_string();
+    assert!(error.contains("60 values") && error.contains("multiple of 8"), "{error}");
+    let mut arms = heads(64).remove(7);
+    arms.dims[1] = 20;
+    let encoder = EncoderSpec::imported("made-up", 64);
+    let spec = ModelSpec { head: arms.clone(), ..ModelSpec::mist("m", encoder) };
+    let error = head_onnx(&safetensors(&head_tensors(&arms)), &spec).unwrap_err().to_string();
+    assert!(error.contains("width 20") && error.contains("multiple of 8"), "{error}");
 }

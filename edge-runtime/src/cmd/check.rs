@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
 }
 
 fn model(config: &Config) -> (Finding, Option<Model>) {
-    match Model::load(&config.bundle, Some(&config.hardware)) {
+    match Model::load(&config.bundle, Some(&config.hardware), config.pulse) {
         Ok(model) => (Finding::Ok(model.title()), Some(model)),
         Err(e) => (Finding::Fail(e.to_string()), None),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use alarm_proto::CameraId;
 use vad_core::AlarmEdge;
+use vad_infer::Pulse;
 
 use super::scores::{ScoreFormat, ScoreRow, edge_line, write_file};
 use super::{Delivery, OnDiskFailure};
@@ -27,7 +28,8 @@ const DRAIN_MS: u64 = 10_000;
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let format = args.scores.as_deref().map(ScoreFormat::of).transpose()?;
     let config = args.config.as_deref().map(Config::load).transpose()?;
-    let model = Model::load(&args.bundle, None)?;
+    let pulse = config.as_ref().map_or(Pulse::ONE.frames(), |c| c.pulse);
+    let model = Model::load(&args.bundle, None, pulse)?;
     let over = config.as_ref().map_or_else(ScoreOverride::default, |c| c.score.clone());
     let detector = model.detector(model.score_spec(&[&over])?)?;
     let stop =

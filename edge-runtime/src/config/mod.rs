@@ -48,6 +48,8 @@ pub struct Config {
     pub hardware: String,
     /// Folder of the model bundle.
     pub bundle: PathBuf,
+    /// Frames that an encoder which streams takes at a time.
+    pub pulse: usize,
     /// The link to the hub; `None`: the board works alone.
     pub network: Option<Network>,
     /// The durable store of alarms.

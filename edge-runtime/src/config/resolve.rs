@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
+use vad_infer::Pulse;
 
 use super::schema::{
     CameraSection, ConfigFile, LocalAlarmName, LocalAlarmSection, NetworkSection, Pace, ScoreOverride,
@@ -25,6 +26,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     let mut check = Check { folder: file.parent().unwrap_or(Path::new("")), problems: Vec::new() };
     let board = check.name::<BoardId>("board.id", &raw.board.id);
     let site = check.name::<SiteId>("board.site", &raw.board.site);
+    check.range("model.pulse", raw.model.pulse, 1..=Pulse::MOST);
     let network = raw.network.map(|n| check.network(n));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     check.score("score", &raw.score);
@@ -37,6 +39,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             site,
             hardware: raw.board.hardware.unwrap_or_else(default_hardware),
             bundle: check.path(raw.model.bundle),
+            pulse: raw.model.pulse,
             network: network.flatten(),
             outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
             score: raw.score,

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod hub;
 pub mod tiny;
+pub mod tiny_stream;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -64,6 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("Videos", videos.entries.len().to_string()),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
+    facts.extend(args.videos.view_fact());
     facts.extend(args.runs.iter().zip(&judged).filter_map(last_step));
     let report = ComparisonReport {
         title: format!("Watchpost: {} runs compared", runs.len()),

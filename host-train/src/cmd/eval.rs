@@ -21,8 +21,9 @@ mod map;
     after_help = "Examples:\n  watchpost eval --work work/ --run mist-seed1\n  watchpost eval --work work/ --run mist-seed1 --tsne\n\n\
     Frame-level figures are over all videos together, without normalisation per video. A figure that the data cannot\n\
     give (an AUC without abnormal frames) is called undefined. A clip's score is the mean of its crops' scores. A board sees\n\
-    one crop: after `watchpost extract --crops 1`, --crops 1 shows what a run trained on several is worth there. To compare\n\
-    runs: watchpost compare."
+    one crop: after `watchpost extract --crops 1`, --crops 1 shows what a run trained on several is worth there. It sees no\n\
+    later clip either: --on-board shows what rtfm and arms, which look at whole videos, are worth there. To compare runs:\n\
+    watchpost compare."
 )]
 pub struct Args {
     /// Which run [default: the only one]
@@ -58,7 +59,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
         SplitName::Val => PublishedCounts::default(),
     };
 
-    let suffix = head.suffix();
+    let suffix = format!("{}{}", head.suffix(), args.videos.view_suffix());
     let report = run.dir().join(format!("report-{}{suffix}.html", split.name()));
     let mut facts = provenance::facts(&[
         ("Run", name.clone()),
@@ -68,6 +69,7 @@ pub fn run(args: &Args) -> Result<Assessment> {
         ("Data hash (training features)", run.metrics()?.data_sha256),
         ("Label file hash", dataset.file.labels_sha256.clone()),
     ]);
+    facts.extend(args.videos.view_fact());
     facts.extend(last.iter().map(|last| ("The model of the last step".to_owned(), areas(last))));
     facts.extend(published.facts());
     let subtitle = format!("{} held-back videos of {}", videos.entries.len(), dataset.title());

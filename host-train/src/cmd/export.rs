@@ -1,5 +1,7 @@
 //! `watchpost export`: a trained run becomes a bundle that a board can run.
 
+use self::window::Window;
+use super::held_back::window_range;
 use super::options::{DeviceOption, WeightsOption, WorkOption};
 use super::work::Work;
 use crate::device::DeviceList;
@@ -8,12 +10,15 @@ use crate::encoder::{self, Engine};
 use crate::evaluate;
 use crate::extraction::Extraction;
 use crate::finetune::tuned::TunedRun;
+use crate::infer::Scorer;
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
-use vad_core::{EncoderKind, HeadKind};
-use vad_data::CropPlan;
+use vad_core::EncoderKind;
+use vad_data::{CropPlan, Features};
+
+mod window;
 
 /// Clips whose features and scores the exported graphs must repeat.
 const PARITY_CLIPS: usize = 64;
@@ -23,6 +28,9 @@ const PARITY_CLIPS: usize = 64;
 #[command(after_help = "Example:\n  watchpost export --work work/ --run mist-seed1 --out bundle/\n\n\
     The bundle holds the encoder and the head as ONNX, the preprocessing and the score settings. Before it counts as\n\
     exported, tract must repeat the trainer's scores from it.\n\n\
+    Runs of every recipe can be exported, but not of arms with score_correction. rtfm and arms look at whole videos; a board\n\
+    sees a window of the last clips, and the export says what that costs on the validation split and chooses the threshold\n\
+    anew. rtfm with temporal = \"causal-mtn\" loses nothing.\n\n\
     A board encodes one crop of each clip: the whole picture. A run trained on several crops can be exported, but its\n\
     figures and its threshold come from the mean over crops; `watchpost eval --crops 1` shows what the board will see. A run\n\
     trained on overlapping clips makes the board encode as many.")]
@@ -38,6 +46,9 @@ pub struct Args {
     /// Replace a bundle that is there already
     #[arg(long)]
     pub overwrite: bool,
+    /// Clips in the window of rtfm and arms [default: the segments of the training]
+    #[arg(long, value_name = "N", value_parser = window_range())]
+    pub window: Option<u16>,
     /// Version of the bundle; boards refuse to go back
     #[arg(long, default_value_t = 1)]
     pub version: u64,
@@ -55,17 +66,17 @@ pub fn run(args: &Args) -> Result<()> {
         "{} is a fine-tuned encoder, which no board program runs yet\n  remedy: export the run of --recipe mist that it came from",
         run.dir().display()
     );
-    let spec = run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
+    let mut spec =
+        run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
     ensure!(
         spec.encoder.kind != EncoderKind::Imported,
         "{} was trained on features that were imported, and a board needs the encoder that makes them\n  remedy: import the videos alone, then `watchpost extract` and train",
         spec.name
     );
-    ensure!(
-        spec.head.kind == HeadKind::Mlp,
-        "the detector of {} can only be run on the host so far\n  remedy: export a run of --recipe mist, or of sultani with feature_scaling none or standardise",
-        spec.name
-    );
+    let scorer = evaluate::scorer(&run, args.compute.device)?;
+    let scorer = scorer.on_board(args.window).with_context(|| spec.name.clone())?;
+    // The run's own description may be older than what boards can do.
+    spec.head = scorer.head();
     let made = work.extraction_of(&run)?;
     let weights = match &made.distilled {
         None => args.weights.find()?,
@@ -80,14 +91,21 @@ pub fn run(args: &Args) -> Result<()> {
             weights
         }
     };
+    let window = Window::of(&spec.head);
+    if let Some(window) = &window {
+        spec.score = window.threshold(&work, &run, &made, &scorer, &spec.score)?;
+    }
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
     let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
-    let reference = reference(args, &work, &run, &made)?;
+    let reference = reference(&work, &made, &scorer)?;
     let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
     println!(
         "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
         report.scores, report.score_max_error, EXPORT_F32.score_absolute
     );
+    if let Some(window) = &window {
+        window.print_cost(&work, &run, &made, &scorer, args.compute.device)?;
+    }
     if made.features.crops != CropPlan::One {
         println!(
             "note: trained on {made}; the board sees one crop, the whole picture, and its threshold was chosen on the mean \
@@ -98,22 +116,35 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The trainer's own scores of the first clips of the data set, each crop taken for a clip.
-fn reference(args: &Args, work: &Work, run: &Run, made: &Extraction) -> Result<Vec<ReferenceClip>> {
+/// The trainer's own scores of the first clips of the data set, each crop taken for a video.
+fn reference(work: &Work, made: &Extraction, scorer: &Scorer) -> Result<Vec<ReferenceClip>> {
     let dataset = work.dataset()?;
-    let scorer = evaluate::scorer(run, args.compute.device)?;
     let store = work.features_of(made)?;
     let mut clips = Vec::new();
     for entry in dataset.manifest.entries() {
-        let features = made.cached(&*store, entry)?.crops_as_clips();
-        let scores = scorer.score_video(&entry.id, &features)?;
-        for (feature, score) in features.values.chunks_exact(features.dim).zip(scores) {
-            clips.push(ReferenceClip { clip: None, feature: feature.to_vec(), score: Some(score) });
+        let features = made.cached(&*store, entry)?;
+        for crop in 0..features.crops {
+            let left = PARITY_CLIPS - clips.len();
+            clips.extend(reference_of(&entry.id, features.crop(crop).first_clips(left), scorer)?);
         }
         if clips.len() >= PARITY_CLIPS {
-            clips.truncate(PARITY_CLIPS);
             break;
         }
     }
     Ok(clips)
+}
+
+/// Scores as a board gives them do not depend on what follows, so the beginning of a video may stand for it.
+fn reference_of(id: &str, video: Features, scorer: &Scorer) -> Result<Vec<ReferenceClip>> {
+    if video.clips() == 0 {
+        return Ok(Vec::new());
+    }
+    let scores = scorer.score_video(id, &video)?;
+    let clip = |(index, (feature, score)): (usize, (&[f32], f32))| ReferenceClip {
+        clip: None,
+        feature: feature.to_vec(),
+        score: Some(score),
+        begins: index == 0,
+    };
+    Ok(video.rows().zip(scores).enumerate().map(clip).collect())
 }

@@ -3,11 +3,13 @@
 use super::options::{DeviceOption, WorkOption};
 use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
-use crate::evaluate::{self, Judgement};
+use crate::evaluate::{self, Judgement, View};
 use crate::finetune::tuned::TunedRun;
 use crate::run::Run;
 use anyhow::{Result, ensure};
+use clap::builder::RangedI64ValueParser;
 use std::borrow::Cow;
+use vad_core::head::MAX_CONTEXT_CLIPS;
 use vad_data::{CropPlan, Features, Label, VideoEntry};
 use vad_eval::{Evaluation, FrameMetrics, Resampling, VideoScores, class_from_name};
 
@@ -36,8 +38,19 @@ pub struct HeldBackOptions {
     /// imported data set says it
     #[arg(long)]
     class_from_name: bool,
+    /// Score as a board does: what looks at whole videos sees a window of the last clips
+    #[arg(long)]
+    on_board: bool,
+    /// Clips of that window [default: the segments of the training]
+    #[arg(long, value_name = "N", requires = "on_board", value_parser = window_range())]
+    window: Option<u16>,
     #[command(flatten)]
     compute: DeviceOption,
+}
+
+/// Clips that a head's window may have.
+pub fn window_range() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=i64::from(MAX_CONTEXT_CLIPS))
 }
 
 /// How often the held-back videos are drawn again.
@@ -91,6 +104,32 @@ impl SplitName {
     }
 }
 
+impl HeldBackOptions {
+    /// How detectors look at the videos.
+    pub fn view(&self) -> View {
+        if self.on_board { View::Board { window: self.window } } else { View::Video }
+    }
+
+    /// What a page says of the view, where it is not the usual one.
+    pub fn view_fact(&self) -> Option<(String, String)> {
+        let window = match self.view() {
+            View::Video => return None,
+            View::Board { window: None } => String::new(),
+            View::Board { window: Some(clips) } => format!(", through a window of {clips}"),
+        };
+        Some(("Scored".to_owned(), format!("as a board does, without later clips{window}")))
+    }
+
+    /// Tells the files of a view from those of the usual one.
+    pub fn view_suffix(&self) -> String {
+        match self.view() {
+            View::Video => String::new(),
+            View::Board { window: None } => "-board".to_owned(),
+            View::Board { window: Some(clips) } => format!("-board-window{clips}"),
+        }
+    }
+}
+
 impl ResamplingOptions {
     pub fn resampling(self) -> Resampling {
         Resampling { resamples: self.resamples, seed: self.resample_seed }
@@ -115,6 +154,10 @@ impl<'a> HeldBack<'a> {
     /// Scores every video with the detector of a run.
     pub fn judge(&self, run: &Run) -> Result<Judged> {
         let Some(tuned) = TunedRun::of(run)? else { return self.judge_features(run) };
+        ensure!(
+            !self.options.on_board,
+            "no board program runs a fine-tuned encoder yet\n  remedy: leave --on-board out"
+        );
         let (head, encoding) = (self.options.head, self.options.compute.into());
         let tuned::Judged { name, videos: scores, made, evaluation, last } =
             tuned::judge(self.work, &tuned, &self.entries, head, &encoding)?;
@@ -124,10 +167,13 @@ impl<'a> HeldBack<'a> {
     /// Scores by a detector on features that were extracted or imported before.
     fn judge_features(&self, run: &Run) -> Result<Judged> {
         let source = self.dataset.features_of(self.work, run, self.options.crops)?;
-        let Judgement { scores, evaluation, last } =
-            evaluate::by_run(run, self.options.compute.device, &self.entries, |entry| {
-                source.load(entry).map(Cow::Owned)
-            })?;
+        let Judgement { scores, evaluation, last } = evaluate::by_run(
+            run,
+            self.options.compute.device,
+            self.options.view(),
+            &self.entries,
+            |entry| source.load(entry).map(Cow::Owned),
+        )?;
         Ok(Judged {
             name: run.model()?.name,
             scores,

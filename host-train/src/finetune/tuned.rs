@@ -349,7 +349,7 @@ impl Detector for OwnClassifier {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { kind: HeadKind::Mlp, dims: vec![self.weight.len() as u32, 1] }
+        HeadSpec::per_clip(HeadKind::Mlp, vec![self.weight.len() as u32, 1])
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

@@ -36,7 +36,7 @@ use layer_norm::LayerNorm;
 pub const PUBLISHED_WIDTH: usize = 1024;
 
 /// Width of the hidden layer of the head.
-const HIDDEN: usize = 32;
+pub const HIDDEN: usize = 32;
 
 /// The network. Its units are public so that they can be tried in another order.
 #[derive(Module, Debug)]
@@ -114,6 +114,11 @@ impl Arms {
     /// Width of the features that it scores.
     pub fn feature_dim(&self) -> usize {
         self.conv.centre().dims()[0]
+    }
+
+    /// Width of the attention.
+    pub fn width(&self) -> usize {
+        self.conv.centre().dims()[1]
     }
 
     /// The score of every clip, the mean over crops. Videos may have any number of clips, at least one.

@@ -63,6 +63,15 @@ impl Shape {
     }
 }
 
+/// What an output of a convolution over clips may look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Clips on both sides; places before the first and after the last one count as zero.
+    Whole,
+    /// The clip itself and those before it; the first clip stands for those before it.
+    Causal,
+}
+
 /// A convolution that keeps the length: places before the first and after the last clip count as zero.
 #[derive(Module, Debug)]
 pub struct Conv {
@@ -121,8 +130,31 @@ impl Conv {
                 continue;
             }
             let product = linear(rows.clone(), tap.val(), None);
-            let time = if index < centre { Time::Later } else { Time::Earlier };
-            sum = sum + shifted(product, clips, distance, time);
+            let to = if index < centre { Towards::Later } else { Towards::Earlier };
+            sum = sum + shifted(product, clips, distance, to);
+        }
+        sum
+    }
+
+    /// As [`Conv::forward`], for the clip itself and those before it where `time` says so: taps lie behind the clip, the last
+    /// one on it.
+    ///
+    /// # Shapes
+    /// As there.
+    pub fn forward_in(&self, time: Time, rows: Tensor<2>, clips: usize) -> Tensor<2> {
+        match time {
+            Time::Whole => self.forward(rows, clips),
+            Time::Causal => self.causal(rows, clips),
+        }
+    }
+
+    fn causal(&self, rows: Tensor<2>, clips: usize) -> Tensor<2> {
+        let bias = self.bias.as_ref().map(Param::val);
+        let last = self.taps.len() - 1;
+        let mut sum = linear(rows.clone(), self.taps[last].val(), bias);
+        for (index, tap) in self.taps[..last].iter().enumerate() {
+            let product = linear(rows.clone(), tap.val(), None);
+            sum = sum + delayed(product, clips, (last - index) * self.dilation);
         }
         sum
     }
@@ -176,21 +208,34 @@ fn tap_matrix(weight: &Array, shape: Shape, tap: usize, device: &Device) -> Para
 
 /// Where rows are moved to.
 #[derive(Clone, Copy)]
-enum Time {
+enum Towards {
     Earlier,
     Later,
 }
 
+/// Moves every row later by `distance` clips within its sequence; the first row moves in.
+fn delayed(rows: Tensor<2>, clips: usize, distance: usize) -> Tensor<2> {
+    let [count, width] = rows.dims();
+    let rows: Tensor<3> = rows.reshape([count / clips, clips, width]);
+    let moved_in = distance.min(clips);
+    let first = rows.clone().narrow(1, 0, 1).repeat_dim(1, moved_in);
+    let moved = match clips - moved_in {
+        0 => first,
+        kept => Tensor::cat(vec![first, rows.narrow(1, 0, kept)], 1),
+    };
+    moved.reshape([count, width])
+}
+
 /// Moves every row by `distance` clips within its sequence; zeros move in.
-fn shifted(rows: Tensor<2>, clips: usize, distance: usize, time: Time) -> Tensor<2> {
+fn shifted(rows: Tensor<2>, clips: usize, distance: usize, to: Towards) -> Tensor<2> {
     let [count, width] = rows.dims();
     let sequences = count / clips;
     let rows: Tensor<3> = rows.reshape([sequences, clips, width]);
     let zeros = Tensor::zeros([sequences, distance, width], &rows.device());
     let kept = clips - distance;
-    let parts = match time {
-        Time::Later => vec![zeros, rows.narrow(1, 0, kept)],
-        Time::Earlier => vec![rows.narrow(1, distance, kept), zeros],
+    let parts = match to {
+        Towards::Later => vec![zeros, rows.narrow(1, 0, kept)],
+        Towards::Earlier => vec![rows.narrow(1, distance, kept), zeros],
     };
     Tensor::cat(parts, 1).reshape([count, width])
 }
@@ -273,6 +318,15 @@ mod tests {
                 assert_close(got, want[&name].clone(), &format!("{what}, {name}"));
             }
         }
+    }
+
+    #[test]
+    fn causal_taps_look_back_and_the_first_clip_stands_for_those_before_it() {
+        let conv = layer(Shape::dilated(1, 1, 2), &[100.0, 10.0, 1.0], &[0.5]);
+        let data = TensorData::new(vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 9.0, 10.0, 11.0], [10, 1]);
+        let output = conv.forward_in(Time::Causal, Tensor::from_data(data, &Device::flex()), 5);
+        let values: Vec<f32> = output.into_data().iter::<f32>().collect();
+        assert_eq!(values, [111.5, 112.5, 113.5, 124.5, 135.5, 777.5, 778.5, 779.5, 790.5, 801.5]);
     }
 
     #[test]

@@ -91,6 +91,12 @@ impl CuClassifier {
         self.fc1.weight.dims()[0] / 2
     }
 
+    /// Width of one clip and of the two hidden layers.
+    pub fn widths(&self) -> [usize; 3] {
+        let [first, second] = self.fc2.weight.dims();
+        [self.feature_dim(), first, second]
+    }
+
     /// Draws the masks of one pass over `rows` inputs.
     pub fn draw_masks(
         &self,

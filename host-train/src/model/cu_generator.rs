@@ -99,6 +99,12 @@ impl CuGenerator {
         self.heads.first().map_or(0, |head| head.fc1.weight.dims()[0])
     }
 
+    /// Width of the features and of each head's two hidden layers.
+    pub fn widths(&self) -> [usize; 3] {
+        let [first, second] = self.heads.first().map_or([0; 2], |head| head.fc2.weight.dims());
+        [self.feature_dim(), first, second]
+    }
+
     /// Draws the masks of one pass over `rows` clips.
     pub fn draw_masks(
         &self,

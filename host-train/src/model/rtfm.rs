@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::conv::{Conv, Shape};
+use super::conv::{Conv, Shape, Time};
 use super::initial::xavier_uniform;
 use crate::dropout::Mask;
 use crate::rng::{Purpose, stream};
@@ -32,7 +32,7 @@ use norm::{Norm, Statistics};
 pub const WIDTH_MULTIPLE: usize = 8;
 
 /// Widths of the head's hidden layers.
-const HIDDEN: [usize; 2] = [512, 128];
+pub const HIDDEN: [usize; 2] = [512, 128];
 
 /// Starts at zero, scale included, so that the non-local block is the identity at first.
 const IDENTITY_NORM: &str = "Aggregate.non_local.W.1.weight";
@@ -44,6 +44,9 @@ pub enum Temporal {
     /// The multi-scale temporal network, as published.
     #[default]
     Mtn,
+    /// The same without look-ahead, for boards: a clip's score depends on the clips before it only, so that it is the same
+    /// in a stream and in the whole video. Not published; see [`mtn`].
+    CausalMtn,
     /// Nothing: the head sees the encoder's features. An ablation of the paper.
     None,
 }
@@ -126,7 +129,8 @@ impl Rtfm {
     ) -> Result<Self, E> {
         let [first, second] = HIDDEN;
         let mtn = match temporal {
-            Temporal::Mtn => Some(Mtn::build(dim, source, device)?),
+            Temporal::Mtn => Some(Mtn::build(dim, Time::Whole, source, device)?),
+            Temporal::CausalMtn => Some(Mtn::build(dim, Time::Causal, source, device)?),
             Temporal::None => None,
         };
         Ok(Self {
@@ -170,7 +174,11 @@ impl Rtfm {
             }
             require_shape(arrays, origin, name, shape).cloned()
         };
-        let temporal = if self.mtn.is_some() { Temporal::Mtn } else { Temporal::None };
+        let temporal = match self.mtn.as_ref().map(Mtn::time) {
+            Some(Time::Whole) => Temporal::Mtn,
+            Some(Time::Causal) => Temporal::CausalMtn,
+            None => Temporal::None,
+        };
         let given = Self::build(self.feature_dim(), temporal, &mut source, &plain)?;
         let mut grads = GradientsParams::new();
         for ((_, own), (_, given)) in self.convs().into_iter().zip(given.convs()) {

@@ -14,14 +14,14 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vad_core::{HeadKind, HeadSpec};
+use vad_core::{HeadContext, HeadKind, HeadSpec};
 
 use crate::abnormal_ratio::RatioSchedule;
 use crate::bag::{Bag, BagSet, TrainingSet};
 use crate::loss::ar_mil::ar_mil;
 use crate::loss::labelled_cross_entropy::labelled_cross_entropy;
 use crate::loss::ms_mil::ms_mil;
-use crate::model::arms::{Arms, Start};
+use crate::model::arms::{Arms, HIDDEN, Start};
 use crate::optim::adam::{Adam, AdamConfig};
 use crate::optim::clip::global_norm;
 use crate::recipe::arms_config::{ArmsConfig, Objective};
@@ -56,6 +56,8 @@ pub struct ArmsSystem {
 pub struct ArmsDetector {
     model: Arms,
     correction: ScoreCorrection,
+    /// Of a training video.
+    segments: usize,
     device: Device,
 }
 
@@ -125,8 +127,7 @@ impl System for ArmsSystem {
     }
 
     fn detector(&self) -> ArmsDetector {
-        let correction = self.config.score_correction;
-        ArmsDetector { model: self.model.valid(), correction, device: self.plain.clone() }
+        self.config.detector(self.model.valid(), &self.plain)
     }
 
     fn weights(&self) -> Arrays {
@@ -140,7 +141,7 @@ impl System for ArmsSystem {
         device: &Device,
     ) -> Result<ArmsDetector, TensorsError> {
         let model = Arms::from_arrays(weights, origin, device)?;
-        Ok(ArmsDetector { model, correction: config.score_correction, device: device.clone() })
+        Ok(config.detector(model, device))
     }
 
     fn snapshot(&self) -> Arrays {
@@ -167,7 +168,15 @@ impl Detector for ArmsDetector {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { kind: HeadKind::Temporal, dims: vec![self.feature_dim() as u32, 1] }
+        let dim = self.feature_dim() as u32;
+        if self.correction != ScoreCorrection::None {
+            // The probability of a video is known at its end.
+            return HeadSpec::on_host(dim);
+        }
+        // Segments are at most 1024. A board looks at as many clips as the training had segments.
+        let context = HeadContext::Window { clips: self.segments as u16 };
+        let dims = vec![dim, self.model.width() as u32, HIDDEN as u32, 1];
+        HeadSpec { kind: HeadKind::Arms, dims, context }
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {
@@ -178,6 +187,13 @@ impl Detector for ArmsDetector {
             self.correction.apply(&scores).into_iter().map(|score| score as f32).collect()
         };
         bags.bags.iter().map(one).collect()
+    }
+}
+
+impl ArmsConfig {
+    fn detector(&self, model: Arms, device: &Device) -> ArmsDetector {
+        let (correction, segments) = (self.score_correction, self.segments);
+        ArmsDetector { model, correction, segments, device: device.clone() }
     }
 }
 

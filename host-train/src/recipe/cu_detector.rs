@@ -1,7 +1,8 @@
 //! What CU trains, in evaluation mode: its generator until there is a classifier.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use vad_core::{HeadKind, HeadSpec};
+use vad_core::head::MAX_CONTEXT_CLIPS;
+use vad_core::{HeadContext, HeadKind, HeadSpec};
 
 use crate::bag::{Bag, BagSet};
 use crate::memory::Memory;
@@ -107,7 +108,20 @@ impl Detector for CuDetector {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { kind: HeadKind::Temporal, dims: vec![self.feature_dim() as u32, 1] }
+        let dims = |[dim, first, second]: [usize; 3]| [dim, first, second, 1].map(|w| w as u32).to_vec();
+        match &self.network {
+            Network::Generator(generator) => {
+                HeadSpec::per_clip(HeadKind::CuGenerator, dims(generator.widths()))
+            }
+            Network::Classifier(classifier) => match u16::try_from(self.inputs.memory.window) {
+                Ok(clips) if clips <= MAX_CONTEXT_CLIPS => HeadSpec {
+                    kind: HeadKind::CuClassifier,
+                    dims: dims(classifier.widths()),
+                    context: HeadContext::Memory { clips },
+                },
+                _ => HeadSpec::on_host(classifier.feature_dim() as u32),
+            },
+        }
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

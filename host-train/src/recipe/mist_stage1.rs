@@ -193,7 +193,7 @@ impl Detector for MistDetector {
 
     fn head(&self) -> HeadSpec {
         let dims = self.model.dims().into_iter().map(|width| width as u32).collect();
-        HeadSpec { kind: HeadKind::Mlp, dims }
+        HeadSpec::per_clip(HeadKind::Mlp, dims)
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

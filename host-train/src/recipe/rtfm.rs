@@ -7,7 +7,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vad_core::{HeadKind, HeadSpec};
+use vad_core::HeadSpec;
 
 use crate::bag::{BagSet, TrainingSet};
 use crate::dropout::Mask;
@@ -45,6 +45,7 @@ pub struct RtfmSystem {
 #[derive(Debug)]
 pub struct RtfmDetector {
     model: Rtfm,
+    head: HeadSpec,
     device: Device,
 }
 
@@ -100,7 +101,7 @@ impl System for RtfmSystem {
     }
 
     fn detector(&self) -> RtfmDetector {
-        RtfmDetector { model: self.model.valid(), device: self.device.clone() }
+        self.config.detector(self.model.valid(), &self.device)
     }
 
     fn weights(&self) -> Arrays {
@@ -114,7 +115,7 @@ impl System for RtfmSystem {
         device: &Device,
     ) -> Result<RtfmDetector, TensorsError> {
         let model = Rtfm::from_arrays(weights, config.temporal, origin, device)?;
-        Ok(RtfmDetector { model, device: device.clone() })
+        Ok(config.detector(model, device))
     }
 
     fn snapshot(&self) -> Arrays {
@@ -137,12 +138,19 @@ impl Detector for RtfmDetector {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { kind: HeadKind::Temporal, dims: vec![self.feature_dim() as u32, 1] }
+        self.head.clone()
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {
         let score = |features: Tensor<4>| self.model.forward(features).scores;
         bags.bags.iter().map(|bag| score_video(bags, bag, &self.device, score)).collect()
+    }
+}
+
+impl RtfmConfig {
+    fn detector(&self, model: Rtfm, device: &Device) -> RtfmDetector {
+        let head = self.head(model.feature_dim());
+        RtfmDetector { model, head, device: device.clone() }
     }
 }
 

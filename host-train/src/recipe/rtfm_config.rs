@@ -1,10 +1,11 @@
 //! Settings of RTFM, with the published values and a set for small data.
 
 use serde::{Deserialize, Serialize};
+use vad_core::{HeadContext, HeadKind, HeadSpec};
 
 use crate::loss::rtfm::RtfmWeights;
-use crate::model::rtfm::Temporal;
-use crate::model::rtfm::mtn::DILATIONS;
+use crate::model::rtfm::mtn::{CAUSAL_REACH, DILATIONS};
+use crate::model::rtfm::{HIDDEN, Temporal};
 use crate::recipe::settings::{
     ConfigError, LargerHalf, MOST_STEPS, Mode, Published, SelectionRule, Settings, Watch, check_counts,
     check_dropout, check_reals,
@@ -124,6 +125,21 @@ impl RtfmConfig {
             eval_every: 10,
             ..Self::as_published(Mode::Released)
         }
+    }
+
+    /// What exporter and board need to know of the head on features of `dim` values. A board looks at as many clips as
+    /// the training had segments; the causal network has a reach of its own.
+    pub fn head(&self, dim: usize) -> HeadSpec {
+        // Segments are at most 1024.
+        let window = |clips: usize| HeadContext::Window { clips: clips as u16 };
+        let (kind, context) = match self.temporal {
+            Temporal::Mtn => (HeadKind::Rtfm, window(self.segments)),
+            Temporal::CausalMtn => (HeadKind::RtfmCausal, window(CAUSAL_REACH)),
+            Temporal::None => (HeadKind::Rtfm, HeadContext::Clip),
+        };
+        let [first, second] = HIDDEN;
+        let dims = [dim, first, second, 1].map(|width| width as u32).to_vec();
+        HeadSpec { kind, dims, context }
     }
 
     /// Weights of the loss.

@@ -157,16 +157,11 @@ impl Detector for SultaniDetector {
     }
 
     fn head(&self) -> HeadSpec {
-        match self.inputs {
-            Inputs::Scaled(_) => {
-                let dims = self.model.dims().into_iter().map(|width| width as u32).collect();
-                HeadSpec { kind: HeadKind::Mlp, dims }
-            }
-            // Exporters refuse this kind; they have no layer that brings features to length 1.
-            Inputs::UnitLength => {
-                HeadSpec { kind: HeadKind::Temporal, dims: vec![self.feature_dim() as u32, 1] }
-            }
-        }
+        let kind = match self.inputs {
+            Inputs::Scaled(_) => HeadKind::Mlp,
+            Inputs::UnitLength => HeadKind::UnitLengthMlp,
+        };
+        HeadSpec::per_clip(kind, self.model.dims().into_iter().map(|width| width as u32).collect())
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

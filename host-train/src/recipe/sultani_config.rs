@@ -22,8 +22,7 @@ pub enum Preparation {
     /// Each dimension to zero mean and unit deviation over the training clips; folded into the first layer of the exported
     /// detector.
     Standardise,
-    /// Each feature to length 1, as published. No layer of an exported head does that, so such a detector stays on the
-    /// host.
+    /// Each feature to length 1, as published.
     #[default]
     UnitLength,
 }

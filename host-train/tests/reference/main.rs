@@ -9,6 +9,7 @@
 
 mod arms;
 mod cu;
+mod heads;
 mod i3d;
 mod mist;
 mod mist2;

@@ -89,6 +89,32 @@ fn the_head_alone_learns_resumes_and_is_read_back() {
 }
 
 #[test]
+fn the_causal_network_learns_resumes_and_does_not_look_ahead() {
+    let data = data(2);
+    let config = RtfmConfig { temporal: Temporal::CausalMtn, steps: 40, ..small(Mode::Released) };
+    let mut straight = fresh(&config, &data);
+    let losses = run(&mut straight, &data, 0..40);
+    assert!(losses.iter().all(|loss| loss.total.is_finite() && loss.grad_norm > 0.0));
+    assert!(losses[39].total < losses[0].total, "{:?} {:?}", losses[0], losses[39]);
+    let mut half = fresh(&config, &data);
+    run(&mut half, &data, 0..15);
+    let mut rest = fresh(&config, &data);
+    rest.restore(&half.snapshot(), "half").unwrap();
+    assert_eq!(run(&mut rest, &data, 15..40), losses[15..]);
+    let loaded = RtfmSystem::load(&config, &straight.weights(), "stored", &Device::flex()).unwrap();
+    let scores = loaded.score(&data.train);
+    assert_eq!(scores, straight.detector().score(&data.train));
+    let longest = data.train.bags.iter().max_by_key(|bag| bag.clips).unwrap();
+    let mut beginning = BagSet::with_crops(2);
+    let half = longest.clips / 2;
+    beginning.push("half", Label::Normal, DIM, &data.train.clips_of(longest)[..half * 2 * DIM]).unwrap();
+    let at = data.train.bags.iter().position(|bag| bag == longest).unwrap();
+    for (early, whole) in loaded.score(&beginning)[0].iter().zip(&scores[at]) {
+        assert!((early - whole).abs() < 1e-6, "{early} {whole}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let data = data(2);
     let trained = |config: &RtfmConfig| {

@@ -128,7 +128,8 @@ fn stored_weights_score_raw_features_as_the_training_did() {
         for (own, stored) in own.iter().flatten().zip(stored.iter().flatten()) {
             assert!((own - stored).abs() < FOLD_TOLERANCE, "{preparation:?}: {own} {stored}");
         }
-        let kind = if preparation == Preparation::UnitLength { HeadKind::Temporal } else { HeadKind::Mlp };
+        let is_unit = preparation == Preparation::UnitLength;
+        let kind = if is_unit { HeadKind::UnitLengthMlp } else { HeadKind::Mlp };
         assert_eq!(loaded.head().kind, kind);
     }
 }

@@ -9,7 +9,7 @@
 
 use golden::hashed_values;
 use safetensors::tensor::{Dtype, TensorView};
-use vad_core::{ClipSpec, EncoderSpec, LiteSize, ModelSpec};
+use vad_core::{ClipSpec, EncoderSpec, HeadContext, HeadKind, HeadSpec, LiteSize, ModelSpec};
 
 /// Seed of every synthetic tensor.
 pub const SEED: u64 = 0x5eed_0001;
@@ -49,6 +49,97 @@ pub fn mlp_tensors(dims: &[u32]) -> Tensors {
         };
         add("weight", vec![outputs, inputs], bound);
         add("bias", vec![outputs], 0.1);
+    }
+    tensors
+}
+
+/// Every head that boards run, small, over features of `dim` values.
+pub fn heads(dim: u32) -> Vec<HeadSpec> {
+    let window = |clips| HeadContext::Window { clips };
+    let head = |kind, layers: [u32; 2], context| {
+        let dims = vec![dim, layers[0], layers[1], 1];
+        HeadSpec { context, ..HeadSpec::per_clip(kind, dims) }
+    };
+    vec![
+        head(HeadKind::Mlp, [24, 8], HeadContext::Clip),
+        head(HeadKind::UnitLengthMlp, [24, 8], HeadContext::Clip),
+        head(HeadKind::CuGenerator, [24, 8], HeadContext::Clip),
+        head(HeadKind::CuClassifier, [24, 8], HeadContext::Memory { clips: 3 }),
+        head(HeadKind::Rtfm, [24, 8], HeadContext::Clip),
+        head(HeadKind::Rtfm, [24, 8], window(4)),
+        head(HeadKind::RtfmCausal, [24, 8], window(12)),
+        head(HeadKind::Arms, [32, 8], window(4)),
+    ]
+}
+
+/// Random weights of any head, with outputs around the middle of the sigmoid.
+pub fn head_tensors(head: &HeadSpec) -> Tensors {
+    let [dim, first, second] = [0, 1, 2].map(|layer| head.dims[layer] as usize);
+    let mut tensors = Tensors::new();
+    let mut add = |name: String, shape: Vec<usize>, lo: f64, hi: f64| {
+        let values = hashed_values(&name, SEED, shape.iter().product(), lo, hi);
+        tensors.push((name, shape, values));
+    };
+    let mut layer = |name: &str, shape: &[usize], has_bias: bool| {
+        let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+        add(format!("{name}.weight"), shape.to_vec(), -bound, bound);
+        if has_bias {
+            add(format!("{name}.bias"), vec![shape[0]], -0.2, 0.2);
+        }
+    };
+    match head.kind {
+        HeadKind::Mlp | HeadKind::UnitLengthMlp | HeadKind::Temporal => return mlp_tensors(&head.dims),
+        HeadKind::CuGenerator => {
+            for perceptron in 0..2 {
+                layer(&format!("{perceptron}.fc1"), &[first, dim], true);
+                layer(&format!("{perceptron}.fc2"), &[second, first], true);
+                layer(&format!("{perceptron}.fc3"), &[1, second], true);
+            }
+        }
+        HeadKind::CuClassifier => {
+            layer("Regressor.0", &[first, 2 * dim], true);
+            layer("Regressor.3", &[second, first], true);
+            layer("Regressor.5", &[2, second], true);
+        }
+        HeadKind::Rtfm | HeadKind::RtfmCausal => {
+            layer("fc1", &[first, dim], true);
+            layer("fc2", &[second, first], true);
+            layer("fc3", &[1, second], true);
+            if head.context.is_clip() {
+                return tensors;
+            }
+            for branch in 1..=3 {
+                layer(&format!("Aggregate.conv_{branch}.0"), &[dim / 4, dim, 3], true);
+            }
+            layer("Aggregate.conv_4.0", &[dim / 4, dim, 1], false);
+            layer("Aggregate.conv_5.0", &[dim, dim, 3], false);
+            for part in ["g", "theta", "phi"] {
+                layer(&format!("Aggregate.non_local.{part}"), &[dim / 8, dim / 4, 1], true);
+            }
+            layer("Aggregate.non_local.W.0", &[dim / 4, dim / 8, 1], true);
+            let norms =
+                [("conv_1.2", 4), ("conv_2.2", 4), ("conv_3.2", 4), ("conv_5.2", 1), ("non_local.W.1", 4)];
+            for (norm, part) in norms {
+                let mut vector = |what: &str, lo: f64, hi: f64| {
+                    add(format!("Aggregate.{norm}.{what}"), vec![dim / part], lo, hi);
+                };
+                vector("weight", 0.5, 1.5);
+                vector("bias", -0.2, 0.2);
+                vector("running_mean", -0.2, 0.2);
+                vector("running_var", 0.5, 1.5);
+            }
+        }
+        HeadKind::Arms => {
+            layer("conv", &[first, dim, 3], true);
+            layer("mha.out_proj", &[first, first], true);
+            layer("fc1", &[second, first], true);
+            layer("fc2", &[1, second], true);
+            let bound = (6.0 / first as f64).sqrt();
+            add("mha.in_proj_weight".to_owned(), vec![3 * first, first], -bound, bound);
+            add("mha.in_proj_bias".to_owned(), vec![3 * first], -0.2, 0.2);
+            add("ln.weight".to_owned(), vec![first], 0.5, 1.5);
+            add("ln.bias".to_owned(), vec![first], -0.2, 0.2);
+        }
     }
     tensors
 }

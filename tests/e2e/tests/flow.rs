@@ -42,7 +42,6 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     let (Some(weights), Some(ped2)) = (kinetics_i3d(), shared_data("ped2")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("work");
-    let bundle = folder.path().join("bundle");
     let weights = format!("--weights={}", weights.display());
     let videos = few_videos(&ped2, folder.path());
     let labels = videos.join("labels.csv");
@@ -56,19 +55,61 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
     run("watchpost", &["extract", &work_option, &weights]).expect_success();
     run("watchpost", &["train", &work_option, "--seed", "3", "--steps", "60"]).expect_success();
     run("watchpost", &["eval", &work_option]).expect_success();
-    run("watchpost", &["export", &work_option, &weights, "--out", &text(&bundle)]).expect_success();
+    let flow = Flow { work: &work, work_option: &work_option, weights: &weights, videos: &videos };
+    flow.export("mist-seed3");
 
     a_full_disk_costs_no_training(&work, &work_option);
     recipes_are_compared(&work, &work_option);
     runs_are_compared(&work, &work_option);
 
-    let evaluation = std::fs::read_to_string(work.join("runs/mist-seed3/scores-test.json")).unwrap();
-    let evaluation: serde_json::Value = serde_json::from_str(&evaluation).unwrap();
+    board_scores_as(&flow, "mist-seed3", "scores-test.json");
+    every_recipe_runs_on_the_board(&flow);
+}
+
+/// On validation videos, which the data set gets here.
+fn what_a_window_costs_is_said(flow: &Flow<'_>) {
+    let (videos, labels) = (text(flow.videos), text(&flow.videos.join("labels.csv")));
+    let index = ["index", "--videos", &videos, "--labels", &labels, flow.work_option, "--val", "0.34"];
+    run("watchpost", &index).expect_success();
+    let train = ["train", flow.work_option, "--recipe", "rtfm", "--steps", "2", "--name", "validated"];
+    run("watchpost", &train).expect_success();
+    let exported = flow.export("validated");
+    let cost = exported.lines().find(|line| line.starts_with("validation split, 2 videos: frame ROC AUC"));
+    assert!(cost.is_some_and(|line| line.contains("over whole videos")), "{exported}");
+}
+
+/// A work folder with trained runs.
+struct Flow<'a> {
+    work: &'a Path,
+    work_option: &'a str,
+    weights: &'a str,
+    videos: &'a Path,
+}
+
+impl Flow<'_> {
+    fn bundle(&self, run_name: &str) -> String {
+        text(&self.work.join(format!("bundle-{run_name}")))
+    }
+
+    /// Exports a run; what is printed.
+    fn export(&self, run_name: &str) -> String {
+        let bundle = self.bundle(run_name);
+        let args = ["export", self.work_option, self.weights, "--run", run_name, "--out", &bundle];
+        run("watchpost", &args).expect_success().stdout
+    }
+}
+
+/// The exported run, played on a held-back video, scores it as an evaluation did.
+fn board_scores_as(flow: &Flow<'_>, run_name: &str, evaluation: &str) {
+    let evaluation = flow.work.join("runs").join(run_name).join(evaluation);
+    let evaluation: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(evaluation).unwrap()).unwrap();
     let held_back = &evaluation["videos"][0];
     let name = held_back["video"].as_str().unwrap();
-    let video = videos.join(format!("{name}.mp4"));
+    let video = flow.videos.join(format!("{name}.mp4"));
+    let bundle = flow.bundle(run_name);
     let replay =
-        run("watchpostd", &["replay", "--json", "--bundle", &text(&bundle), &text(&video)]).expect_success();
+        run("watchpostd", &["replay", "--json", "--bundle", &bundle, &text(&video)]).expect_success();
 
     let frame_scores: Vec<f64> =
         held_back["raw"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
@@ -80,8 +121,31 @@ fn the_board_gives_the_scores_of_the_evaluation_on_a_held_back_ped2_video() {
         let first = clip["first_frame"].as_u64().unwrap() as usize;
         worst = worst.max((clip["raw"].as_f64().unwrap() - frame_scores[first]).abs());
     }
-    println!("{name}: {} clips, largest difference between board and evaluation {worst:.1e}", clips.len());
-    assert!(worst <= HOST_BOARD_SCORE_TOLERANCE, "{name}: board and evaluation differ by {worst:e}");
+    println!(
+        "{run_name}, {name}: {} clips, largest difference between board and evaluation {worst:.1e}",
+        clips.len()
+    );
+    assert!(worst <= HOST_BOARD_SCORE_TOLERANCE, "{run_name}: board and evaluation differ by {worst:e}");
+}
+
+/// Detectors that look at several clips: those of whole videos through a window, on both sides.
+fn every_recipe_runs_on_the_board(flow: &Flow<'_>) {
+    let causal = ["train", flow.work_option, "--recipe", "rtfm", "--name", "causal"];
+    let few = ["--set", "temporal=causal-mtn", "--set", "steps=2"];
+    run("watchpost", &[&causal[..], &few].concat()).expect_success();
+    for name in ["rtfm-seed1", "arms-seed1", "cu-seed1", "causal"] {
+        let board = ["eval", flow.work_option, "--run", name, "--on-board"];
+        run("watchpost", &board).expect_success();
+        let exported = flow.export(name);
+        let is_windowed = ["rtfm-seed1", "arms-seed1"].contains(&name);
+        assert_eq!(exported.contains("through a window of 16 clips"), is_windowed, "{name}: {exported}");
+        board_scores_as(flow, name, "scores-test-board.json");
+    }
+    run("watchpost", &["eval", flow.work_option, "--run", "causal"]).expect_success();
+    board_scores_as(flow, "causal", "scores-test.json");
+    what_a_window_costs_is_said(flow);
+    run("watchpost", &["export", flow.work_option, "--run", "cu-seed1", "--window", "8", "--out", "nowhere"])
+        .expect_refusal(&["cu-seed1", "no window to choose"]);
 }
 
 /// Where the next checkpoint does not fit any more, the one before stays, and the training goes on from it later.

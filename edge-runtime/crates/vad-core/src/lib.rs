@@ -24,6 +24,7 @@ extern crate alloc;
 
 pub mod clip;
 pub mod frame;
+pub mod head;
 pub mod lite;
 pub mod preprocess;
 pub mod score;
@@ -33,11 +34,12 @@ pub mod units;
 
 pub use clip::{ClipSpan, ClipSpec, ClipWindow};
 pub use frame::{FrameError, RgbFrame};
+pub use head::{HeadContext, HeadKind, HeadSpec};
 pub use lite::{LiteBlock, LitePlan, LiteSize};
 pub use preprocess::{ChannelOrder, Fit, MAX_MODEL_SIDE_PX, PreprocessSpec, Preprocessor};
 pub use score::{
     AlarmEdge, Calibration, EdgeKind, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, Smoothing,
 };
-pub use spec::{EncoderKind, EncoderSpec, HeadKind, HeadSpec, ModelSpec, SpecError};
+pub use spec::{EncoderKind, EncoderSpec, ModelSpec, SpecError};
 pub use tap::{EndPoint, I3dTap};
 pub use units::{FrameIndex, MediaTimeMs};

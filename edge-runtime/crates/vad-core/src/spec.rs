@@ -5,13 +5,13 @@
 //! [`ModelSpec::validate`]; both name the field.
 
 use alloc::string::{String, ToString};
-use alloc::{vec, vec::Vec};
 use core::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clip::ClipSpec;
+use crate::head::{HeadSpec, MAX_HEAD_DIM};
 use crate::lite::{LiteSize, STEM_PX};
 use crate::preprocess::PreprocessSpec;
 use crate::score::ScoreSpec;
@@ -19,10 +19,6 @@ use crate::tap::{EndPoint, I3dTap};
 
 /// Longest name of a model, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
-/// Widest layer of a head.
-pub const MAX_HEAD_DIM: u32 = 65_536;
-/// Most entries of [`HeadSpec::dims`].
-pub const MAX_HEAD_DIMS: usize = 16;
 /// The only tap of I3D-lite.
 const LITE_TAP: &str = "last";
 
@@ -127,28 +123,6 @@ pub struct EncoderSpec {
     pub feature_dim: u32,
 }
 
-/// Architecture of a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeadKind {
-    /// Linear layers; ReLU after the first, sigmoid after the last, nothing between the others.
-    Mlp,
-    /// A network over several clips of a video, for evaluation on the host: exporters refuse it. `dims` has but the
-    /// widths of feature and score.
-    Temporal,
-}
-
-/// The network that turns a feature into a raw score of 0 to 1, `[1, feature_dim] -> [1, 1]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeadSpec {
-    /// Its architecture.
-    pub kind: HeadKind,
-    /// Width of the input and of each layer, 2 to [`MAX_HEAD_DIMS`] entries of 1 to
-    /// [`MAX_HEAD_DIM`]; the first is the encoder's `feature_dim`, the last is 1.
-    pub dims: Vec<u32>,
-}
-
 /// One model, from pixels to alarm edges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +135,7 @@ pub struct ModelSpec {
     pub preprocess: PreprocessSpec,
     /// Stream to clips.
     pub clip: ClipSpec,
-    /// Feature to raw score.
+    /// Features to raw score.
     pub head: HeadSpec,
     /// Raw scores to alarm edges.
     pub score: ScoreSpec,
@@ -232,29 +206,6 @@ impl EncoderSpec {
 
 fn unknown_tap(tap: &str, allowed: &'static str) -> SpecError {
     SpecError::Name { field: "encoder.tap", value: tap.into(), allowed }
-}
-
-impl HeadSpec {
-    /// The classifier of MIST's first stage on features of `feature_dim` values: that, 512, 32, 1.
-    #[must_use]
-    pub fn mist(feature_dim: u32) -> Self {
-        Self { kind: HeadKind::Mlp, dims: vec![feature_dim, 512, 32, 1] }
-    }
-
-    /// Checks the number of layers, their widths and that the head ends in one score.
-    ///
-    /// # Errors
-    ///
-    /// The first field that is wrong, by its full name.
-    pub fn validate(&self) -> Result<(), SpecError> {
-        let most = MAX_HEAD_DIMS as f64;
-        check_range("number of head.dims", self.dims.len() as f64, 2.0..=most)?;
-        for &dim in &self.dims {
-            check_range("head.dims", dim.into(), 1.0..=f64::from(MAX_HEAD_DIM))?;
-        }
-        let last = self.dims.last().copied().unwrap_or(0);
-        check_equal("last of head.dims", last, "the single score", 1)
-    }
 }
 
 impl ModelSpec {
@@ -334,7 +285,12 @@ pub(crate) fn check_range(
     Err(SpecError::OutOfRange { field, value, min, max })
 }
 
-fn check_equal(field: &'static str, value: u32, other: &'static str, expected: u32) -> Result<(), SpecError> {
+pub(crate) fn check_equal(
+    field: &'static str,
+    value: u32,
+    other: &'static str,
+    expected: u32,
+) -> Result<(), SpecError> {
     if value == expected {
         return Ok(());
     }

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use vad_core::{
-    Calibration, EncoderSpec, EndPoint, I3dTap, LiteSize, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing,
+    Calibration, EncoderSpec, EndPoint, HeadContext, HeadKind, HeadSpec, I3dTap, LiteSize, ModelSpec,
+    PreprocessSpec, ScoreSpec, Smoothing,
 };
 
 fn model() -> ModelSpec {
@@ -138,6 +139,63 @@ fn the_first_wrong_field_is_named() {
         let mut spec = model();
         spoil(&mut spec);
         let error = spec.validate().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+    }
+}
+
+fn with_context(kind: HeadKind, context: HeadContext) -> ModelSpec {
+    let head = HeadSpec { context, ..HeadSpec::per_clip(kind, vec![1024, 512, 128, 1]) };
+    ModelSpec { head, ..model() }
+}
+
+#[test]
+fn a_context_round_trips_and_is_written_only_where_there_is_one() {
+    let window = HeadContext::Window { clips: 16 };
+    let value = as_json(&with_context(HeadKind::RtfmCausal, window));
+    let expected = json!({
+        "kind": "rtfm-causal", "dims": [1024, 512, 128, 1], "context": { "window": { "clips": 16 } }
+    });
+    assert_eq!(value["head"], expected);
+    assert_eq!(read(&value).unwrap(), with_context(HeadKind::RtfmCausal, window));
+    assert!(as_json(&with_context(HeadKind::Rtfm, HeadContext::Clip))["head"].get("context").is_none());
+    let mut unknown = value;
+    unknown["head"]["context"]["window"]["delay"] = json!(1);
+    assert!(read(&unknown).unwrap_err().to_string().contains("unknown field `delay`"));
+}
+
+#[test]
+fn a_context_that_does_not_suit_the_head_is_named() {
+    let (memory, window) = (HeadContext::Memory { clips: 5 }, HeadContext::Window { clips: 16 });
+    let all = [HeadContext::Clip, memory, window];
+    let suits = |kind| all.map(|context| with_context(kind, context).validate().is_ok());
+    for kind in [HeadKind::Mlp, HeadKind::UnitLengthMlp, HeadKind::CuGenerator, HeadKind::Temporal] {
+        assert_eq!(suits(kind), [true, false, false], "{kind:?}");
+    }
+    assert_eq!(suits(HeadKind::CuClassifier), [false, true, false]);
+    assert_eq!(suits(HeadKind::Rtfm), [true, false, true]);
+    assert_eq!(suits(HeadKind::RtfmCausal), [false, false, true]);
+    assert_eq!(suits(HeadKind::Arms), [false, false, true]);
+    let cases = [
+        (HeadKind::Mlp, window, "head.context is \"window\", but must be clip"),
+        (HeadKind::Arms, HeadContext::Clip, "head.context is \"clip\", but must be window"),
+        (
+            HeadKind::Arms,
+            HeadContext::Window { clips: 0 },
+            "head.context.window.clips is 0, but must be 1 to 1024",
+        ),
+        (
+            HeadKind::RtfmCausal,
+            HeadContext::Window { clips: 10 },
+            "head.context.window.clips is 10, but must be 11 to 1024",
+        ),
+        (
+            HeadKind::CuClassifier,
+            HeadContext::Memory { clips: 2000 },
+            "head.context.memory.clips is 2000, but must be 1 to 1024",
+        ),
+    ];
+    for (kind, context, expected) in cases {
+        let error = with_context(kind, context).validate().unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }

@@ -5,7 +5,8 @@
 //! that are not finite, with operators this runtime does not run or with anything behind its end is
 //! refused at load, never at the first frame. [`FeatureStream`] and [`Scorer`] hold the state of one
 //! camera or video; host extraction, evaluation and the board use the same two. An encoder either takes
-//! whole clips, or streams: it looks at each frame once, [`Pulse`] frames at a time.
+//! whole clips, or streams: it looks at each frame once, [`Pulse`] frames at a time. A head looks at one clip, at the mean of
+//! those before it or at a window of the last ones, which its [`HeadStream`] keeps.
 //!
 //! Deliberately absent: files, threads, clocks, calibration and smoothing.
 #![deny(missing_docs)]
@@ -23,7 +24,7 @@ mod tuning;
 
 pub use encoder::Encoder;
 pub use error::InferError;
-pub use head::Head;
+pub use head::{Head, HeadStream};
 pub use pulse::Pulse;
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;

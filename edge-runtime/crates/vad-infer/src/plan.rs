@@ -30,25 +30,25 @@ impl Contract {
         if input.len() != expected {
             return Err(InferError::InputLength { graph: self.name.clone(), expected, found: input.len() });
         }
-        self.check_finite("input", input)?;
+        check_finite(&self.name, "input", input)?;
         let failed = |reason| InferError::Run { graph: self.name.clone(), reason };
         let step = || {
             let outputs = run(tvec!(Tensor::from_shape(&self.input, input)?.into_tvalue()))?;
             Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect::<Vec<_>>())
         };
         let output = guarded(step).map_err(failed)?;
-        self.check_finite("output", &output)?;
+        check_finite(&self.name, "output", &output)?;
         Ok(output)
     }
+}
 
-    fn check_finite(&self, what: &'static str, values: &[f32]) -> Result<(), InferError> {
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(index) => {
-                let graph = self.name.clone();
-                Err(InferError::NonFinite { graph, what, index, value: values[index] })
-            }
-            None => Ok(()),
+/// Refuses NaN and infinity among what goes into a graph or comes out of it.
+pub(crate) fn check_finite(graph: &str, what: &'static str, values: &[f32]) -> Result<(), InferError> {
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(index) => {
+            Err(InferError::NonFinite { graph: graph.to_owned(), what, index, value: values[index] })
         }
+        None => Ok(()),
     }
 }
 
@@ -74,10 +74,6 @@ impl Plan {
 
     pub(crate) fn name(&self) -> &str {
         &self.contract.name
-    }
-
-    pub(crate) fn input_len(&self) -> usize {
-        self.contract.input.iter().product()
     }
 
     /// Runs the graph on one row-major input.

@@ -12,7 +12,7 @@ use crate::prepare::{self, guarded};
 
 /// Frames that a streaming encoder takes at a time, 1 to [`Pulse::MOST`].
 ///
-/// More frames at a time cost less per frame and delay a score by as many. The features are the same.
+/// More frames at a time cost less per frame. The features are the same, and clips end with a pulse, so no score is later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulse(usize);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vad_core::{ClipSpan, ModelSpec, RgbFrame};
 
-use crate::{Encoder, FeatureStream, Head, InferError};
+use crate::{Encoder, FeatureStream, Head, HeadStream, InferError};
 
 /// The raw score of one clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,10 +15,10 @@ pub struct ClipScore {
     pub raw: f32,
 }
 
-/// A [`FeatureStream`] with the head behind it. Encoder and head are shared between cameras.
+/// A [`FeatureStream`] with a [`HeadStream`] behind it. Encoder and head are shared between cameras.
 pub struct Scorer {
     features: FeatureStream,
-    head: Arc<Head>,
+    head: HeadStream,
 }
 
 impl Scorer {
@@ -31,7 +31,7 @@ impl Scorer {
             let (encoder, head) = (encoder.feature_dim(), head.feature_dim());
             return Err(InferError::HeadMismatch { encoder, head });
         }
-        Ok(Self { features: FeatureStream::new(encoder, spec)?, head })
+        Ok(Self { features: FeatureStream::new(encoder, spec)?, head: head.stream() })
     }
 
     /// Takes the next frame; returns a score when it completes a clip.
@@ -52,12 +52,24 @@ impl Scorer {
         self.score(clip)
     }
 
+    /// As [`FeatureStream::frames`].
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.features.frames()
+    }
+
     /// Forgets all frames; the next one is frame 0 again.
     pub fn reset(&mut self) {
         self.features.reset();
+        self.head.reset();
     }
 
-    fn score(&self, clip: Option<(ClipSpan, Vec<f32>)>) -> Result<Option<ClipScore>, InferError> {
-        clip.map(|(span, feature)| Ok(ClipScore { span, raw: self.head.score(&feature)? })).transpose()
+    fn score(&mut self, clip: Option<(ClipSpan, Vec<f32>)>) -> Result<Option<ClipScore>, InferError> {
+        let Some((span, feature)) = clip else { return Ok(None) };
+        // Also after an end or a failed run, when the features begin anew by themselves.
+        if span.index == 0 {
+            self.head.reset();
+        }
+        Ok(Some(ClipScore { span, raw: self.head.push(&feature)? }))
     }
 }

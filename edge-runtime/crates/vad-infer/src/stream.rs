@@ -75,6 +75,16 @@ impl FeatureStream {
         }
     }
 
+    /// Frames of the stream so far. After a failed push it tells what became of the frame: not counted where it was refused, 0
+    /// where the stream begins anew.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        match &self.path {
+            Path::Clips(clips) => clips.frames(),
+            Path::Frames(frames) => frames.frames(),
+        }
+    }
+
     /// Forgets all frames; the next one is frame 0 again.
     pub fn reset(&mut self) {
         match &mut self.path {

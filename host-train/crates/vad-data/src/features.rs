@@ -53,11 +53,19 @@ impl Features {
         self.values.chunks_exact((self.crops * self.dim).max(1))
     }
 
-    /// The same with each crop as a clip of its own, which shows the frames of the clip it was cut from.
+    /// One of the crops, by itself.
     #[must_use]
-    pub fn crops_as_clips(self) -> Self {
-        let spans = self.spans.iter().flat_map(|span| std::iter::repeat_n(*span, self.crops)).collect();
-        Self { spans, crops: 1, ..self }
+    pub fn crop(&self, crop: usize) -> Self {
+        let own = |row: &[f32]| row.chunks_exact(self.dim.max(1)).nth(crop).unwrap_or_default().to_vec();
+        Self { crops: 1, values: self.rows().flat_map(own).collect(), spans: self.spans.clone(), ..*self }
+    }
+
+    /// The same without the clips behind the first `clips`.
+    #[must_use]
+    pub fn first_clips(mut self, clips: usize) -> Self {
+        self.spans.truncate(clips);
+        self.values.truncate(clips * self.crops * self.dim);
+        self
     }
 
     /// What does not hold together, if anything.

@@ -9,7 +9,7 @@ use crate::cmd::spread::{Spread, of_figures};
 use crate::cmd::terminal::figure;
 use crate::cmd::trials::training::LastStep;
 use crate::cmd::tuned::{self, Head};
-use crate::evaluate;
+use crate::evaluate::{self, View};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
     let (work, encoding) = (session.work, &session.encoding);
     let made = work.extraction_of(&stage1.run)?;
     let store = work.features_of(&made)?;
-    let first = evaluate::by_run(&stage1.run, encoding.devices.first(), test, |entry| {
+    let first = evaluate::by_run(&stage1.run, encoding.devices.first(), View::Video, test, |entry| {
         made.cached(&*store, entry).map(Cow::Owned)
     })?;
     let second = tuned::judge(work, &run, test, Head::Own, encoding)?;

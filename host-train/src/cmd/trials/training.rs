@@ -6,7 +6,7 @@ use crate::cmd::recipe_options::with_seed;
 use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
 use crate::cmd::tuned::{self, Head};
-use crate::evaluate::{self, Judgement};
+use crate::evaluate::{self, Judgement, View};
 use crate::published::{PrintedFigure, printed};
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::{NAME as STAGE2, Stage2Config};
@@ -152,7 +152,9 @@ impl<'a> Trainer<'a> {
     fn evaluate(&self, name: &str, run: Run) -> Result<Trained> {
         let Session { dataset, options, .. } = self.session;
         let Judgement { scores, evaluation, last } =
-            evaluate::by_run(&run, options.compute.device, self.test, |entry| self.session.features(entry))?;
+            evaluate::by_run(&run, options.compute.device, View::Video, self.test, |entry| {
+                self.session.features(entry)
+            })?;
         Ok(Trained {
             name: name.to_owned(),
             evaluation,

@@ -2,18 +2,26 @@
 //!
 //! Three dilated convolutions see clips nearby, a non-local block sees all of them; a last convolution joins
 //! the four (it is in the released code, not in the text) and the input is added.
+//!
+//! A causal form, which is not published, serves boards: taps lie behind the clip, the non-local block looks at the last
+//! `LOOK_BACK` clips, and the first clip of a video stands for those before it. A clip's score
+//! then depends on [`CAUSAL_REACH`] clips and on none that is still to come.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::non_local::{NonLocal, sequences};
+use super::non_local::{LOOK_BACK, NonLocal, sequences};
 use super::norm::{Norm, Statistics};
-use crate::model::conv::{Conv, Shape};
+use crate::model::conv::{Conv, Shape, Time};
 use crate::tensors::Array;
 
 /// Distances of the taps of the three branches.
 pub const DILATIONS: [usize; 3] = [1, 2, 4];
+
+/// Clips that a score of the causal form depends on: those that the non-local block looks at, for the clip itself and the two
+/// before it that the last convolution joins. The widest branch reaches less far.
+pub const CAUSAL_REACH: usize = LOOK_BACK + 2;
 
 /// Features that have seen their surroundings.
 #[derive(Module, Debug)]
@@ -24,6 +32,7 @@ pub struct Mtn {
     non_local: NonLocal,
     join: Conv,
     join_norm: Norm,
+    causal: bool,
 }
 
 /// Every intermediate result; rows are `[sequences, clips, width]`.
@@ -48,6 +57,7 @@ impl Mtn {
     /// Those of `source`.
     pub fn build<E>(
         dim: usize,
+        time: Time,
         source: &mut impl FnMut(&str, &[usize]) -> Result<Array, E>,
         device: &Device,
     ) -> Result<Self, E> {
@@ -67,6 +77,7 @@ impl Mtn {
             join: Conv::build(&branch(4, 0), join, source, device)?,
             join_norm: Norm::build(&branch(4, 2), dim, source, device)?,
             non_local: NonLocal::build(width, source, device)?,
+            causal: time == Time::Causal,
         })
     }
 
@@ -75,15 +86,17 @@ impl Mtn {
     /// # Shapes
     /// `[sequences * clips, D]` to stages of `[sequences, clips, ..]`.
     pub fn stages(&self, rows: Tensor<2>, clips: usize, statistics: Statistics) -> Stages {
-        let branch =
-            |(conv, norm): (&Conv, &Norm)| norm.forward(relu(conv.forward(rows.clone(), clips)), statistics);
+        let time = self.time();
+        let branch = |(conv, norm): (&Conv, &Norm)| {
+            norm.forward(relu(conv.forward_in(time, rows.clone(), clips)), statistics)
+        };
         let mut joined: Vec<Tensor<2>> = self.branches.iter().zip(&self.branch_norms).map(branch).collect();
         let branches = joined.iter().map(|rows| sequences(rows.clone(), clips)).collect();
         let reduced = relu(self.reduce.forward(rows.clone(), clips));
-        let map = self.non_local.attention(reduced.clone(), clips);
+        let map = self.non_local.attention(reduced.clone(), clips, time);
         let non_local = self.non_local.forward(reduced.clone(), map.clone(), clips, statistics);
         joined.push(non_local.clone());
-        let output = relu(self.join.forward(Tensor::cat(joined, 1), clips));
+        let output = relu(self.join.forward_in(time, Tensor::cat(joined, 1), clips));
         let output = self.join_norm.forward(output, statistics) + rows;
         Stages {
             branches,
@@ -92,6 +105,11 @@ impl Mtn {
             non_local: sequences(non_local, clips),
             output: sequences(output, clips),
         }
+    }
+
+    /// What a clip may look at.
+    pub fn time(&self) -> Time {
+        if self.causal { Time::Causal } else { Time::Whole }
     }
 
     /// The layers with weights, under their published names.

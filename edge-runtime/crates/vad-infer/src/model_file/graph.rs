@@ -8,12 +8,13 @@ use super::{is_default_domain, tensor};
 use crate::InferError;
 
 /// Operators a bundle may use. All compute f32 from f32 in bounded memory.
-const OPERATORS: [&str; 17] = [
+const OPERATORS: [&str; 22] = [
     "Add",
     "AveragePool",
     "Clip",
     "Concat",
     "Conv",
+    "Div",
     "Flatten",
     "Gemm",
     "GlobalAveragePool",
@@ -26,6 +27,10 @@ const OPERATORS: [&str; 17] = [
     "Relu",
     "Reshape",
     "Sigmoid",
+    "Slice",
+    "Softmax",
+    "Sqrt",
+    "Sub",
 ];
 
 /// Most nodes in a graph.

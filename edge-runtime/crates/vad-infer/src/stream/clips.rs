@@ -35,6 +35,10 @@ impl Clips {
         span.map(|span| self.encode(span, preprocessor)).transpose()
     }
 
+    pub(super) fn frames(&self) -> u64 {
+        self.window.frames_pushed()
+    }
+
     pub(super) fn reset(&mut self) {
         self.window.reset();
     }

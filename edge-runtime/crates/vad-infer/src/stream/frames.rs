@@ -74,6 +74,11 @@ impl Frames {
         Ok(tail)
     }
 
+    pub(super) fn frames(&self) -> u64 {
+        let waiting = self.waiting.len() / self.frame_len;
+        self.window.frames_pushed() + waiting as u64
+    }
+
     pub(super) fn reset(&mut self) {
         self.waiting.clear();
         self.window.reset();

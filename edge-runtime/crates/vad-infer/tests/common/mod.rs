@@ -98,6 +98,31 @@ pub fn encoder() -> pb::ModelProto {
     })
 }
 
+/// Clips of 4 frames of 4x4 px, every second frame a clip, for an encoder that streams.
+pub fn streaming_spec() -> ModelSpec {
+    let mut spec = ModelSpec::mist("streaming", vad_core::EncoderSpec::lite(vad_core::LiteSize::Small));
+    spec.clip = ClipSpec { frames: 4, stride: 2 };
+    spec.preprocess.width_px = 4;
+    spec.preprocess.height_px = 4;
+    spec
+}
+
+/// Each frame's feature is `weight` times the sum of the colours' means over `kernel` frames, 256 times; `pads` are the zeros
+/// before and behind the clip.
+pub fn streaming_encoder(weight: f32, kernel: i64, pads: [i64; 2]) -> pb::ModelProto {
+    let mut mean = node("ReduceMean", "mean", &["clip"]);
+    mean.attribute = vec![ints("axes", &[3, 4]), int("keepdims", 0)];
+    let mut conv = node("Conv", "feature", &["mean", "w"]);
+    conv.attribute = vec![ints("kernel_shape", &[kernel]), ints("pads", &pads)];
+    model(pb::GraphProto {
+        node: vec![mean, conv],
+        initializer: vec![float("w", &[256, 3, kernel], &vec![weight; 256 * 3 * kernel as usize])],
+        input: vec![value("clip", &[1, 3, 4, 4, 4])],
+        output: vec![value("feature", &[1, 256, 4])],
+        ..Default::default()
+    })
+}
+
 /// Sigmoid of the sum over the feature, divided by 64.
 pub fn head() -> pb::ModelProto {
     model(pb::GraphProto {

@@ -33,6 +33,19 @@ fn every_flipped_byte_is_noticed() {
 }
 
 #[test]
+fn a_crop_and_the_first_clips_are_features_of_their_own() {
+    let all = sample(3, 2, 5);
+    let second = all.crop(1);
+    assert_eq!((second.crops, second.clips()), (1, 3));
+    let expected: Vec<&[f32]> = all.values.chunks_exact(5).skip(1).step_by(2).collect();
+    assert_eq!(second.rows().collect::<Vec<_>>(), expected);
+    let short = second.first_clips(2);
+    assert_eq!(short.rows().collect::<Vec<_>>(), expected[..2]);
+    assert_eq!(short.inconsistency(), None);
+    assert_eq!(sample(2, 2, 5).first_clips(9).clips(), 2);
+}
+
+#[test]
 fn equal_features_make_equal_files() {
     let bytes = sample(3, 2, 5).to_bytes(&facts()).unwrap();
     for _ in 0..8 {
