@@ -13,6 +13,7 @@
 mod encoder;
 mod error;
 mod head;
+mod lite;
 mod model_file;
 mod plan;
 mod prepare;
@@ -24,6 +25,6 @@ mod tuning;
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::Head;
-pub use pulse::Pulse;
+pub use pulse::{Pulse, PulseState};
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;
