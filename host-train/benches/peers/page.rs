@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::Command;
 
+use golden::machine::{commit, processor};
 use serde::Serialize;
 
 use crate::figures::Figures;
@@ -83,21 +83,6 @@ pub fn write(folder: &Path, rows: &[Row], rounds: usize, steps: u64) {
     std::fs::write(folder.join("speed.md"), page).unwrap();
     let numbers = serde_json::to_string_pretty(rows).unwrap();
     std::fs::write(folder.join("speed.json"), numbers + "\n").unwrap();
-}
-
-fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
-    let field = |name: &str| {
-        let line = info.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(": ")).map_or("", |(_, value)| value).to_owned()
-    };
-    let wide = if field("flags").contains("avx512f") { "with" } else { "without" };
-    format!("{} {wide} AVX-512", field("model name"))
-}
-
-fn commit() -> String {
-    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn command_line() -> String {

@@ -28,6 +28,7 @@ mod case;
 mod close;
 mod discover;
 mod hashed;
+pub mod machine;
 mod shared;
 mod tolerance;
 

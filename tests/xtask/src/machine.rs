@@ -13,6 +13,7 @@ pub enum Need {
     Mosquitto,
     Aarch64Compiler,
     QemuUser,
+    Python,
 }
 
 impl Need {
@@ -24,6 +25,7 @@ impl Need {
             Need::Mosquitto => on_path("mosquitto"),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-gcc"),
             Need::QemuUser => on_path("qemu-aarch64"),
+            Need::Python => on_path("python3"),
         }
     }
 
@@ -35,6 +37,7 @@ impl Need {
             Need::Mosquitto => &["mosquitto"],
             Need::Aarch64Compiler => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
+            Need::Python => &["python3", "python3-venv"],
         }
     }
 }

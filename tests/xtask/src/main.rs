@@ -1,6 +1,7 @@
 //! The one project tool. `cargo xtask demo` and `cargo xtask test` are all a newcomer types.
 
 mod machine;
+mod peers;
 mod size;
 mod step;
 mod tidy;
@@ -43,6 +44,15 @@ enum Task {
     Cross,
     /// Print the size of what goes onto a board, beside its budget
     Size,
+    /// Time encoders beside ONNX Runtime, OpenVINO and LiteRT, which it installs below target/
+    #[command(
+        after_help = "Examples:\n  cargo xtask peers\n  cargo xtask peers --model small --rounds 5\n  cargo xtask peers --write docs/results"
+    )]
+    Peers {
+        /// Passed on to the benchmark (see `cargo bench -p model-export --bench edge -- --help`)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -55,6 +65,10 @@ fn main() -> Result<()> {
         Task::NoStd => no_std(),
         Task::Cross => cross(),
         Task::Size => size::report(),
+        Task::Peers { args } => {
+            machine::ensure(&[Need::CCompiler])?;
+            peers::measure(&args)
+        }
     }
 }
 

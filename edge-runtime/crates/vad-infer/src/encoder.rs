@@ -91,10 +91,13 @@ impl Encoder {
     }
 
     /// The state of a stream at its beginning, where the encoder streams.
-    pub(crate) fn stream(&self) -> Result<Option<(PulseState, Pulse)>, InferError> {
+    ///
+    /// # Errors
+    /// A runtime that cannot make one.
+    pub fn stream(&self) -> Result<Option<PulseState>, InferError> {
         match &self.graph {
             Graph::Clips(_) => Ok(None),
-            Graph::Frames(plan) => Ok(Some((plan.spawn()?, plan.pulse()))),
+            Graph::Frames(plan) => Ok(Some(plan.spawn()?)),
         }
     }
 

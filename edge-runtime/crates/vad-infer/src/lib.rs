@@ -14,6 +14,7 @@
 mod encoder;
 mod error;
 mod head;
+mod lite;
 mod model_file;
 mod plan;
 mod prepare;
@@ -25,6 +26,6 @@ mod tuning;
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::{Head, HeadStream};
-pub use pulse::Pulse;
+pub use pulse::{Pulse, PulseState};
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;

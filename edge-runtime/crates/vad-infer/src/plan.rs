@@ -20,11 +20,11 @@ impl Contract {
         Self { name: name.to_owned(), input: input.to_vec(), output: output.to_vec() }
     }
 
-    /// Runs a prepared graph on one row-major input; what goes in and what comes out is finite.
+    /// Runs a step on one row-major input; what goes in and what comes out is finite.
     pub(crate) fn run(
         &self,
         input: &[f32],
-        run: impl FnOnce(TVec<TValue>) -> TractResult<TVec<TValue>>,
+        step: impl FnOnce(&[f32]) -> TractResult<Vec<f32>>,
     ) -> Result<Vec<f32>, InferError> {
         let expected = self.input.iter().product();
         if input.len() != expected {
@@ -32,13 +32,21 @@ impl Contract {
         }
         check_finite(&self.name, "input", input)?;
         let failed = |reason| InferError::Run { graph: self.name.clone(), reason };
-        let step = || {
-            let outputs = run(tvec!(Tensor::from_shape(&self.input, input)?.into_tvalue()))?;
-            Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect::<Vec<_>>())
-        };
-        let output = guarded(step).map_err(failed)?;
+        let output = guarded(|| step(input)).map_err(failed)?;
         check_finite(&self.name, "output", &output)?;
         Ok(output)
+    }
+
+    /// As [`Self::run`], by tract.
+    pub(crate) fn run_graph(
+        &self,
+        input: &[f32],
+        run: impl FnOnce(TVec<TValue>) -> TractResult<TVec<TValue>>,
+    ) -> Result<Vec<f32>, InferError> {
+        self.run(input, |input| {
+            let outputs = run(tvec!(Tensor::from_shape(&self.input, input)?.into_tvalue()))?;
+            Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+        })
     }
 }
 
@@ -78,6 +86,6 @@ impl Plan {
 
     /// Runs the graph on one row-major input.
     pub(crate) fn run(&self, input: &[f32]) -> Result<Vec<f32>, InferError> {
-        self.contract.run(input, |inputs| self.runnable.run(inputs))
+        self.contract.run_graph(input, |inputs| self.runnable.run(inputs))
     }
 }

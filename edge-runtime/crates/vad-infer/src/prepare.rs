@@ -12,7 +12,7 @@ use crate::plan::Contract;
 use crate::{InferError, Pulse, model_file, tuning};
 
 /// Most values in any tensor of a graph (256 MiB of f32).
-const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
 
 /// Axis of time in `[1, C, T, H, W]` and in `[1, D, T]`.
 const TIME_AXIS: usize = 2;
@@ -27,16 +27,15 @@ pub(crate) fn clip(bytes: &[u8], contract: &Contract) -> Result<Arc<TypedRunnabl
 
 /// A graph whose axis of time is a stream, of which it takes `pulse` frames at a time.
 pub(crate) fn pulsed(
-    bytes: &[u8],
+    model: &ModelProto,
     contract: &Contract,
     pulse: Pulse,
 ) -> Result<Arc<TypedRunnableModel>, InferError> {
-    let model = checked(bytes, contract)?;
-    let typed = guarded(|| typed(&model, &contract.input)).map_err(|reason| refused(contract, reason))?;
+    let typed = guarded(|| typed(model, &contract.input)).map_err(|reason| refused(contract, reason))?;
     check_output(&typed, &contract.name, &contract.output)?;
     check_sizes(&typed, &contract.name)?;
     let (streamed, late) =
-        guarded(|| streamed(&model, &contract.input, pulse)).map_err(|reason| refused(contract, reason))?;
+        guarded(|| streamed(model, &contract.input, pulse)).map_err(|reason| refused(contract, reason))?;
     if late > 0 {
         let reason = format!("it looks {late} frames ahead, so it cannot run on a stream");
         return Err(refused(contract, reason));
@@ -56,7 +55,8 @@ fn refused(contract: &Contract, reason: String) -> InferError {
     InferError::Prepare { graph: contract.name.clone(), reason }
 }
 
-fn checked(bytes: &[u8], contract: &Contract) -> Result<ModelProto, InferError> {
+/// The model in a file whose form and input are sound.
+pub(crate) fn checked(bytes: &[u8], contract: &Contract) -> Result<ModelProto, InferError> {
     let model = model_file::parse(bytes, &contract.name)?;
     check_declared_input(&model, &contract.name, &contract.input)?;
     Ok(model)

@@ -7,6 +7,7 @@ use tract_onnx::prelude::*;
 use vad_core::ClipSpec;
 
 use crate::InferError;
+use crate::lite::{LiteNet, LiteState};
 use crate::plan::Contract;
 use crate::prepare::{self, guarded};
 
@@ -42,7 +43,16 @@ impl Pulse {
 pub(crate) struct PulsePlan {
     contract: Contract,
     pulse: Pulse,
-    runnable: Arc<TypedRunnableModel>,
+    runner: Runner,
+}
+
+/// What computes it.
+#[derive(Debug)]
+enum Runner {
+    /// Our kernels, for the graph of an I3D-lite.
+    Lite(Arc<LiteNet>),
+    /// tract, for any other that streams.
+    Graph(Arc<TypedRunnableModel>),
 }
 
 impl PulsePlan {
@@ -55,11 +65,15 @@ impl PulsePlan {
         pulse: Pulse,
     ) -> Result<Self, InferError> {
         let whole = Contract::new(name, &clip, &[1, feature_dim, clip[2]]);
-        let runnable = prepare::pulsed(bytes, &whole, pulse)?;
+        let model = prepare::checked(bytes, &whole)?;
+        let runner = match LiteNet::read(&model, clip).filter(|net| net.feature_dim() == feature_dim) {
+            Some(net) => Runner::Lite(Arc::new(net)),
+            None => Runner::Graph(prepare::pulsed(&model, &whole, pulse)?),
+        };
         let [_, colours, _, height, width] = clip;
         let frames = pulse.frames();
         let contract = Contract::new(name, &[1, colours, frames, height, width], &[1, feature_dim, frames]);
-        Ok(Self { contract, pulse, runnable })
+        Ok(Self { contract, pulse, runner })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -73,17 +87,30 @@ impl PulsePlan {
     /// The state of a stream at its beginning.
     pub(crate) fn spawn(self: &Arc<Self>) -> Result<PulseState, InferError> {
         let failed = |reason| InferError::Run { graph: self.contract.name.clone(), reason };
-        let beginning = guarded(|| self.runnable.spawn()).map_err(failed)?;
-        Ok(PulseState { plan: self.clone(), state: beginning.clone(), beginning })
+        let state = match &self.runner {
+            Runner::Lite(net) => State::Lite(net.beginning(self.pulse.0)),
+            Runner::Graph(runnable) => {
+                let beginning = guarded(|| runnable.spawn()).map_err(failed)?;
+                State::Graph { now: beginning.clone(), beginning }
+            }
+        };
+        Ok(PulseState { plan: self.clone(), state })
     }
 }
 
-/// What a graph remembers of one stream.
-pub(crate) struct PulseState {
+/// What an encoder remembers of one stream, for callers that have normalised pictures.
+pub struct PulseState {
     plan: Arc<PulsePlan>,
-    state: TypedSimpleState,
-    /// Has no buffers yet.
-    beginning: TypedSimpleState,
+    state: State,
+}
+
+enum State {
+    Lite(LiteState),
+    Graph {
+        now: TypedSimpleState,
+        /// Has no buffers yet.
+        beginning: TypedSimpleState,
+    },
 }
 
 impl fmt::Debug for PulseState {
@@ -93,12 +120,23 @@ impl fmt::Debug for PulseState {
 }
 
 impl PulseState {
+    /// Frames that it takes at a time.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.plan.pulse
+    }
+
     /// Takes the next frames, `[3, pulse, H, W]`; gives their features, `[D, pulse]`.
     ///
-    /// A run that fails leaves the stream at a new beginning, since it may have taken half a step.
-    pub(crate) fn run(&mut self, frames: &[f32]) -> Result<Vec<f32>, InferError> {
-        let (contract, state) = (&self.plan.contract, &mut self.state);
-        let features = contract.run(frames, |inputs| state.run(inputs));
+    /// # Errors
+    /// As [`crate::Encoder::encode`]. A run that fails leaves the stream at a new beginning, since it may have taken half
+    /// a step.
+    pub fn run(&mut self, frames: &[f32]) -> Result<Vec<f32>, InferError> {
+        let contract = &self.plan.contract;
+        let features = match &mut self.state {
+            State::Lite(state) => contract.run(frames, |frames| Ok(state.run(frames))),
+            State::Graph { now, .. } => contract.run_graph(frames, |inputs| now.run(inputs)),
+        };
         if features.is_err() {
             self.reset();
         }
@@ -106,7 +144,10 @@ impl PulseState {
     }
 
     /// Forgets the stream.
-    pub(crate) fn reset(&mut self) {
-        self.state = self.beginning.clone();
+    pub fn reset(&mut self) {
+        match &mut self.state {
+            State::Lite(state) => state.forget(),
+            State::Graph { now, beginning } => *now = beginning.clone(),
+        }
     }
 }

@@ -42,7 +42,7 @@ impl FeatureStream {
         }
         let path = match encoder.stream()? {
             None => Path::Clips(Clips::new(encoder, spec)?),
-            Some((state, pulse)) => Path::Frames(Box::new(Frames::new(state, pulse, spec)?)),
+            Some(state) => Path::Frames(Box::new(Frames::new(state, spec)?)),
         };
         Ok(Self {
             preprocessor: Preprocessor::new(spec.preprocess.clone())?,

@@ -20,9 +20,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(state: PulseState, pulse: Pulse, spec: &ModelSpec) -> Result<Self, InferError> {
-        let Some(pulse) = Pulse::new(pulse.frames(), spec.clip) else {
-            return Err(InferError::Pulse { pulse: pulse.frames(), clip: spec.clip });
+    pub(super) fn new(state: PulseState, spec: &ModelSpec) -> Result<Self, InferError> {
+        let frames = state.pulse().frames();
+        let Some(pulse) = Pulse::new(frames, spec.clip) else {
+            return Err(InferError::Pulse { pulse: frames, clip: spec.clip });
         };
         let (frame_len, feature_dim) = (spec.preprocess.resized_len(), spec.encoder.feature_dim as usize);
         Ok(Self {

@@ -1,0 +1,323 @@
+//! Our kernels against tract, and the graphs that they leave to it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+use vad_core::ClipSpec;
+
+use self::common::{float, graph, int, ints, model, node, value};
+use super::LiteNet;
+use super::isa::Isa;
+use crate::plan::Contract;
+use crate::{Pulse, prepare};
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+/// Of the largest feature: other kernels take the same sums in another order.
+const TRACT: f32 = 1e-5;
+/// Frames of a clip, which every pulse divides.
+const FRAMES: usize = 4;
+
+#[derive(Debug, Clone)]
+struct BlockShape {
+    /// Of the kernel over the picture, both ways.
+    kernel: [usize; 2],
+    stride: usize,
+    /// Zeros before and behind, as far as they fit.
+    pads: [usize; 4],
+    frames: usize,
+    width: usize,
+    outputs: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Shape {
+    patch: usize,
+    /// Of the stem's map.
+    map: [usize; 2],
+    stem: usize,
+    blocks: Vec<BlockShape>,
+    features: usize,
+}
+
+impl Shape {
+    fn clip(&self) -> [usize; 5] {
+        [1, 3, FRAMES, self.map[0] * self.patch, self.map[1] * self.patch]
+    }
+}
+
+/// Values between -1 and 1 that no two tensors share.
+fn noise(seed: usize, len: usize) -> Vec<f32> {
+    let mut state = seed as u64 * 0x9E37_79B9 + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Writes a graph as the exporter does.
+struct Writer {
+    model: ModelProto,
+    x: String,
+    channels: usize,
+}
+
+impl Writer {
+    fn conv(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        kernel: [usize; 3],
+        stride: usize,
+        pads: [usize; 6],
+        groups: usize,
+    ) {
+        let seed = graph(&mut self.model).node.len();
+        let inputs = self.channels / groups;
+        let taps = inputs * kernel.iter().product::<usize>();
+        let long = |values: &[usize]| values.iter().map(|&v| v as i64).collect::<Vec<_>>();
+        let scale = (3.0 / taps as f32).sqrt();
+        let weight: Vec<f32> = noise(seed, outputs * taps).iter().map(|v| v * scale).collect();
+        let mut dims = vec![outputs as i64, inputs as i64];
+        dims.extend(long(&kernel));
+        let mut conv = node("Conv", name, &[&self.x, &format!("{name}.weight"), &format!("{name}.bias")]);
+        let strides = if kernel[0] == 1 { [1, stride, stride] } else { [1; 3] };
+        conv.attribute.push(ints("kernel_shape", &long(&kernel)));
+        conv.attribute.push(ints("strides", &long(&strides)));
+        conv.attribute.push(ints("pads", &long(&pads)));
+        if groups > 1 {
+            conv.attribute.push(int("group", groups as i64));
+        }
+        let graph = graph(&mut self.model);
+        graph.initializer.push(float(&format!("{name}.weight"), &dims, &weight));
+        graph.initializer.push(float(
+            &format!("{name}.bias"),
+            &[outputs as i64],
+            &noise(seed + 500, outputs),
+        ));
+        graph.node.push(conv);
+        (self.x, self.channels) = (name.to_owned(), outputs);
+    }
+
+    fn unary(&mut self, op: &str, name: &str, other: Option<&str>) {
+        let inputs: Vec<&str> = other.into_iter().chain([self.x.as_str()]).collect();
+        let next = node(op, name, &inputs);
+        graph(&mut self.model).node.push(next);
+        self.x = name.to_owned();
+    }
+}
+
+fn write(shape: &Shape) -> ModelProto {
+    let clip = shape.clip().map(|n| n as i64);
+    let mut empty = model(Default::default());
+    graph(&mut empty).input.push(value("clip", &clip));
+    graph(&mut empty).output.push(value("feature", &[1, shape.features as i64, clip[2]]));
+    let mut to = Writer { model: empty, x: "clip".to_owned(), channels: 3 };
+    to.conv("stem", shape.stem, [1, shape.patch, shape.patch], shape.patch, [0; 6], 1);
+    to.unary("Relu", "stem.relu", None);
+    for (number, block) in shape.blocks.iter().enumerate() {
+        let name = |layer: &str| format!("{number}.{layer}");
+        let ([top, left, bottom, right], [h, w]) = (block.pads, block.kernel);
+        let (before, channels) = (to.x.clone(), to.channels);
+        to.conv(
+            &name("space"),
+            channels,
+            [1, h, w],
+            block.stride,
+            [0, top, left, 0, bottom, right],
+            channels,
+        );
+        to.conv(
+            &name("time"),
+            channels,
+            [block.frames, 1, 1],
+            1,
+            [block.frames - 1, 0, 0, 0, 0, 0],
+            channels,
+        );
+        to.conv(&name("expand"), block.width, [1; 3], 1, [0; 6], 1);
+        to.unary("Relu", &name("relu"), None);
+        to.conv(&name("project"), block.outputs, [1; 3], 1, [0; 6], 1);
+        let same = block.stride == 1 && top + bottom == h - 1 && left + right == w - 1;
+        if same && channels == block.outputs {
+            to.unary("Add", &name("sum"), Some(&before));
+        }
+    }
+    to.conv("last", shape.features, [1; 3], 1, [0; 6], 1);
+    to.unary("Relu", "last.relu", None);
+    to.unary("ReduceMean", "feature", None);
+    let mean = graph(&mut to.model).node.last_mut().unwrap();
+    mean.attribute.extend([ints("axes", &[3, 4]), int("keepdims", 0)]);
+    to.model
+}
+
+fn pulse(frames: usize) -> Pulse {
+    Pulse::new(frames, ClipSpec { frames: FRAMES as u16, stride: FRAMES as u16 }).unwrap()
+}
+
+/// Features of a stream of two clips by tract, `[D, pulse]` one behind the other.
+fn by_tract(model: &ModelProto, shape: &Shape, frames: &[Vec<f32>], at_a_time: usize) -> Vec<f32> {
+    let [_, colours, _, height, width] = shape.clip();
+    let contract = Contract::new("test", &shape.clip(), &[1, shape.features, FRAMES]);
+    let runnable = prepare::pulsed(model, &contract, pulse(at_a_time)).unwrap();
+    let mut state = runnable.spawn().unwrap();
+    let step = |frames: &Vec<f32>| {
+        let input = Tensor::from_shape(&[1, colours, at_a_time, height, width], frames).unwrap();
+        let output = state.run(tvec!(input.into_tvalue())).unwrap();
+        output[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect::<Vec<_>>()
+    };
+    frames.iter().flat_map(step).collect()
+}
+
+fn stream(shape: &Shape, at_a_time: usize) -> Vec<Vec<f32>> {
+    let [_, colours, _, height, width] = shape.clip();
+    (0..2 * FRAMES / at_a_time).map(|turn| noise(900 + turn, colours * at_a_time * height * width)).collect()
+}
+
+fn assert_like(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1.0_f32, |most, value| most.max(value.abs()));
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!((found - expected).abs() <= TRACT * largest, "{what}: {at}: {found} instead of {expected}");
+    }
+}
+
+fn blocks() -> impl Strategy<Value = Vec<BlockShape>> {
+    let kernels = prop::array::uniform2(1..=5_usize);
+    let block =
+        (kernels, 1..=3_usize, any::<[u8; 4]>(), any::<bool>(), 1..=5_usize, 1..=70_usize, 2..=50_usize);
+    let block = block.prop_map(|(kernel, stride, random, same, frames, width, outputs)| {
+        let most = [kernel[0], kernel[1], kernel[0], kernel[1]];
+        let mut pads: [usize; 4] = std::array::from_fn(|at| usize::from(random[at]) % most[at]);
+        if same {
+            pads[2] = kernel[0] - 1 - pads[0];
+            pads[3] = kernel[1] - 1 - pads[1];
+        }
+        // tract does not stream a stride that leaves places out.
+        let stride = stride.min(kernel[0]).min(kernel[1]);
+        BlockShape { kernel, stride, pads, frames, width, outputs }
+    });
+    prop::collection::vec(block, 1..=3)
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let map = prop::array::uniform2(5..=13_usize);
+    (1..=4_usize, map, 2..=40_usize, blocks(), 1..=50_usize, any::<bool>()).prop_map(
+        |(patch, map, stem, mut blocks, features, constant)| {
+            // The map must not get smaller than a kernel.
+            let mut size = map;
+            for block in &mut blocks {
+                for axis in 0..2 {
+                    let padded = size[axis] + block.pads[axis] + block.pads[axis + 2];
+                    if padded < block.kernel[axis] {
+                        block.pads[axis] = 0;
+                        block.pads[axis + 2] = 0;
+                        block.kernel[axis] = 1;
+                        block.stride = 1;
+                    }
+                    let padded = size[axis] + block.pads[axis] + block.pads[axis + 2];
+                    size[axis] = (padded - block.kernel[axis]) / block.stride + 1;
+                }
+                if constant {
+                    block.outputs = stem;
+                }
+            }
+            Shape { patch, map, stem, blocks, features }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn features_are_those_of_tract(shape in shapes()) {
+        let model = write(&shape);
+        for at_a_time in [1, 2, 4] {
+            let frames = stream(&shape, at_a_time);
+            let expected = by_tract(&model, &shape, &frames, at_a_time);
+            for isa in Isa::available() {
+                let net = Arc::new(LiteNet::read_for(isa, &model, shape.clip()).unwrap());
+                let mut state = net.beginning(at_a_time);
+                let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
+                assert_like(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
+            }
+        }
+    }
+}
+
+fn small() -> Shape {
+    let block =
+        |stride, outputs| BlockShape { kernel: [3, 3], stride, pads: [1; 4], frames: 3, width: 24, outputs };
+    Shape { patch: 4, map: [6, 6], stem: 16, blocks: vec![block(1, 16), block(2, 20)], features: 8 }
+}
+
+#[test]
+fn a_stream_that_was_forgotten_begins_anew() {
+    let shape = small();
+    let net = Arc::new(LiteNet::read(&write(&shape), shape.clip()).unwrap());
+    let frames = stream(&shape, 1);
+    let (mut used, mut other) = (net.beginning(1), net.beginning(1));
+    let first: Vec<_> = frames.iter().map(|frame| used.run(frame)).collect();
+    assert_ne!(used.run(&frames[0]), first[0], "it remembers");
+    used.forget();
+    for (frame, first) in frames.iter().zip(&first) {
+        assert_eq!(&used.run(frame), first);
+        assert_eq!(&other.run(frame), first, "another camera's frames change nothing");
+    }
+}
+
+#[test]
+fn a_graph_that_differs_in_one_place_is_left_to_tract() {
+    let shape = small();
+    let read = |model: &ModelProto| LiteNet::read(model, shape.clip()).is_some();
+    assert!(read(&write(&shape)));
+    let attribute = |model: &mut ModelProto, name: &str, attribute: &str, values: &[i64]| {
+        let node = graph(model).node.iter_mut().find(|node| node.name == name).unwrap();
+        node.attribute.retain(|known| known.name != attribute);
+        node.attribute.push(ints(attribute, values));
+    };
+    type Change = Box<dyn Fn(&mut ModelProto)>;
+    let changes: Vec<(&str, Change)> = vec![
+        ("dilated", Box::new(move |m| attribute(m, "0.space", "dilations", &[1, 2, 2]))),
+        ("looks ahead", Box::new(move |m| attribute(m, "0.time", "pads", &[1, 0, 0, 1, 0, 0]))),
+        ("strided in time", Box::new(move |m| attribute(m, "1.time", "strides", &[2, 1, 1]))),
+        ("padded stem", Box::new(move |m| attribute(m, "stem", "pads", &[0, 1, 1, 0, 1, 1]))),
+        ("another mean", Box::new(move |m| attribute(m, "feature", "axes", &[2, 3, 4]))),
+        ("mean with its axes", Box::new(move |m| graph(m).node.last_mut().unwrap().attribute[1].i = 1)),
+        ("another activation", Box::new(|m| graph(m).node[1].op_type = "Sigmoid".to_owned())),
+        (
+            "no activation",
+            Box::new(|m| {
+                let nodes = &mut graph(m).node;
+                nodes[2].input[0] = "stem".to_owned();
+                nodes.remove(1);
+            }),
+        ),
+        (
+            "adds something else",
+            Box::new(|m| {
+                let sum = graph(m).node.iter_mut().find(|node| node.name == "0.sum").unwrap();
+                sum.input[0] = "0.space".to_owned();
+            }),
+        ),
+        ("another output", Box::new(|m| graph(m).output[0].name = "last.relu".to_owned())),
+        ("a node behind", Box::new(|m| graph(m).node.push(node("Relu", "behind", &["feature"])))),
+        (
+            "a weight that is none",
+            Box::new(|m| {
+                graph(m).initializer.retain(|constant| constant.name != "0.expand.weight");
+            }),
+        ),
+    ];
+    for (what, change) in changes {
+        let mut changed = write(&shape);
+        change(&mut changed);
+        assert!(!read(&changed), "{what}");
+    }
+}

@@ -1,0 +1,67 @@
+//! What is timed: three sizes of I3D-lite, and I3D at 112 px, with random weights.
+
+use golden::hashed_values;
+use vad_core::{EncoderSpec, LiteSize, ModelSpec};
+
+use crate::common::{SEED, i3d_tensors, lite_tensors, safetensors};
+
+/// Side of I3D's pictures: what the smallest I3D-lite sees.
+const I3D_SIDE_PX: u16 = 112;
+
+/// One encoder.
+pub struct Model {
+    /// Its name, here and in files.
+    pub name: &'static str,
+    /// None: I3D.
+    size: Option<LiteSize>,
+}
+
+/// All, the one that the others are compared with last.
+pub const MODELS: [Model; 4] = [
+    Model { name: "small", size: Some(LiteSize::Small) },
+    Model { name: "middle", size: Some(LiteSize::Middle) },
+    Model { name: "large", size: Some(LiteSize::Large) },
+    Model { name: "i3d", size: None },
+];
+
+impl Model {
+    /// Whether it takes frame by frame.
+    pub fn streams(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Its name for people.
+    pub fn title(&self) -> String {
+        let side = self.spec().preprocess.width_px;
+        let kind = if self.streams() { format!("I3D-lite {}", self.name) } else { "I3D".to_owned() };
+        format!("{kind}, {side} px")
+    }
+
+    /// Multiplications per frame, where frames are taken one by one.
+    pub fn gmac_per_frame(&self) -> Option<f64> {
+        let side = usize::from(self.spec().preprocess.width_px);
+        self.size.map(|size| 1e-9 * size.plan().macs_per_frame(side, side) as f64)
+    }
+
+    /// How the board is told of it.
+    pub fn spec(&self) -> ModelSpec {
+        let Some(size) = self.size else {
+            let mut spec = ModelSpec::i3d_mist("edge");
+            spec.preprocess.width_px = I3D_SIDE_PX;
+            spec.preprocess.height_px = I3D_SIDE_PX;
+            return spec;
+        };
+        ModelSpec::mist("edge", EncoderSpec::lite(size))
+    }
+
+    /// Its graph, `[1, 3, 16, H, W]` to `[1, D, 16]` or `[1, D]`.
+    pub fn onnx(&self) -> Vec<u8> {
+        let weights = safetensors(&self.size.map_or_else(i3d_tensors, lite_tensors));
+        model_export::encoder_onnx(&weights, &self.spec()).expect("sound weights")
+    }
+
+    /// Sixteen normalised frames.
+    pub fn clip(&self) -> Vec<f32> {
+        hashed_values("clip", SEED, self.spec().clip_len(), -1.0, 1.0)
+    }
+}
