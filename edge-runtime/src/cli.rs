@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -20,6 +22,7 @@ use crate::error::Error;
   watchpostd run --config /etc/watchpost/board.toml       watch the cameras
   watchpostd replay --bundle bundle/ clip.mp4             score a recording as a camera would be
   watchpostd drill --config /etc/watchpost/board.toml     press the test button
+  watchpostd bench --bundle bundle/                       how many cameras can this board take?
 
 The log goes to standard error; WATCHPOSTD_LOG=debug shows more of it."
 )]
@@ -62,6 +65,14 @@ Examples:
   watchpostd drill --config board.toml --count 100 --interval-ms 10 --wait-s 0"
     )]
     Drill(DrillArgs),
+    /// Time a model on this board, part by part, on made-up pictures
+    #[command(after_help = "One thread, as for one camera; several cameras take turns and share the weights.
+
+Examples:
+  watchpostd bench --bundle bundle/
+  watchpostd bench --bundle bundle/ --pulse 4 --cameras 4 --picture 1280x720
+  watchpostd bench --bundle bundle/ --json | jq .encoder.p50_ms")]
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +117,58 @@ pub(crate) struct DrillArgs {
     pub wait_s: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Model bundle
+    #[arg(long, value_name = "DIR")]
+    pub bundle: PathBuf,
+    /// Frames that an encoder which streams takes at a time, 1 to 4
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub pulse: u8,
+    /// Frames of each camera that are timed, rounded up to whole clips
+    #[arg(long, value_name = "N", default_value = "320")]
+    pub frames: NonZeroUsize,
+    /// Cameras that take turns
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub cameras: NonZeroUsize,
+    /// Size of a camera's pictures in pixels
+    #[arg(long, value_name = "WxH", default_value = "640x480")]
+    pub picture: PictureSize,
+    /// Frames per second of a camera, for the number of cameras per core
+    #[arg(long, value_name = "HZ", default_value_t = 25.0, value_parser = positive)]
+    pub rate_hz: f64,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Width and height of a picture, written `640x480`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PictureSize {
+    pub width_px: u32,
+    pub height_px: u32,
+}
+
+/// Largest side of a made-up picture, in pixels.
+const MAX_SIDE_PX: u32 = 8192;
+
+impl FromStr for PictureSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
+        let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+        let (width_px, height_px) =
+            sides.ok_or_else(|| format!("write it as 640x480, each side 1 to {MAX_SIDE_PX}"))?;
+        Ok(Self { width_px, height_px })
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
+    value.ok_or_else(|| "it must be above 0".to_owned())
+}
+
 /// Runs the command line; the status is 0 if all went well.
 ///
 /// # Errors
@@ -125,6 +188,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
         Command::Run(args) => cmd::run::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Drill(args) => cmd::drill::run(&args),
+        Command::Bench(args) => cmd::bench::run(&args),
     }
 }
 

@@ -23,6 +23,7 @@ mod cmd;
 pub mod config;
 pub mod desk;
 pub mod detector;
+pub mod energy;
 pub mod error;
 pub mod health;
 pub mod link;

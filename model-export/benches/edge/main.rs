@@ -17,7 +17,6 @@ mod page;
 mod runtime;
 mod turns;
 
-#[allow(dead_code, reason = "its other helpers are the tests'")]
 #[path = "../../tests/common/mod.rs"]
 mod common;
 

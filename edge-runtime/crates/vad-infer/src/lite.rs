@@ -6,6 +6,7 @@
 
 mod depthwise;
 mod isa;
+mod lines;
 mod pointwise;
 mod read;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::depthwise::{Depthwise, Memory};
+use self::lines::Lines;
 use self::pointwise::{Pointwise, Then};
 
 /// About as many values between the two `1x1x1` convolutions of a block are held at once: they stay in the cache.
@@ -46,7 +48,7 @@ struct Block {
 }
 
 /// What it remembers of one stream, and room for a step.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct LiteState {
     net: Arc<LiteNet>,
     pulse: usize,
@@ -55,16 +57,16 @@ pub(crate) struct LiteState {
 }
 
 /// Maps between layers.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Rooms {
     /// Input and output of a block, in turns.
-    maps: [Vec<f32>; 2],
+    maps: [Lines; 2],
     /// A picture between zeros.
-    framed: Vec<f32>,
+    framed: Lines,
     /// Behind the depthwise kernels; the stem's patches before the first block.
-    narrow: Vec<f32>,
+    narrow: Lines,
     /// Between the `1x1x1` convolutions, and the features of each place.
-    wide: Vec<f32>,
+    wide: Lines,
 }
 
 impl LiteNet {
@@ -98,10 +100,10 @@ impl LiteNet {
             pulse,
             memories: self.blocks.iter().map(|block| block.depthwise.beginning()).collect(),
             rooms: Rooms {
-                maps: [vec![0.0; pulse * map], vec![0.0; pulse * map]],
-                framed: vec![0.0; framed],
-                narrow: vec![0.0; narrow],
-                wide: vec![0.0; wide],
+                maps: [Lines::zeros(pulse * map), Lines::zeros(pulse * map)],
+                framed: Lines::zeros(framed),
+                narrow: Lines::zeros(narrow),
+                wide: Lines::zeros(wide),
             },
         }
     }

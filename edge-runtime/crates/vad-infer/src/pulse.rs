@@ -88,10 +88,10 @@ impl PulsePlan {
     pub(crate) fn spawn(self: &Arc<Self>) -> Result<PulseState, InferError> {
         let failed = |reason| InferError::Run { graph: self.contract.name.clone(), reason };
         let state = match &self.runner {
-            Runner::Lite(net) => State::Lite(net.beginning(self.pulse.0)),
+            Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.pulse.0))),
             Runner::Graph(runnable) => {
                 let beginning = guarded(|| runnable.spawn()).map_err(failed)?;
-                State::Graph { now: beginning.clone(), beginning }
+                State::Graph(Box::new(GraphState { now: beginning.clone(), beginning }))
             }
         };
         Ok(PulseState { plan: self.clone(), state })
@@ -105,12 +105,14 @@ pub struct PulseState {
 }
 
 enum State {
-    Lite(LiteState),
-    Graph {
-        now: TypedSimpleState,
-        /// Has no buffers yet.
-        beginning: TypedSimpleState,
-    },
+    Lite(Box<LiteState>),
+    Graph(Box<GraphState>),
+}
+
+struct GraphState {
+    now: TypedSimpleState,
+    /// Has no buffers yet.
+    beginning: TypedSimpleState,
 }
 
 impl fmt::Debug for PulseState {
@@ -135,7 +137,7 @@ impl PulseState {
         let contract = &self.plan.contract;
         let features = match &mut self.state {
             State::Lite(state) => contract.run(frames, |frames| Ok(state.run(frames))),
-            State::Graph { now, .. } => contract.run_graph(frames, |inputs| now.run(inputs)),
+            State::Graph(state) => contract.run_graph(frames, |inputs| state.now.run(inputs)),
         };
         if features.is_err() {
             self.reset();
@@ -147,7 +149,7 @@ impl PulseState {
     pub fn reset(&mut self) {
         match &mut self.state {
             State::Lite(state) => state.forget(),
-            State::Graph { now, beginning } => *now = beginning.clone(),
+            State::Graph(state) => state.now = state.beginning.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::isa::{Isa, padded};
+use super::lines::Lines;
 
 /// One axis of a kernel over a picture.
 #[derive(Debug, Clone, Copy)]
@@ -43,21 +44,21 @@ pub(super) struct Depthwise {
 /// Weights by tap and then by channel, and a bias.
 #[derive(Debug)]
 struct Taps {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    weight: Lines,
+    bias: Lines,
 }
 
 impl Taps {
     /// `weight` is `[channels, taps]`.
     fn new(weight: &[f32], bias: &[f32]) -> Self {
         let (channels, taps) = (padded(bias.len()), weight.len() / bias.len().max(1));
-        let mut moved = vec![0.0; taps * channels];
+        let mut moved = Lines::zeros(taps * channels);
         for (at, &value) in weight.iter().enumerate() {
             moved[at % taps * channels + at / taps] = value;
         }
-        let mut bias = bias.to_vec();
-        bias.resize(channels, 0.0);
-        Self { weight: moved, bias }
+        let mut biases = Lines::zeros(channels);
+        biases[..bias.len()].copy_from_slice(bias);
+        Self { weight: moved, bias: biases }
     }
 }
 
@@ -92,14 +93,18 @@ impl Depthwise {
         self.axes[0].reach(rows) * self.framed_row_len()
     }
 
+    /// Values that a stream keeps.
+    pub(super) fn memory_len(&self) -> usize {
+        self.frames * self.rows() * self.row_len()
+    }
+
     fn framed_row_len(&self) -> usize {
         self.axes[1].reach(self.axes[1].output) * self.channels
     }
 
     /// A stream at its beginning.
     pub(super) fn beginning(&self) -> Memory {
-        let len = self.rows() * self.row_len();
-        Memory { maps: vec![0.0; self.frames * len], len, newest: 0 }
+        Memory { maps: Lines::zeros(self.memory_len()), len: self.rows() * self.row_len(), newest: 0 }
     }
 
     /// From the newest frame of a stream, `[height, width, channels]`, to some rows of the output.
@@ -138,9 +143,9 @@ impl Depthwise {
 }
 
 /// The last maps over the picture of a stream, a ring; those before its beginning are zeros.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Memory {
-    maps: Vec<f32>,
+    maps: Lines,
     len: usize,
     newest: usize,
 }

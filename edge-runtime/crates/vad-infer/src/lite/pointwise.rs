@@ -6,6 +6,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::isa::{Isa, LANES, padded};
+use super::lines::Lines;
 
 /// What is done with the sums.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,8 @@ pub(super) struct Pointwise {
     inputs: usize,
     outputs: usize,
     /// By panel, in a panel by input.
-    packed: Vec<f32>,
-    bias: Vec<f32>,
+    packed: Lines,
+    bias: Lines,
 }
 
 impl Pointwise {
@@ -38,10 +39,10 @@ impl Pointwise {
                 filled[input * outputs + row] = value;
             }
         }
-        let mut bias = bias.to_vec();
-        bias.resize(outputs, 0.0);
-        let packed = isa.run(Pack { inputs, outputs, weight: &filled });
-        Self { isa, inputs, outputs, packed, bias }
+        let mut biases = Lines::zeros(outputs);
+        biases[..bias.len()].copy_from_slice(bias);
+        let packed = Lines::of(&isa.run(Pack { inputs, outputs, weight: &filled }));
+        Self { isa, inputs, outputs, packed, bias: biases }
     }
 
     pub(super) fn inputs(&self) -> usize {

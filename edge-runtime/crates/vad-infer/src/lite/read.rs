@@ -41,9 +41,15 @@ impl LiteNet {
         };
         let feature_dim = reader.mean(&last)?;
         let net = Self { picture: [height, width], patch, stem, blocks, last: last.layer, feature_dim };
-        let values = net.blocks.iter().map(|b| b.places() * b.expand.outputs().max(b.project.outputs()));
-        let most = values.chain([net.stem_places() * net.stem.outputs().max(net.stem.inputs())]).max()?;
-        (most.max(net.last_places() * net.last.outputs()) * frames <= MAX_TENSOR_ELEMENTS).then_some(net)
+        let block = |block: &Block| {
+            let wide = block.places() * block.expand.outputs().max(block.project.outputs()) * frames;
+            let framed = block.depthwise.framed_len(block.depthwise.rows());
+            wide.max(framed).max(block.depthwise.memory_len())
+        };
+        let stem = net.stem_places() * net.stem.outputs().max(net.stem.inputs()) * frames;
+        let last = net.last_places() * net.last.outputs() * frames;
+        let most = net.blocks.iter().map(block).fold(stem.max(last), usize::max);
+        (most <= MAX_TENSOR_ELEMENTS).then_some(net)
     }
 }
 

@@ -212,16 +212,16 @@ fn shapes() -> impl Strategy<Value = Shape> {
             // The map must not get smaller than a kernel.
             let mut size = map;
             for block in &mut blocks {
-                for axis in 0..2 {
-                    let padded = size[axis] + block.pads[axis] + block.pads[axis + 2];
+                for (axis, side) in size.iter_mut().enumerate() {
+                    let padded = *side + block.pads[axis] + block.pads[axis + 2];
                     if padded < block.kernel[axis] {
                         block.pads[axis] = 0;
                         block.pads[axis + 2] = 0;
                         block.kernel[axis] = 1;
                         block.stride = 1;
                     }
-                    let padded = size[axis] + block.pads[axis] + block.pads[axis + 2];
-                    size[axis] = (padded - block.kernel[axis]) / block.stride + 1;
+                    let padded = *side + block.pads[axis] + block.pads[axis + 2];
+                    *side = (padded - block.kernel[axis]) / block.stride + 1;
                 }
                 if constant {
                     block.outputs = stem;

@@ -1,0 +1,144 @@
+//! What was measured, for people and for programs.
+
+use std::fmt;
+use std::time::Instant;
+
+use serde::Serialize;
+use vad_core::{EncoderKind, LiteSize, ModelSpec};
+
+use super::streams::Laps;
+use crate::cli::BenchArgs;
+
+pub(super) fn ms(begin: Instant) -> f64 {
+    begin.elapsed().as_secs_f64() * 1e3
+}
+
+/// Milliseconds per frame.
+#[derive(Debug, Serialize)]
+struct Spread {
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Spread {
+    fn of(laps: &[f64]) -> Self {
+        let mut sorted = laps.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            let index = (sorted.len().saturating_sub(1) * percent).div_ceil(100);
+            sorted.get(index).copied().unwrap_or_default()
+        };
+        Self { p50_ms: at(50), p99_ms: at(99) }
+    }
+}
+
+/// Everything that `bench` prints; the names are those of its JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct BenchFigures {
+    model: String,
+    encoder_kind: EncoderKind,
+    /// Frames of all cameras.
+    frames: usize,
+    cameras: usize,
+    pulse: u8,
+    preprocessing: Spread,
+    encoder: Spread,
+    head: Spread,
+    whole: Spread,
+    /// Where the work of the encoder is known: I3D-lite.
+    gmac_per_s: Option<f64>,
+    load_ms: f64,
+    /// From the beginning of loading, one clip included.
+    first_score_ms: f64,
+    frames_per_s: f64,
+    rate_hz: f64,
+    cameras_per_core: f64,
+    /// Where the system tells it.
+    peak_memory_mib: Option<f64>,
+    /// Of all processor packages, whatever else runs on them; where there is a sensor.
+    joules_per_frame: Option<f64>,
+}
+
+impl BenchFigures {
+    pub(super) fn new(args: &BenchArgs, spec: &ModelSpec, laps: &Laps, frames: usize) -> Self {
+        let (encoder, whole) = (Spread::of(&laps.encoder), Spread::of(&laps.whole));
+        let (height, width) = (spec.preprocess.height_px, spec.preprocess.width_px);
+        let macs = |size: LiteSize| size.plan().macs_per_frame(height.into(), width.into()) as f64;
+        Self {
+            model: spec.name.clone(),
+            encoder_kind: spec.encoder.kind,
+            frames,
+            cameras: args.cameras.get(),
+            pulse: args.pulse,
+            gmac_per_s: spec.encoder.kind.lite().map(|size| macs(size) * 1e-6 / encoder.p50_ms),
+            cameras_per_core: 1e3 / (whole.p50_ms * args.rate_hz),
+            preprocessing: Spread::of(&laps.preprocessing),
+            encoder,
+            head: Spread::of(&laps.head),
+            whole,
+            load_ms: 0.0,
+            first_score_ms: 0.0,
+            frames_per_s: 0.0,
+            rate_hz: args.rate_hz,
+            peak_memory_mib: peak_memory_mib(),
+            joules_per_frame: None,
+        }
+    }
+
+    pub(super) fn with_times(self, load_ms: f64, first_score_ms: f64, seconds: f64) -> Self {
+        Self { load_ms, first_score_ms, frames_per_s: self.frames as f64 / seconds, ..self }
+    }
+
+    pub(super) fn with_energy(self, joules: Option<f64>) -> Self {
+        Self { joules_per_frame: joules.map(|joules| joules / self.frames as f64), ..self }
+    }
+}
+
+impl fmt::Display for BenchFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoder = match self.encoder_kind.lite() {
+            Some(size) => format!("I3D-lite {size}"),
+            None => "an encoder of whole clips".to_owned(),
+        };
+        writeln!(
+            f,
+            "{}, {encoder}: {} frames of {} cameras in turns, {} at a time, one thread\n",
+            self.model, self.frames, self.cameras, self.pulse
+        )?;
+        writeln!(f, "{:<16} {:>10} {:>10}", "ms per frame", "p50", "p99")?;
+        let rows = [
+            ("preprocessing", &self.preprocessing),
+            ("encoder", &self.encoder),
+            ("head", &self.head),
+            ("whole", &self.whole),
+        ];
+        for (name, Spread { p50_ms, p99_ms }) in rows {
+            writeln!(f, "{name:<16} {p50_ms:>10.3} {p99_ms:>10.3}")?;
+        }
+        writeln!(f)?;
+        if let Some(rate) = self.gmac_per_s {
+            writeln!(f, "{:<16} {rate:>10.1} GMAC/s", "encoder")?;
+        }
+        writeln!(f, "{:<16} {:>10.0} ms", "load", self.load_ms)?;
+        writeln!(f, "{:<16} {:>10.0} ms after the start of loading", "first score", self.first_score_ms)?;
+        writeln!(f, "{:<16} {:>10.1} frames/s", "throughput", self.frames_per_s)?;
+        let cameras = self.cameras_per_core;
+        writeln!(f, "{:<16} {cameras:>10.1} at {} frames/s", "cameras per core", self.rate_hz)?;
+        match self.peak_memory_mib {
+            Some(peak) => writeln!(f, "{:<16} {peak:>10.1} MiB", "peak memory")?,
+            None => writeln!(f, "{:<16} {:>10}", "peak memory", "unknown")?,
+        }
+        match self.joules_per_frame {
+            Some(joules) => write!(f, "{:<16} {:>10.2} mJ per frame, all packages", "energy", joules * 1e3),
+            None => write!(f, "{:<16} {:>10}", "energy", "no sensor"),
+        }
+    }
+}
+
+/// Most memory that this process ever held.
+fn peak_memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
