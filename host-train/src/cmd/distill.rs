@@ -5,14 +5,15 @@ use super::recipe_options::{ChangesOptions, with_seed};
 use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress, provenance};
+use crate::device::DeviceChoice;
 use crate::distill::config::{DistillConfig, NAME};
 use crate::distill::lessons::{Footage, Lesson};
+use crate::distill::student::Place;
 use crate::distill::training::{self, Distilled, Fidelity};
 use crate::distilled::DistilledEncoder;
 use crate::recipe::settings::resolve;
 use crate::run::Flow;
 use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::Device;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 use vad_core::LiteSize;
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> Result<()> {
     let name = args.name.clone().unwrap_or_else(|| format!("lite-{}", config.size));
     let sources = sources(&work, &args.with)?;
     let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
-    let device = args.compute.device.open()?;
+    let place = place(args.compute.device)?;
 
     let encoding = args.teacher.on(args.compute.device)?;
     let teacher = Teacher::load(config.size, &encoding, &args.teacher.weights.find()?)?;
@@ -92,13 +93,19 @@ pub fn run(args: &Args) -> Result<()> {
     );
 
     let checkpoint = encoder.checkpoint_path();
-    let Some(distilled) = learn(&name, &config, &footage, &held_back, &checkpoint, &device)? else {
+    let Some(distilled) = learn(&name, &config, &footage, &held_back, &checkpoint, &place)? else {
         bail!("interrupted; the same command goes on from {}", checkpoint.display());
     };
     let facts = provenance::facts(&[]);
     encoder.write(&config, &distilled, footage.lessons().len(), facts)?;
     report(&name, &distilled, &work);
     Ok(())
+}
+
+/// Where a student learns: on a card all windows of a step together.
+pub fn place(device: DeviceChoice) -> Result<Place> {
+    let at_once = if device.backend().is_card() { usize::MAX } else { 1 };
+    Ok(Place { device: device.open()?, at_once })
 }
 
 /// Distils with a bar; nothing comes back when it was interrupted.
@@ -108,11 +115,11 @@ pub fn learn(
     footage: &Footage,
     held_back: &Footage,
     checkpoint: &Path,
-    device: &Device,
+    place: &Place,
 ) -> Result<Option<Distilled>> {
     let bar = progress::bar(0, "steps");
     bar.set_prefix(name.to_owned());
-    let done = training::train(config, footage, held_back, checkpoint, device, &mut |report| {
+    let done = training::train(config, footage, held_back, checkpoint, place, &mut |report| {
         bar.set_length(report.steps);
         bar.set_position(report.train.step);
         let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::Preprocessor;
 
@@ -35,12 +35,24 @@ struct Student {
     projection: Linear,
 }
 
+/// Where a student learns.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// A plain device.
+    pub device: Device,
+    /// Windows that go through the network together, at least 1. A graphics card is only filled by all of them; on a processor
+    /// each has a thread of its own.
+    pub at_once: usize,
+}
+
 /// A student in the middle of learning.
 pub struct Pupil {
     config: DistillConfig,
     preprocessor: Preprocessor,
     /// With autodiff.
     device: Device,
+    /// Windows that go through the network together.
+    at_once: usize,
     student: Student,
     adam: Adam,
 }
@@ -58,7 +70,8 @@ impl Pupil {
     ///
     /// # Errors
     /// When the first windows cannot be read.
-    pub fn new(config: &DistillConfig, footage: &Footage, device: &Device) -> Result<Self, DistillError> {
+    pub fn new(config: &DistillConfig, footage: &Footage, place: &Place) -> Result<Self, DistillError> {
+        let Place { device, at_once } = place;
         let plan = config.size.plan();
         let preprocessor = Preprocessor::new(plan.preprocess())?;
         let own = device.clone().autodiff();
@@ -70,7 +83,8 @@ impl Pupil {
         let net = I3dLite::from_arrays(config.size, &net.to_arrays(config.size), "first values", &own)?;
         let student = Student { net, projection };
         let adam = Adam::new(adam(config));
-        Ok(Self { config: config.clone(), preprocessor, device: own, student, adam })
+        let at_once = *at_once;
+        Ok(Self { config: config.clone(), preprocessor, device: own, at_once, student, adam })
     }
 
     /// Learns from some windows.
@@ -83,16 +97,16 @@ impl Pupil {
         windows: &[Window],
         learning_rate: f32,
     ) -> Result<Losses, DistillError> {
-        let Batch { clips, teacher } = batch(&self.preprocessor, footage, windows, &self.device)?;
-        let seen = self.student.look(clips);
-        let feature = feature_loss(seen.projected, teacher.clone().flatten(0, 1));
-        let relation = relation_loss(mean_place(seen.own), mean_place(teacher));
-        let total = feature.clone() + relation.clone() * self.config.relation_weight;
-        let mut grads = GradientsParams::from_grads(total.backward(), &self.student);
+        let groups: Vec<Batch> = windows
+            .chunks(self.at_once.min(windows.len().max(1)))
+            .map(|some| batch(&self.preprocessor, footage, some, &self.device))
+            .collect::<Result<_, _>>()?;
+        let Lesson { feature, relation, mut grads } =
+            lesson(&self.student, groups, self.config.relation_weight, &self.device);
         let grad_norm = clip_global_norm(&self.student, &mut grads, self.config.clip_norm);
         self.adam.set_learning_rate(learning_rate);
         self.student = self.adam.step(self.student.clone(), grads);
-        let [total, feature, relation] = [total, feature, relation].map(Tensor::into_scalar::<f32>);
+        let total = feature + self.config.relation_weight * relation;
         Ok(Losses { total, parts: vec![("features", feature), ("relations", relation)], grad_norm })
     }
 
@@ -159,6 +173,78 @@ struct Seen {
     own: Tensor<3>,
     /// Their projections, `[N * clips * places, D']`.
     projected: Tensor<2>,
+}
+
+/// What a step teaches.
+struct Lesson {
+    feature: f32,
+    relation: f32,
+    grads: GradientsParams,
+}
+
+/// One group of windows on its way through a copy of the student, before its gradients are taken.
+struct Halfway {
+    copy: Student,
+    /// The group's share of the feature loss.
+    feature: Tensor<1>,
+    /// `[clips, D]`.
+    own: Tensor<2>,
+}
+
+/// Losses and gradients over groups of windows, each in a thread of its own.
+///
+/// The relation loss is over the clips of all groups. So the groups stop halfway: its gradient by their features is taken by
+/// itself, and goes backward through each group beside the feature loss. That is the gradient of one large batch, summed group
+/// by group (Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
+fn lesson(student: &Student, groups: Vec<Batch>, relation_weight: f32, device: &Device) -> Lesson {
+    let clips: usize = groups.iter().map(|group| group.teacher.dims()[0]).sum();
+    let teacher = Tensor::cat(groups.iter().map(|group| mean_place(group.teacher.clone())).collect(), 0);
+    let halfway = in_threads(groups, |Batch { clips: pictures, teacher }| {
+        let copy = student.clone().fork(device);
+        let share = teacher.dims()[0] as f32 / clips as f32;
+        let seen = copy.look(pictures);
+        let feature = feature_loss(seen.projected, teacher.flatten(0, 1)) * share;
+        Halfway { feature, own: mean_place(seen.own), copy }
+    });
+    let feature = halfway.iter().map(|group| group.feature.clone().into_scalar::<f32>()).sum();
+
+    let own: Vec<Tensor<2>> = halfway.iter().map(|group| group.own.clone().detach()).collect();
+    let own = Tensor::cat(own, 0).require_grad();
+    let relation = relation_loss(own.clone(), teacher);
+    let by_own = own.grad(&(relation.clone() * relation_weight).backward());
+    let relation = relation.into_scalar::<f32>();
+
+    let mut first = 0;
+    let parts: Vec<(Halfway, Option<Tensor<2>>)> = halfway
+        .into_iter()
+        .map(|group| {
+            let own = by_own.clone().map(|grad| grad.narrow(0, first, group.own.dims()[0]));
+            first += group.own.dims()[0];
+            (group, own)
+        })
+        .collect();
+    let grads = in_threads(parts, |(Halfway { copy, feature, own }, by_own)| {
+        let relation = by_own.map(|grad| (own * Tensor::from_inner(grad)).sum());
+        let total = relation.map_or(feature.clone(), |relation| feature + relation);
+        GradientsParams::from_grads(total.backward(), &copy)
+    });
+    let mut sum = GradientsAccumulator::new();
+    for grads in grads {
+        sum.accumulate(student, grads);
+    }
+    Lesson { feature, relation, grads: sum.grads() }
+}
+
+/// What each thread gives, in the order of the inputs.
+fn in_threads<I: Send, O: Send>(inputs: Vec<I>, work: impl Fn(I) -> O + Sync) -> Vec<O> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = inputs.into_iter().map(|input| scope.spawn(move || work(input))).collect();
+        let give = |thread: std::thread::ScopedJoinHandle<'_, O>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(give).collect()
+    })
 }
 
 impl Student {

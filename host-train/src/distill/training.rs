@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::config::{DistillConfig, NAME};
 use super::error::DistillError;
 use super::lessons::{Footage, Window};
-use super::student::Pupil;
+use super::student::{Place, Pupil};
 use crate::checkpoint;
 use crate::recipe::curves::Curves;
 use crate::recipe::settings::Settings;
@@ -51,11 +50,11 @@ pub fn train(
     footage: &Footage,
     held_back: &Footage,
     checkpoint: &Path,
-    device: &Device,
+    place: &Place,
     progress: &mut dyn FnMut(&StepReport) -> Flow,
 ) -> Result<Option<Distilled>, DistillError> {
     config.validate()?;
-    let mut training = Training::new(config, footage, device)?;
+    let mut training = Training::new(config, footage, place)?;
     if checkpoint.exists() {
         training.resume(checkpoint)?;
     }
@@ -89,8 +88,8 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(config: &'a DistillConfig, footage: &'a Footage, device: &Device) -> Result<Self, DistillError> {
-        let pupil = Pupil::new(config, footage, device)?;
+    fn new(config: &'a DistillConfig, footage: &'a Footage, place: &Place) -> Result<Self, DistillError> {
+        let pupil = Pupil::new(config, footage, place)?;
         Ok(Self {
             config,
             footage,

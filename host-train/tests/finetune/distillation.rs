@@ -15,6 +15,7 @@ use watchpost::distill::config::DistillConfig;
 use watchpost::distill::error::DistillError;
 use watchpost::distill::film::Reel;
 use watchpost::distill::lessons::{CLIP, Footage, Lesson};
+use watchpost::distill::student::{Place, Pupil};
 use watchpost::distill::training::{Distilled, train};
 use watchpost::run::Flow;
 
@@ -64,12 +65,15 @@ fn footage(folder: &TempDir) -> Footage {
     Footage::new(lessons, 2, PLACES).unwrap()
 }
 
+fn place(at_once: usize) -> Place {
+    Place { device: Device::flex(), at_once }
+}
+
 /// Trains to the end, or so many steps.
 fn learn(footage: &Footage, checkpoint: &Path, stop_after: u64) -> Option<Distilled> {
     let none = footage.beside(Vec::new());
     let flow = |step: u64| if step >= stop_after { Flow::Stop } else { Flow::Continue };
-    train(&config(), footage, &none, checkpoint, &Device::flex(), &mut |report| flow(report.train.step))
-        .unwrap()
+    train(&config(), footage, &none, checkpoint, &place(1), &mut |report| flow(report.train.step)).unwrap()
 }
 
 #[test]
@@ -90,6 +94,30 @@ fn it_learns_and_an_interruption_changes_nothing() {
 }
 
 #[test]
+fn windows_in_threads_of_their_own_teach_what_they_teach_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(&folder);
+    let windows = footage.pass(1, 0);
+    assert_eq!(windows.len(), 2);
+    let learnt = |at_once| {
+        let mut pupil = Pupil::new(&config(), &footage, &place(at_once)).unwrap();
+        let losses = pupil.step(&footage, &windows, 1e-3).unwrap();
+        (losses, pupil.weights())
+    };
+    let ((apart, weights), (together, expected)) = (learnt(1), learnt(usize::MAX));
+    assert!(together.parts.iter().all(|(_, loss)| *loss > 0.0), "{together:?}");
+    for (own, other) in [(apart.total, together.total), (apart.grad_norm, together.grad_norm)] {
+        assert!((own - other).abs() < 1e-4 * other, "{apart:?} {together:?}");
+    }
+    for (name, array) in &expected {
+        let off = array.values.iter().zip(&weights[name].values).map(|(own, other)| (own - other).abs());
+        // Adam's first step is as long as the step size, whichever way a gradient next to 0 points.
+        let mean = off.sum::<f32>() / array.values.len() as f32;
+        assert!(mean < 2e-5, "{name}: {mean}");
+    }
+}
+
+#[test]
 fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let footage = footage(&folder);
@@ -97,9 +125,7 @@ fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     assert!(learn(&footage, &path, 1).is_none());
     let go_on = |config: &DistillConfig, footage: &Footage| {
         let none = footage.beside(Vec::new());
-        train(config, footage, &none, &path, &Device::flex(), &mut |_| Flow::Continue)
-            .unwrap_err()
-            .to_string()
+        train(config, footage, &none, &path, &place(1), &mut |_| Flow::Continue).unwrap_err().to_string()
     };
     let error = go_on(&DistillConfig { learning_rate: 0.5, ..config() }, &footage);
     assert!(error.contains("learning_rate was 0.002"), "{error}");

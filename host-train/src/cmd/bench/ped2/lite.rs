@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::tables::{self, Difference, PROTOCOL};
 use super::{Contender, FIRST_SEED, Setup, VariantResult, data_hash, extract_all, load_manifest};
 use crate::cmd::distill::teacher::{Shelf, Teacher};
-use crate::cmd::distill::{learn, sizes};
+use crate::cmd::distill::{learn, place, sizes};
 use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
 use crate::cmd::recipe_options::RecipeOptions;
 use crate::cmd::spread::Spread;
@@ -15,10 +15,10 @@ use crate::cmd::terminal::count;
 use crate::cmd::{interrupt, provenance};
 use crate::distill::config::DistillConfig;
 use crate::distill::lessons::Footage;
+use crate::distill::student::Place;
 use crate::distilled::{About, DistilledEncoder};
 use crate::recipe::settings::to_table;
 use anyhow::{Result, bail, ensure};
-use burn::tensor::Device;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -151,7 +151,7 @@ struct School<'a> {
     teacher: Teacher,
     features: FeatureCache,
     frames: PathBuf,
-    device: Device,
+    place: Place,
     data_sha256: String,
 }
 
@@ -169,7 +169,7 @@ impl<'a> School<'a> {
             encoding,
             features: FeatureCache::open(&args.work.join("features"))?,
             frames: args.work.join("frames"),
-            device: args.compute.device.open()?,
+            place: place(args.compute.device)?,
             data_sha256: data_hash(manifest)?,
             args,
             manifest,
@@ -205,7 +205,7 @@ impl<'a> School<'a> {
         }
         let encoder = DistilledEncoder::create(&dir, false)?;
         let checkpoint = encoder.checkpoint_path();
-        let Some(distilled) = learn(&name, &config, &footage, &tested, &checkpoint, &self.device)? else {
+        let Some(distilled) = learn(&name, &config, &footage, &tested, &checkpoint, &self.place)? else {
             bail!("interrupted: draw {seed}\n  remedy: the same command goes on there");
         };
         encoder.write(&config, &distilled, footage.lessons().len(), provenance::facts(&[]))?;
@@ -220,7 +220,7 @@ impl<'a> School<'a> {
         let spec = FeatureSpec::new(model.preprocess, model.clip);
         let made_from = serde_json::to_string(&(&self.data_sha256, hex(&loaded.hash()), &spec))?;
         let features = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
-        Ok(Bench { manifest: self.manifest, features, made_from, device: self.device.clone() })
+        Ok(Bench { manifest: self.manifest, features, made_from, device: self.place.device.clone() })
     }
 }
 
