@@ -30,6 +30,26 @@ pub fn relation_loss(student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
     (cosines(student) - cosines(teacher)).square().mean()
 }
 
+/// Least variance of a channel that is not held against the student in full, as a share of the usual one.
+const LEAST_VARIANCE: f32 = 0.04;
+
+/// Share of the teacher's variance that the student explains, the mean over channels; a channel that hardly varies counts
+/// less.
+///
+/// # Shapes
+/// Both `[clips, D]`.
+pub fn explained(student: Tensor<2>, teacher: Tensor<2>) -> f32 {
+    let column_means = |squares: Tensor<2>| squares.mean_dim(0).into_data().iter::<f32>().collect::<Vec<_>>();
+    let missed = column_means((student - teacher.clone()).square());
+    let spread = column_means((teacher.clone() - teacher.mean_dim(0)).square());
+    let mut sorted = spread.clone();
+    sorted.sort_by(f32::total_cmp);
+    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let least = (LEAST_VARIANCE * usual).max(f32::MIN_POSITIVE);
+    let shares = missed.iter().zip(&spread).map(|(missed, spread)| 1.0 - missed / spread.max(least));
+    shares.sum::<f32>() / missed.len().max(1) as f32
+}
+
 /// The cosine between each pair of rows, less their mean.
 fn cosines(rows: Tensor<2>) -> Tensor<2> {
     let rows = rows.clone() - rows.mean_dim(0);
@@ -53,6 +73,16 @@ mod tests {
         let moved = teacher.clone() * 3.0 + 5.0;
         assert!(relation_loss(moved.clone(), teacher.clone()).into_scalar::<f32>() < 1e-8);
         assert!(feature_loss(moved, teacher).into_scalar::<f32>() > 1.0);
+    }
+
+    #[test]
+    fn a_channel_counts_for_its_share_of_variance_and_not_for_its_size() {
+        let teacher = rows([[1.0, 4.0], [-1.0, -4.0]]);
+        assert_eq!(explained(teacher.clone(), teacher.clone()), 1.0);
+        // All of the small channel, nothing of the large one.
+        let half = rows([[1.0, 0.0], [-1.0, 0.0]]);
+        assert_eq!(explained(half, teacher.clone()), 0.5);
+        assert_eq!(explained(teacher.clone() * 0.0, teacher), 0.0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use vad_core::Preprocessor;
 use super::config::DistillConfig;
 use super::error::DistillError;
 use super::lessons::{CLIP, Footage, Window};
-use super::loss::{feature_loss, relation_loss};
+use super::loss::{explained, feature_loss, relation_loss};
 use crate::backbone::i3d_lite::I3dLite;
 use crate::model::dense;
 use crate::optim::adam::{Adam, AdamConfig};
@@ -111,29 +111,21 @@ impl Pupil {
     }
 
     /// Share of the variance of the teacher's clip features, the means over places, that the student's projected ones
-    /// explain, over all windows of footage that lie side by side; nothing where there is no window.
+    /// explain: the mean over channels, over all windows of footage that lie side by side; nothing where there is no window.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn explained(&self, footage: &Footage) -> Result<Option<f32>, DistillError> {
         let student = self.student.valid();
         let plain = self.device.clone().inner();
-        let (mut missed, mut teachers) = (0.0, Vec::new());
+        let (mut own, mut teachers) = (Vec::new(), Vec::new());
         let windows = footage.windows(0);
         for some in windows.chunks(self.config.windows) {
             let Batch { clips, teacher } = batch(&self.preprocessor, footage, some, &plain)?;
-            let projected = student.look(clips).projected.reshape(teacher.dims());
-            let teacher = mean_place(teacher);
-            let off = mean_place(projected) - teacher.clone();
-            missed += f64::from(off.square().sum().into_scalar::<f32>());
-            teachers.push(teacher);
+            own.push(mean_place(student.look(clips).projected.reshape(teacher.dims())));
+            teachers.push(mean_place(teacher));
         }
-        if teachers.is_empty() {
-            return Ok(None);
-        }
-        let teachers: Tensor<2> = Tensor::cat(teachers, 0);
-        let spread = (teachers.clone() - teachers.mean_dim(0)).square().sum().into_scalar::<f32>();
-        Ok(Some((1.0 - missed / f64::from(spread.max(f32::MIN_POSITIVE))) as f32))
+        Ok((!teachers.is_empty()).then(|| explained(Tensor::cat(own, 0), Tensor::cat(teachers, 0))))
     }
 
     /// The network's weights, which is what boards run.

@@ -30,7 +30,7 @@ pub struct Distilled {
     pub fidelity: Fidelity,
 }
 
-/// Share of the variance of the teacher's clip features that the student's projected ones explain.
+/// Share of the variance of the teacher's clip features that the student's projected ones explain, the mean over channels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// On the footage that was learnt from.
