@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Output;
 
-use common::{stderr, stdout, tiny, watchpostd};
+use common::{stderr, stdout, tiny, tiny_stream, watchpostd};
 use golden::hashed_values;
 use model_bundle::BundleDraft;
 use model_export::onnx::GraphBuilder;
@@ -115,6 +115,16 @@ fn an_encoder_of_clips_is_timed_and_printed_for_people() {
         assert!(text.contains(word), "{word} in {text}");
     }
     assert!(!text.contains("GMAC/s"), "its work is not known");
+}
+
+#[test]
+fn a_head_that_looks_at_a_window_is_timed_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle");
+    tiny_stream::bundle(&bundle, 1.0, tiny_stream::WINDOW_CLIPS);
+    let figures = json(&bench(&bundle, &["--json", "--frames", "32", "--picture", "32x32"]));
+    assert_eq!(figures["frames"], 32);
+    assert!(number(&figures, "/head/p50_ms") > 0.0);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn measure(args: &BenchArgs) -> Result<BenchFigures, Error> {
     let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", spec);
     let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
     let streams = (0..args.cameras.get())
-        .map(|camera| Stream::new(Arc::clone(&encoder), Arc::clone(&head), spec, args.picture, camera));
+        .map(|camera| Stream::new(Arc::clone(&encoder), &head, spec, args.picture, camera));
     let mut streams: Vec<Stream> = streams.collect::<Result<_, _>>()?;
     let load_ms = ms(begin);
     // The first clip of each warms up: buffers are made and tables built.

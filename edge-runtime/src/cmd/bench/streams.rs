@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use vad_core::{ModelSpec, Preprocessor, RgbFrame};
-use vad_infer::{Encoder, Head, PulseState};
+use vad_infer::{Encoder, Head, HeadStream, PulseState};
 
 use super::figures::ms;
 use crate::cli::PictureSize;
@@ -23,7 +23,7 @@ pub(super) struct Laps {
 pub(super) struct Stream {
     preprocessor: Preprocessor,
     path: Path,
-    head: Arc<Head>,
+    head: HeadStream,
     size: PictureSize,
     pictures: Vec<Vec<u8>>,
     resized: Vec<Vec<u8>>,
@@ -41,7 +41,7 @@ enum Path {
 impl Stream {
     pub(super) fn new(
         encoder: Arc<Encoder>,
-        head: Arc<Head>,
+        head: &Arc<Head>,
         spec: &ModelSpec,
         size: PictureSize,
         camera: usize,
@@ -58,7 +58,7 @@ impl Stream {
         Ok(Self {
             preprocessor: Preprocessor::new(spec.preprocess.clone()).map_err(vad_infer::InferError::from)?,
             path,
-            head,
+            head: head.stream(),
             size,
             pictures: (0..clip).map(|frame| picture(size, camera * clip + frame)).collect(),
             resized: vec![vec![0; len]; at_a_time],
@@ -99,7 +99,7 @@ impl Stream {
         }
         feature.iter_mut().for_each(|sum| *sum /= runs as f32);
         let lap = Instant::now();
-        self.head.score(&feature)?;
+        self.head.push(&feature)?;
         laps.head.push(ms(lap) / clip as f64);
         laps.whole.push(ms(begin) / clip as f64);
         Ok(())
