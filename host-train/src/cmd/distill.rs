@@ -195,14 +195,13 @@ fn lessons(
 ) -> Result<Vec<Lesson>> {
     let bar = progress::bar(sources.iter().map(|source| split(&source.dataset).len() as u64).sum(), "videos");
     bar.set_prefix("frames");
-    let one = |source: &Source, entry| {
-        bar.inc(1);
-        teacher.lesson(entry, &source.shelf())
-    };
     let lessons = sources
         .iter()
         .flat_map(|source| split(&source.dataset).iter().map(move |entry| (source, entry)))
-        .map(|(source, entry)| one(source, entry))
+        .map(|(source, entry)| {
+            bar.inc(1);
+            teacher.lesson(entry, &source.shelf())
+        })
         .collect();
     bar.finish_and_clear();
     lessons

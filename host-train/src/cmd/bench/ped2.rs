@@ -144,15 +144,7 @@ pub fn run(args: &Args) -> Result<()> {
         let bench = Bench { manifest: &manifest, features, made_from, device };
         for contender in &contenders {
             let draws = all_draws(args.seeds, |_| &bench, &ledger, contender, crops)?;
-            results.push(VariantResult {
-                name: contender.name.clone(),
-                about: contender.about.clone(),
-                recipe: contender.recipe.name().to_owned(),
-                crops,
-                settings: contender.recipe.settings(&contender.given)?,
-                against: contender.against.clone(),
-                draws,
-            });
+            results.push(contender.result(crops, draws)?);
         }
     }
     // A variant's rows stand together.
@@ -213,6 +205,19 @@ fn whole_recipes(options: &RecipeOptions) -> Result<Vec<Contender>> {
 }
 
 impl Contender {
+    /// Its row.
+    fn result(&self, crops: CropPlan, draws: Vec<DrawResult>) -> Result<VariantResult> {
+        Ok(VariantResult {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            recipe: self.recipe.name().to_owned(),
+            crops,
+            settings: self.recipe.settings(&self.given)?,
+            against: self.against.clone(),
+            draws,
+        })
+    }
+
     /// Nothing for a variant that learns from videos.
     fn of(variant: &Variant, all: &[Variant]) -> Option<Self> {
         let Training::Recipe { recipe, given } = &variant.training else { return None };

@@ -48,6 +48,25 @@ pub struct Bench<'a> {
     pub device: Device,
 }
 
+#[cfg(test)]
+impl DrawResult {
+    /// Figures that differ from draw to draw in the frame AUC alone.
+    pub fn made_up(seed: u64, frame_auc: f64) -> Self {
+        Self {
+            seed,
+            frame_auc,
+            average_precision: 0.7,
+            video_auc: 0.9,
+            within_abnormal_auc: 0.6,
+            labels_alone_auc: 0.95,
+            labels_known_auc: 0.97,
+            not_localised_auc: 0.88,
+            train_s: 20.125,
+            train_videos: vec![format!("Test{seed:03}"), "Train001".to_owned()],
+        }
+    }
+}
+
 /// Ten videos to train on, the other 18 to test on.
 pub fn training_quota() -> SplitPlan {
     SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest }

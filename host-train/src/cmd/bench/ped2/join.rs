@@ -200,21 +200,6 @@ mod tests {
     use toml::Table;
     use vad_data::CropPlan;
 
-    fn draw(seed: u64, frame_auc: f64) -> DrawResult {
-        DrawResult {
-            seed,
-            frame_auc,
-            average_precision: 0.7,
-            video_auc: 0.9,
-            within_abnormal_auc: 0.6,
-            labels_alone_auc: 0.95,
-            labels_known_auc: 0.97,
-            not_localised_auc: 0.88,
-            train_s: 20.125,
-            train_videos: vec![format!("Test{seed:03}"), "Train001".to_owned()],
-        }
-    }
-
     fn row(name: &str, crops: CropPlan, areas: [f64; 2]) -> VariantResult {
         VariantResult {
             name: name.to_owned(),
@@ -223,7 +208,7 @@ mod tests {
             crops,
             settings: Table::from_iter([("steps".to_owned(), 300.into())]),
             against: None,
-            draws: vec![draw(1, areas[0]), draw(2, areas[1])],
+            draws: vec![DrawResult::made_up(1, areas[0]), DrawResult::made_up(2, areas[1])],
         }
     }
 

@@ -42,6 +42,11 @@ impl Ledger {
         Ok(Self { folder: folder.to_path_buf(), program })
     }
 
+    /// Tells this program from others.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// The figures of a training that was finished before.
     pub fn find(&self, training: &Training<'_>) -> Result<Option<DrawResult>> {
         let path = self.path(training)?;
@@ -75,18 +80,7 @@ mod tests {
     }
 
     fn result() -> DrawResult {
-        DrawResult {
-            seed: 3,
-            frame_auc: 0.8673,
-            average_precision: 0.7,
-            video_auc: 0.9,
-            within_abnormal_auc: 0.8,
-            labels_alone_auc: 0.95,
-            labels_known_auc: 0.98,
-            not_localised_auc: 0.85,
-            train_s: 20.125,
-            train_videos: vec!["Test001".to_owned()],
-        }
+        DrawResult::made_up(3, 0.8673)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every draw has a student of its own, which saw the draw's ten training videos and no other.
 
-use super::draw::{Bench, DrawResult, training_quota};
+use super::draw::{Bench, training_quota};
 use super::ledger::Ledger;
 use super::tables::{self, Difference, PROTOCOL};
 use super::{Contender, FIRST_SEED, Setup, VariantResult, data_hash, extract_all, load_manifest};
@@ -22,7 +22,7 @@ use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 use vad_data::{CropPlan, FeatureCache, FeatureSpec, Manifest, Splits, VideoEntry, hex};
 
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
     let whole = school.bench(EncoderSpec::i3d(), &school.weights)?;
     let (mut students, mut benches) = (Vec::new(), Vec::new());
     for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
-        let (about, weights) = school.student(seed)?;
+        let (about, weights) = school.student(seed, ledger.program())?;
         let student =
             Student { seed, learnt: about.fidelity.learnt, on_test_videos: about.fidelity.held_back };
         println!("draw {seed:>2}: {}", explained(&student));
@@ -107,31 +107,19 @@ pub fn run(args: &Args) -> Result<()> {
         let own = Contender { name, against: Some(contender.name.clone()), ..contender.clone() };
         let of_seed = |seed: u64| &benches[(seed - FIRST_SEED) as usize];
         let on_lite = super::all_draws(args.seeds, of_seed, &ledger, &own, CropPlan::One)?;
-        variants.push(result(contender, on_whole)?);
-        variants.push(result(&own, on_lite)?);
+        variants.push(contender.result(CropPlan::One, on_whole)?);
+        variants.push(own.result(CropPlan::One, on_lite)?);
     }
     let model = ModelSpec::i3d_mist("ped2");
     let setup = Setup {
         clip_frames: model.clip.frames,
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
-        data_sha256: data_hash(&manifest)?,
+        data_sha256: school.data_sha256,
     };
     let results = Results { setup, size: args.size, distillation: school.config, students, facts, variants };
     let file = format!("ped2-lite-{}", args.size);
     tables::save(&args.out, &file, &page(&file, &results)?, &results)
-}
-
-fn result(contender: &Contender, draws: Vec<DrawResult>) -> Result<VariantResult> {
-    Ok(VariantResult {
-        name: contender.name.clone(),
-        about: contender.about.clone(),
-        recipe: contender.recipe.name().to_owned(),
-        crops: CropPlan::One,
-        settings: contender.recipe.settings(&contender.given)?,
-        against: contender.against.clone(),
-        draws,
-    })
 }
 
 fn explained(Student { learnt, on_test_videos, .. }: &Student) -> String {
@@ -182,8 +170,8 @@ impl<'a> School<'a> {
         Shelf { features: &self.features, frames: &self.frames }
     }
 
-    /// The encoder of a draw, distilled unless it has been, and its weights.
-    fn student(&self, seed: u64) -> Result<(About, PathBuf)> {
+    /// The encoder of a draw, distilled unless this very program has done so, and its weights.
+    fn student(&self, seed: u64, program: &str) -> Result<(About, PathBuf)> {
         ensure!(
             !interrupt::asked(),
             "interrupted: draw {seed} is next\n  remedy: the same command goes on there"
@@ -194,16 +182,16 @@ impl<'a> School<'a> {
         };
         let learning = lessons(splits.train.entries())?;
         let footage = Footage::new(learning, self.config.clips, self.teacher.places())?;
-        let tested = footage.beside(lessons(splits.test.entries())?);
         let config = DistillConfig { seed, ..self.config.clone() };
         let settings = to_table(&config)?.to_string();
-        let own = Sha256::digest([settings.as_bytes(), &footage.sha256()].concat());
+        let own = Sha256::digest([program.as_bytes(), settings.as_bytes(), &footage.sha256()].concat());
         let name = format!("draw-{seed}-{}-{}", config.size, hex(&own[..4]));
         let dir = self.args.work.join("encoders").join(&name);
         if let Ok((encoder, about)) = DistilledEncoder::open(&dir) {
             return Ok((about, encoder.weights_path()));
         }
         let encoder = DistilledEncoder::create(&dir, false)?;
+        let tested = footage.beside(lessons(splits.test.entries())?);
         let checkpoint = encoder.checkpoint_path();
         let Some(distilled) = learn(&name, &config, &footage, &tested, &checkpoint, &self.place)? else {
             bail!("interrupted: draw {seed}\n  remedy: the same command goes on there");
@@ -214,7 +202,7 @@ impl<'a> School<'a> {
     }
 
     /// All videos as an encoder sees them.
-    fn bench(&self, encoder: EncoderSpec, weights: &std::path::Path) -> Result<Bench<'_>> {
+    fn bench(&self, encoder: EncoderSpec, weights: &Path) -> Result<Bench<'_>> {
         let model = ModelSpec::mist("ped2", encoder);
         let loaded = self.encoding.load(weights, &model)?;
         let spec = FeatureSpec::new(model.preprocess, model.clip);
@@ -266,23 +254,9 @@ fn page(file: &str, results: &Results) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw::DrawResult;
     use super::*;
     use toml::Table;
-
-    fn draw(seed: u64, frame_auc: f64) -> DrawResult {
-        DrawResult {
-            seed,
-            frame_auc,
-            average_precision: 0.7,
-            video_auc: 0.9,
-            within_abnormal_auc: 0.6,
-            labels_alone_auc: 0.95,
-            labels_known_auc: 0.97,
-            not_localised_auc: 0.88,
-            train_s: 20.125,
-            train_videos: vec!["Test001".to_owned()],
-        }
-    }
 
     fn row(name: &str, against: Option<&str>, areas: [f64; 2]) -> VariantResult {
         VariantResult {
@@ -292,7 +266,7 @@ mod tests {
             crops: CropPlan::One,
             settings: Table::from_iter([("steps".to_owned(), 300.into())]),
             against: against.map(str::to_owned),
-            draws: vec![draw(1, areas[0]), draw(2, areas[1])],
+            draws: vec![DrawResult::made_up(1, areas[0]), DrawResult::made_up(2, areas[1])],
         }
     }
 
