@@ -4,6 +4,7 @@ use vad_core::{EncoderKind, ModelSpec};
 
 use crate::ExportError;
 use crate::i3d::i3d_onnx;
+use crate::int8::Int8Plan;
 use crate::lite::lite_onnx;
 
 /// Builds the graph of the spec's encoder from its weights.
@@ -19,8 +20,24 @@ use crate::lite::lite_onnx;
 /// A spec that contradicts itself; a missing, misshapen or non-finite tensor; features that were
 /// imported, which no network here makes.
 pub fn encoder_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
+    encoder_int8_onnx(weights_safetensors, spec, &Int8Plan::default())
+}
+
+/// As [`encoder_onnx`], with some layers in int8.
+///
+/// # Errors
+/// As [`encoder_onnx`]; a layer that cannot compute in int8.
+pub fn encoder_int8_onnx(
+    weights_safetensors: &[u8],
+    spec: &ModelSpec,
+    int8: &Int8Plan,
+) -> Result<Vec<u8>, ExportError> {
     match (spec.encoder.kind, spec.encoder.kind.lite()) {
-        (_, Some(size)) => lite_onnx(weights_safetensors, spec, size.plan()),
+        (_, Some(size)) => lite_onnx(weights_safetensors, spec, size.plan(), int8),
+        _ if !int8.is_empty() => Err(ExportError::Unsupported {
+            what: format!("{} in int8", spec.encoder.tap),
+            remedy: "only I3D-lite computes in int8; distil one, or export in f32".to_owned(),
+        }),
         (EncoderKind::Imported, _) => Err(ExportError::Unsupported {
             what: format!("the features of {} that were imported", spec.encoder.tap),
             remedy:

@@ -12,6 +12,7 @@ mod error;
 mod fold;
 mod head;
 mod i3d;
+mod int8;
 mod lite;
 pub mod onnx;
 mod parity;
@@ -21,7 +22,9 @@ mod volume;
 mod weights;
 
 pub use assemble::{BundleFacts, bundle};
-pub use encoder::encoder_onnx;
+pub use encoder::{encoder_int8_onnx, encoder_onnx};
 pub use error::ExportError;
 pub use head::head_onnx;
+pub use int8::{InputGrid, Int8Layer, Int8Plan, Int8Weights};
+pub use lite::int8_layers;
 pub use parity::{EXPORT_F32, ParityReport, ReferenceClip, Tolerance, check_parity};

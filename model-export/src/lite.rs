@@ -5,25 +5,37 @@ use vad_core::{LiteBlock, LitePlan, ModelSpec};
 
 use crate::ExportError;
 use crate::fold::FoldedConv;
+use crate::int8::{Int8Plan, int8_conv};
 use crate::onnx::GraphBuilder;
 use crate::same::{SameAxis, same_axis};
 use crate::volume::{ConvLayer, Volume, conv, mean, relu};
 use crate::weights::Weights;
 
+/// The layer behind the blocks.
+const LAST: &str = "last";
+
 /// Builds the encoder graph: `[1, 3, T, H, W]` pixels to `[1, D, T]`, a feature per frame.
 ///
 /// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
 /// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
-/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias.
+/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. The layers of `int8` stand in
+/// the graph as [`int8_conv`] writes them.
 ///
 /// # Errors
-/// A missing, misshapen or non-finite tensor.
+/// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network.
 pub(crate) fn lite_onnx(
     weights_safetensors: &[u8],
     spec: &ModelSpec,
     plan: &LitePlan,
+    int8: &Int8Plan,
 ) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
+    if let Some(layer) = int8.layers().find(|layer| !int8_layers(plan).any(|own| own == *layer)) {
+        return Err(ExportError::Unsupported {
+            what: format!("{layer} in int8"),
+            remedy: "only the 1x1x1 convolutions behind the stem compute in int8".to_owned(),
+        });
+    }
     let weights = Weights::parse(weights_safetensors)?;
     let size = [
         usize::from(spec.clip.frames),
@@ -32,22 +44,30 @@ pub(crate) fn lite_onnx(
     ];
     let mut graph = GraphBuilder::new("i3d-lite");
     let name = graph.input("clip", &[1, 3, size[0], size[1], size[2]]);
-    let mut net = Net { graph, weights };
+    let mut net = Net { graph, weights, int8 };
     let mut x = net.stem(&Volume { name, channels: 3, size }, plan)?;
     for block in plan.blocks() {
         x = net.block(&block, x)?;
     }
-    let x = net.pointwise("last", &x, plan.feature_dim)?;
-    let x = relu(&mut net.graph, "last", x);
+    let x = net.pointwise(LAST, &x, plan.feature_dim)?;
+    let x = relu(&mut net.graph, LAST, x);
     let feature = mean(&mut net.graph, "feature", &x, &[3, 4]);
     net.graph.output(&feature, &[1, x.channels, size[0]]);
     Ok(net.graph.into_bytes())
+}
+
+/// Names of the layers that can compute in int8, in the order in which they compute: the `1x1x1` convolutions behind the
+/// stem.
+pub fn int8_layers(plan: &LitePlan) -> impl Iterator<Item = String> + '_ {
+    let both = |block: LiteBlock| [block.layer("expand"), block.layer("project")];
+    plan.blocks().flat_map(both).chain([LAST.to_owned()])
 }
 
 /// The graph being built and where its weights come from.
 struct Net<'a> {
     graph: GraphBuilder,
     weights: Weights<'a>,
+    int8: &'a Int8Plan,
 }
 
 impl Net<'_> {
@@ -111,11 +131,13 @@ impl Net<'_> {
 
     /// A convolution with its stored weight and bias.
     fn conv(&mut self, unit: &str, x: &Volume, layer: ConvLayer) -> Result<Volume, ExportError> {
-        let [t, h, w] = layer.kernel;
-        let shape = [layer.out, x.channels / layer.groups, t, h, w];
-        let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
+        let weight = self.weights.floats(&format!("{unit}.weight"), &layer.weight_shape(x.channels))?;
         let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
-        Ok(conv(&mut self.graph, unit, x, layer, &FoldedConv { weight, bias }))
+        let trained = FoldedConv { weight, bias };
+        match self.int8.get(unit) {
+            Some(how) => int8_conv(&mut self.graph, unit, x, layer, &trained, how),
+            None => Ok(conv(&mut self.graph, unit, x, layer, &trained)),
+        }
     }
 }
 

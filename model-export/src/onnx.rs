@@ -48,6 +48,23 @@ impl GraphBuilder {
         self.constant(name, &[values.len()], pb::tensor_proto::DataType::Int64, raw_data)
     }
 
+    /// Adds a constant tensor of signed bytes, row-major.
+    pub fn int8(&mut self, name: String, shape: &[usize], values: &[i8]) -> String {
+        let raw_data = values.iter().map(|v| v.cast_unsigned()).collect();
+        self.constant(name, shape, pb::tensor_proto::DataType::Int8, raw_data)
+    }
+
+    /// Adds a constant tensor of bytes, row-major.
+    pub fn uint8(&mut self, name: String, shape: &[usize], values: &[u8]) -> String {
+        self.constant(name, shape, pb::tensor_proto::DataType::Uint8, values.to_vec())
+    }
+
+    /// Adds a constant tensor of 32-bit integers, row-major.
+    pub fn int32(&mut self, name: String, shape: &[usize], values: &[i32]) -> String {
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, shape, pb::tensor_proto::DataType::Int32, raw_data)
+    }
+
     fn constant(
         &mut self,
         name: String,

@@ -23,6 +23,14 @@ pub(crate) struct ConvLayer {
     pub(crate) groups: usize,
 }
 
+impl ConvLayer {
+    /// Shape of its weight on an input of so many channels.
+    pub(crate) fn weight_shape(&self, channels: usize) -> [usize; 5] {
+        let [t, h, w] = self.kernel;
+        [self.out, channels / self.groups, t, h, w]
+    }
+}
+
 /// A convolution with a bias: `<unit>.conv`, its constants `<unit>.weight` and `<unit>.bias`.
 pub(crate) fn conv(
     graph: &mut GraphBuilder,
@@ -31,17 +39,20 @@ pub(crate) fn conv(
     layer: ConvLayer,
     folded: &FoldedConv,
 ) -> Volume {
+    let weight = graph.floats(format!("{unit}.weight"), &layer.weight_shape(x.channels), &folded.weight);
+    let bias = graph.floats(format!("{unit}.bias"), &[layer.out], &folded.bias);
+    conv_of(graph, unit, [&x.name, &weight, &bias], layer)
+}
+
+/// A convolution of named tensors: input, weight and bias.
+pub(crate) fn conv_of(graph: &mut GraphBuilder, unit: &str, inputs: [&str; 3], layer: ConvLayer) -> Volume {
     let ConvLayer { out, kernel, stride, axes, groups } = layer;
-    let shape = [out, x.channels / groups, kernel[0], kernel[1], kernel[2]];
-    let weight = graph.floats(format!("{unit}.weight"), &shape, &folded.weight);
-    let bias = graph.floats(format!("{unit}.bias"), &[out], &folded.bias);
     let mut attributes =
         vec![ints("kernel_shape", kernel), ints("strides", stride), ints("pads", onnx_pads(&axes))];
     if groups > 1 {
         // A width of a layer.
         attributes.push(int("group", groups as i64));
     }
-    let inputs = [x.name.as_str(), &weight, &bias];
     let name = graph.node("Conv", format!("{unit}.conv"), &inputs, attributes);
     Volume { name, channels: out, size: axes.map(|axis| axis.out) }
 }

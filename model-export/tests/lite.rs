@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use common::{frame, lite_spec, lite_tensors, safetensors};
 use golden::{Tolerance, assert_close};
+use model_export::{InputGrid, Int8Layer, Int8Plan, Int8Weights, int8_layers};
 use vad_core::{ClipSpec, LiteBlock, LiteSize, ModelSpec, RgbFrame};
 use vad_infer::{Encoder, FeatureStream, Pulse};
 
@@ -19,6 +20,9 @@ use vad_infer::{Encoder, FeatureStream, Pulse};
 const NAIVE_FORWARD: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-4, of_max_abs: 1e-4 };
 /// The same graph on a stream and on the whole video.
 const STREAMED: Tolerance = Tolerance::new(1e-5, 1e-5);
+
+/// Values that lie between two steps of a grid may be rounded to either, and what follows sees it.
+const ROUNDED: Tolerance = Tolerance { relative: 0.0, absolute: 0.0, of_max_abs: 0.02 };
 
 /// Keeps the naive loops short; maps of 6, 3, 2 and 1 places.
 const SIDE_PX: u16 = 24;
@@ -32,7 +36,10 @@ struct Video {
     values: Vec<f64>,
 }
 
-struct Net(HashMap<String, (Vec<usize>, Vec<f32>)>);
+struct Net {
+    tensors: HashMap<String, (Vec<usize>, Vec<f32>)>,
+    int8: Int8Plan,
+}
 
 /// First tap of a `SAME` kernel behind output position 0.
 fn before(n: usize, k: usize, s: usize) -> isize {
@@ -42,13 +49,21 @@ fn before(n: usize, k: usize, s: usize) -> isize {
 
 impl Net {
     fn of(size: LiteSize) -> Self {
-        Self(lite_tensors(size).into_iter().map(|(name, shape, values)| (name, (shape, values))).collect())
+        let tensors = lite_tensors(size).into_iter().map(|(name, shape, values)| (name, (shape, values)));
+        Self { tensors: tensors.collect(), int8: Int8Plan::default() }
     }
 
     /// Convolution with stride `s` in space, causal in time; its bias if it has one.
     fn conv(&self, unit: &str, x: &Video, s: usize) -> Video {
-        let (shape, weight) = &self.0[&format!("{unit}.weight")];
-        let [out, inputs, kt, kh, kw] = shape[..] else { unreachable!() };
+        let (shape, weight) = &self.tensors[&format!("{unit}.weight")];
+        let Some(how) = self.int8.get(unit) else { return self.product(unit, shape, weight, x, s) };
+        let values = x.values.iter().map(|&v| f64::from(how.input.nearest(v as f32))).collect();
+        let x = Video { values, ..*x };
+        self.product(unit, shape, &Int8Weights::nearest(weight, shape[0]).floats(), &x, s)
+    }
+
+    fn product(&self, unit: &str, shape: &[usize], weight: &[f32], x: &Video, s: usize) -> Video {
+        let [out, inputs, kt, kh, kw] = *shape else { unreachable!() };
         let [t, h, w] = x.size;
         let size = [t, h.div_ceil(s), w.div_ceil(s)];
         let (top, left) = (before(h, kh, s), before(w, kw, s));
@@ -86,7 +101,9 @@ impl Net {
     }
 
     fn bias(&self, unit: &str, o: usize) -> f64 {
-        self.0.get(&format!("{unit}.bias")).map_or(0.0, |(_, bias)| f64::from(bias[o]))
+        let trained =
+            || self.tensors.get(&format!("{unit}.bias")).map_or(0.0, |(_, bias)| f64::from(bias[o]));
+        self.int8.get(unit).map_or_else(trained, |how| f64::from(how.bias[o]))
     }
 
     fn block(&self, block: &LiteBlock, x: Video) -> Video {
@@ -136,7 +153,11 @@ fn video(frames: impl ExactSizeIterator<Item = usize>) -> Video {
 }
 
 fn load(size: LiteSize, spec: &ModelSpec, pulse: usize) -> Arc<Encoder> {
-    let onnx = model_export::encoder_onnx(&safetensors(&lite_tensors(size)), spec).unwrap();
+    load_int8(size, spec, pulse, &Int8Plan::default())
+}
+
+fn load_int8(size: LiteSize, spec: &ModelSpec, pulse: usize, int8: &Int8Plan) -> Arc<Encoder> {
+    let onnx = model_export::encoder_int8_onnx(&safetensors(&lite_tensors(size)), spec, int8).unwrap();
     let pulse = Pulse::new(pulse, spec.clip).unwrap();
     Arc::new(Encoder::with_pulse(&onnx, "encoder.onnx", spec, pulse).unwrap())
 }
@@ -244,4 +265,54 @@ fn pulses_that_do_not_divide_the_clips_are_refused() {
     let other = ModelSpec { clip: ClipSpec { frames: 16, stride: 2 }, ..spec };
     let error = FeatureStream::new(encoder, &other).err().unwrap().to_string();
     assert!(error.contains("4 frames at a time") && error.contains("every 2"), "{error}");
+}
+
+/// Every layer that can be, on grids as wide as the activations of the made-up weights.
+fn all_in_int8(size: LiteSize) -> Int8Plan {
+    let tensors = Net::of(size).tensors;
+    let mut plan = Int8Plan::default();
+    for layer in int8_layers(size.plan()) {
+        let bias = tensors[&format!("{layer}.bias")].1.iter().map(|bias| bias + 0.01).collect();
+        let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
+        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), bias });
+    }
+    plan
+}
+
+#[test]
+fn a_graph_in_int8_computes_on_its_grids() {
+    let clip = ClipSpec { frames: 4, stride: 4 };
+    for size in [LiteSize::Small, LiteSize::Middle] {
+        let spec = lite_spec(size, clip, SIDE_PX);
+        let video = video(0..4);
+        let pixels: Vec<f32> = video.values.iter().map(|&v| v as f32).collect();
+        let whole = all_in_int8(size);
+        let some = whole.filtered(|layer| layer.starts_with("stage2") || layer == "last");
+        let plain = load(size, &spec, 1).encode(&pixels).unwrap();
+        for (name, int8) in [("all", whole), ("some", some)] {
+            let got = load_int8(size, &spec, 1, &int8).encode(&pixels).unwrap();
+            let frames = Net { int8, ..Net::of(size) }.features(size, &video);
+            let mean = |at: usize| frames.iter().map(|frame| frame[at]).sum::<f32>() / frames.len() as f32;
+            let want: Vec<f32> = (0..got.len()).map(mean).collect();
+            assert_close(&format!("{size}, {name} in int8"), &got, &want, ROUNDED);
+            assert_ne!(got, plain, "{size}, {name}");
+        }
+    }
+}
+
+#[test]
+fn layers_that_cannot_be_in_int8_are_refused_by_name() {
+    let size = LiteSize::Small;
+    let spec = lite_spec(size, ClipSpec { frames: 4, stride: 4 }, SIDE_PX);
+    let weights = safetensors(&lite_tensors(size));
+    for layer in ["stage1.0.space", "stage9.0.expand", "stem"] {
+        let mut plan = Int8Plan::default();
+        plan.insert(layer.to_owned(), Int8Layer { input: InputGrid::covering(0.0, 1.0), bias: vec![] });
+        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        assert!(error.contains(layer) && error.contains("1x1x1"), "{error}");
+    }
+    let mut plan = Int8Plan::default();
+    plan.insert("last".to_owned(), Int8Layer { input: InputGrid::covering(0.0, 1.0), bias: vec![0.0; 3] });
+    let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+    assert!(error.contains("last.bias") && error.contains("[3]"), "{error}");
 }

@@ -7,13 +7,15 @@ use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use super::{is_default_domain, tensor};
 use crate::InferError;
 
-/// Operators a bundle may use. All compute f32 from f32 in bounded memory.
-const OPERATORS: [&str; 22] = [
+/// Operators a bundle may use. All compute f32 from f32 in bounded memory, but for the pair that stands around layers in
+/// int8.
+const OPERATORS: [&str; 24] = [
     "Add",
     "AveragePool",
     "Clip",
     "Concat",
     "Conv",
+    "DequantizeLinear",
     "Div",
     "Flatten",
     "Gemm",
@@ -23,6 +25,7 @@ const OPERATORS: [&str; 22] = [
     "MatMul",
     "MaxPool",
     "Mul",
+    "QuantizeLinear",
     "ReduceMean",
     "Relu",
     "Reshape",

@@ -50,11 +50,19 @@ fn layout(tensor: &TensorProto) -> Result<(usize, usize), String> {
     if strays > 0 || tensor.segment.is_some() {
         return Err("has data that does not belong to its type".to_owned());
     }
+    let numbers_are_raw = tensor.float_data.is_empty() && tensor.int64_data.is_empty();
     match DataType::try_from(tensor.data_type) {
         Ok(DataType::Float) if tensor.int64_data.is_empty() => Ok((4, tensor.float_data.len())),
         Ok(DataType::Int64) if tensor.float_data.is_empty() => Ok((8, tensor.int64_data.len())),
-        Ok(DataType::Float | DataType::Int64) => Err("has data that does not belong to its type".to_owned()),
-        _ => Err(format!("has the element type {}, expected f32 or i64", tensor.data_type)),
+        Ok(DataType::Int8 | DataType::Uint8) if numbers_are_raw => Ok((1, 0)),
+        Ok(DataType::Int32) if numbers_are_raw => Ok((4, 0)),
+        Ok(DataType::Float | DataType::Int64 | DataType::Int8 | DataType::Uint8 | DataType::Int32) => {
+            Err("has data that does not belong to its type".to_owned())
+        }
+        _ => {
+            let found = tensor.data_type;
+            Err(format!("has the element type {found}, expected f32, i64, i32, i8 or u8"))
+        }
     }
 }
 
