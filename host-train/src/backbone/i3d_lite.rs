@@ -139,7 +139,11 @@ impl Pointwise<'_> {
 
     /// `[outputs]`.
     pub fn bias(&self) -> Vec<f32> {
-        self.conv.bias.iter().flat_map(|bias| bias.val().into_data().iter::<f32>().collect::<Vec<_>>()).collect()
+        self.conv
+            .bias
+            .iter()
+            .flat_map(|bias| bias.val().into_data().iter::<f32>().collect::<Vec<_>>())
+            .collect()
     }
 }
 

@@ -80,7 +80,8 @@ impl Calibration {
             let y = rounded(&layer, x, input, layer.bias());
             let correction = seen.outputs.clone() - mean_of_channels(y.clone());
             let corrections = correction.clone().into_data();
-            let bias = layer.bias().iter().zip(corrections.iter::<f32>()).map(|(bias, by)| bias + by).collect();
+            let bias =
+                layer.bias().iter().zip(corrections.iter::<f32>()).map(|(bias, by)| bias + by).collect();
             plan.insert(name.clone(), Int8Layer { input, bias });
             y + correction
         });
@@ -90,11 +91,11 @@ impl Calibration {
     /// How far the clips' features are off: the square root of the mean squared error over the variance of the features
     /// in f32, both over all clips and channels.
     pub fn error(&self, plan: &Int8Plan) -> f64 {
-        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| {
-            match plan.get(&self.layers[layer.number]) {
-                Some(how) => rounded(&layer, x, how.input, how.bias.clone()),
-                None => layer.forward(x),
-            }
+        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| match plan
+            .get(&self.layers[layer.number])
+        {
+            Some(how) => rounded(&layer, x, how.input, how.bias.clone()),
+            None => layer.forward(x),
         });
         let sum = |tensor: Tensor<2>| f64::from(tensor.square().sum().into_scalar::<f32>());
         let off = sum(of_clips(maps) - self.features.clone());
@@ -103,7 +104,12 @@ impl Calibration {
     }
 
     /// What every layer of a plan brings by itself, in order.
-    pub fn sensitivity(&self, plan: &Int8Plan, method: RangeMethod, step: &mut dyn FnMut()) -> Vec<LayerError> {
+    pub fn sensitivity(
+        &self,
+        plan: &Int8Plan,
+        method: RangeMethod,
+        step: &mut dyn FnMut(),
+    ) -> Vec<LayerError> {
         let layers = self.layers.iter().filter_map(|layer| Some((layer, plan.get(layer)?)));
         let alone = |(layer, how): (&String, &Int8Layer)| {
             step();
@@ -172,7 +178,8 @@ mod tests {
     fn a_corrected_bias_brings_features_nearer() {
         let own = calibration();
         // Coarse grids, so that rounding moves the means.
-        let wide = |layer: &Pointwise<'_>| Int8Layer { input: InputGrid::covering(-60.0, 60.0), bias: layer.bias() };
+        let wide =
+            |layer: &Pointwise<'_>| Int8Layer { input: InputGrid::covering(-60.0, 60.0), bias: layer.bias() };
         let mut plain = Int8Plan::default();
         let mut corrected = Int8Plan::default();
         own.net.maps_by(own.clips.clone(), &mut |layer, x| {

@@ -48,7 +48,11 @@ impl Change {
         }
         let lost = self.auc_lost();
         (lost > MOST_AUC_LOST).then(|| {
-            format!("it loses {:.2} points of ROC AUC, at most {:.1} are allowed", 100.0 * lost, 100.0 * MOST_AUC_LOST)
+            format!(
+                "it loses {:.2} points of ROC AUC, at most {:.1} are allowed",
+                100.0 * lost,
+                100.0 * MOST_AUC_LOST
+            )
         })
     }
 }
@@ -60,7 +64,12 @@ impl fmt::Display for Change {
             None => f.write_str("ROC AUC undefined")?,
         }
         let (whole, int8) = self.false_alarms;
-        write!(f, "; events found {}, of them lost {}; false alarms {whole} and {int8}", self.found, self.lost.len())
+        write!(
+            f,
+            "; events found {}, of them lost {}; false alarms {whole} and {int8}",
+            self.found,
+            self.lost.len()
+        )
     }
 }
 

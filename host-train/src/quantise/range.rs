@@ -45,9 +45,10 @@ pub struct Histogram {
 impl Histogram {
     /// Of finite values.
     pub fn of(values: &[f32]) -> Self {
-        let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
-            (least.min(value), most.max(value))
-        });
+        let (least, most) =
+            values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| {
+                (least.min(value), most.max(value))
+            });
         let bin = (most - least) / BINS as f32;
         let bin = if bin.is_normal() { bin } else { 1.0 };
         let mut counts = vec![0; BINS];
@@ -76,11 +77,12 @@ impl Histogram {
         let outside = (total as f64 * OUTSIDE) as u64;
         let within = |counts: &mut dyn Iterator<Item = &u64>| {
             let mut passed = 0;
-            counts.take_while(|&&count| {
-                passed += count;
-                passed <= outside
-            })
-            .count()
+            counts
+                .take_while(|&&count| {
+                    passed += count;
+                    passed <= outside
+                })
+                .count()
         };
         let (below, above) = (within(&mut self.counts.iter()), within(&mut self.counts.iter().rev()));
         let edge = |bins: usize| self.least + self.bin * bins as f32;
