@@ -94,8 +94,12 @@ impl Int8Weights {
 /// What a layer in int8 needs beside its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Int8Layer {
-    /// Grid of its inputs.
+    /// Grid of its inputs, each divided by that of `divisors`.
     pub input: InputGrid,
+    /// A divisor for each input, above 0, so that wide channels leave steps for narrow ones; the layer before and the
+    /// weights of this one take them over, and no board divides (Nagel et al., ICCV 2019; Xiao et al., "SmoothQuant", ICML
+    /// 2023). Empty where there are none.
+    pub divisors: Vec<f32>,
     /// Its bias, `[outputs]`, in place of the trained one: corrected for what rounding changes on average.
     pub bias: Vec<f32>,
 }
@@ -132,6 +136,58 @@ impl Int8Plan {
     }
 }
 
+impl Int8Layer {
+    /// Weights `[outputs, inputs]` for inputs that are divided.
+    pub fn divided(&self, mut weight: Vec<f32>) -> Vec<f32> {
+        if !self.divisors.is_empty() {
+            weight.iter_mut().zip(self.divisors.iter().cycle()).for_each(|(weight, by)| *weight *= by);
+        }
+        weight
+    }
+
+    /// Makes `before`, of the layer whose outputs are this one's inputs, give them divided.
+    pub(crate) fn divide(&self, before: &mut FoldedConv) {
+        if self.divisors.is_empty() {
+            return;
+        }
+        let taps = (before.weight.len() / self.divisors.len()).max(1);
+        let rows = before.weight.chunks_exact_mut(taps).zip(&mut before.bias).zip(&self.divisors);
+        for ((weight, bias), by) in rows {
+            weight.iter_mut().for_each(|weight| *weight /= by);
+            *bias /= by;
+        }
+    }
+
+    /// Makes a layer of each channel by itself take divided inputs as if they were not.
+    pub(crate) fn undo(&self, depthwise: &mut FoldedConv) {
+        let taps = (depthwise.weight.len() / self.divisors.len().max(1)).max(1);
+        for (weight, by) in depthwise.weight.chunks_exact_mut(taps).zip(&self.divisors) {
+            weight.iter_mut().for_each(|weight| *weight *= by);
+        }
+    }
+
+    /// Whether its parts are those of a layer of so many inputs and outputs.
+    pub(crate) fn check(&self, unit: &str, inputs: usize, outputs: usize) -> Result<(), ExportError> {
+        let wrong = |tensor: &str, found: usize, expected: usize| {
+            let (found, expected) = (vec![found], vec![expected]);
+            Err(ExportError::TensorShape { tensor: format!("{unit}.{tensor}"), expected, found })
+        };
+        if self.bias.len() != outputs {
+            return wrong("bias", self.bias.len(), outputs);
+        }
+        if !self.divisors.is_empty() && self.divisors.len() != inputs {
+            return wrong("divisors", self.divisors.len(), inputs);
+        }
+        match self.divisors.iter().position(|by| !by.is_normal() || *by < 0.0) {
+            None => Ok(()),
+            Some(index) => {
+                let (tensor, value) = (format!("{unit}.divisors"), self.divisors[index]);
+                Err(ExportError::NonFiniteWeight { tensor, index, value })
+            }
+        }
+    }
+}
+
 /// A convolution whose input and weights are on grids: the nodes `<unit>.q`, `<unit>.dq`, `<unit>.weight.dq` and
 /// `<unit>.bias.dq` before `<unit>.conv`.
 pub(crate) fn int8_conv(
@@ -139,19 +195,15 @@ pub(crate) fn int8_conv(
     unit: &str,
     x: &Volume,
     layer: ConvLayer,
-    trained: &FoldedConv,
-    how: &Int8Layer,
-) -> Result<Volume, ExportError> {
-    if how.bias.len() != layer.out {
-        let (tensor, found) = (format!("{unit}.bias"), vec![how.bias.len()]);
-        return Err(ExportError::TensorShape { tensor, expected: vec![layer.out], found });
-    }
-    let scale = graph.floats(format!("{unit}.input_scale"), &[], &[how.input.scale]);
-    let zero = graph.uint8(format!("{unit}.input_zero_point"), &[], &[how.input.zero_point]);
+    folded: &FoldedConv,
+    input: InputGrid,
+) -> Volume {
+    let scale = graph.floats(format!("{unit}.input_scale"), &[], &[input.scale]);
+    let zero = graph.uint8(format!("{unit}.input_zero_point"), &[], &[input.zero_point]);
     let q = graph.node("QuantizeLinear", format!("{unit}.q"), &[&x.name, &scale, &zero], vec![]);
     let dq = graph.node("DequantizeLinear", format!("{unit}.dq"), &[&q, &scale, &zero], vec![]);
 
-    let weights = Int8Weights::nearest(&trained.weight, layer.out);
+    let weights = Int8Weights::nearest(&folded.weight, layer.out);
     let shape = layer.weight_shape(x.channels);
     let values = graph.int8(format!("{unit}.weight"), &shape, &weights.values);
     let scale = graph.floats(format!("{unit}.weight_scale"), &[layer.out], &weights.scales);
@@ -161,15 +213,15 @@ pub(crate) fn int8_conv(
     let weight = graph.node("DequantizeLinear", format!("{unit}.weight.dq"), &inputs, per_output());
 
     // On the grid of the sums, so that integers can take it.
-    let scales: Vec<f32> = weights.scales.iter().map(|scale| scale * how.input.scale).collect();
+    let scales: Vec<f32> = weights.scales.iter().map(|scale| scale * input.scale).collect();
     let steps = |(bias, scale): (&f32, &f32)| (bias / scale).round_ties_even() as i32;
-    let biases: Vec<i32> = how.bias.iter().zip(&scales).map(steps).collect();
+    let biases: Vec<i32> = folded.bias.iter().zip(&scales).map(steps).collect();
     let values = graph.int32(format!("{unit}.bias"), &[layer.out], &biases);
     let scale = graph.floats(format!("{unit}.bias_scale"), &[layer.out], &scales);
     let zero = graph.int32(format!("{unit}.bias_zero_point"), &[layer.out], &vec![0; layer.out]);
     let inputs = [values.as_str(), &scale, &zero];
     let bias = graph.node("DequantizeLinear", format!("{unit}.bias.dq"), &inputs, per_output());
-    Ok(conv_of(graph, unit, [&dq, &weight, &bias], layer))
+    conv_of(graph, unit, [&dq, &weight, &bias], layer)
 }
 
 #[cfg(test)]

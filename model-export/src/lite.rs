@@ -11,6 +11,9 @@ use crate::same::{SameAxis, same_axis};
 use crate::volume::{ConvLayer, Volume, conv, mean, relu};
 use crate::weights::Weights;
 
+/// Stages of every size.
+const STAGES: usize = 4;
+
 /// The layer behind the blocks.
 const LAST: &str = "last";
 
@@ -49,7 +52,7 @@ pub(crate) fn lite_onnx(
     for block in plan.blocks() {
         x = net.block(&block, x)?;
     }
-    let x = net.pointwise(LAST, &x, plan.feature_dim)?;
+    let x = net.pointwise(LAST, &x, plan.feature_dim, None)?;
     let x = relu(&mut net.graph, LAST, x);
     let feature = mean(&mut net.graph, "feature", &x, &[3, 4]);
     net.graph.output(&feature, &[1, x.channels, size[0]]);
@@ -76,17 +79,17 @@ impl Net<'_> {
         let [t, h, w] = x.size;
         let axes = [causal(t, 1), same_axis(h, side, side), same_axis(w, side, side)];
         let layer = ConvLayer { out, kernel: [1, side, side], stride: [1, side, side], axes, groups: 1 };
-        let sums = self.conv("stem", x, layer)?;
+        let sums = self.conv("stem", x, layer, None)?;
         Ok(relu(&mut self.graph, "stem", sums))
     }
 
     fn block(&mut self, block: &LiteBlock, x: Volume) -> Result<Volume, ExportError> {
         let y = self.space(block, &x)?;
         let y = self.time(block, &y)?;
-        let expand = block.layer("expand");
-        let y = self.pointwise(&expand, &y, block.width)?;
+        let (expand, project) = (block.layer("expand"), block.layer("project"));
+        let y = self.pointwise(&expand, &y, block.width, Some(&project))?;
         let y = relu(&mut self.graph, &expand, y);
-        let y = self.pointwise(&block.layer("project"), &y, block.outputs)?;
+        let y = self.pointwise(&project, &y, block.outputs, adds_to_last(block).then_some(LAST))?;
         if !block.is_residual() {
             return Ok(y);
         }
@@ -102,7 +105,11 @@ impl Net<'_> {
         let unit = block.layer("space");
         let shape = [x.channels, 1, 1, kernel, kernel];
         let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
-        let folded = FoldedConv { weight, bias: vec![0.0; x.channels] };
+        let mut folded = FoldedConv { weight, bias: vec![0.0; x.channels] };
+        if let Some(last) = self.int8.get(LAST).filter(|_| reads_last_sum(block)) {
+            last.check(LAST, x.channels, last.bias.len())?;
+            last.undo(&mut folded);
+        }
         let layer = ConvLayer {
             out: x.channels,
             kernel: [1, kernel, kernel],
@@ -121,24 +128,59 @@ impl Net<'_> {
         let axes = [causal(t, kernel), same_axis(h, 1, 1), same_axis(w, 1, 1)];
         let layer =
             ConvLayer { out: x.channels, kernel: [kernel, 1, 1], stride: [1; 3], axes, groups: x.channels };
-        self.conv(&unit, x, layer)
+        self.conv(&unit, x, layer, Some(&block.layer("expand")))
     }
 
-    fn pointwise(&mut self, unit: &str, x: &Volume, out: usize) -> Result<Volume, ExportError> {
+    fn pointwise(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        out: usize,
+        follows: Option<&str>,
+    ) -> Result<Volume, ExportError> {
         let axes = x.size.map(|n| same_axis(n, 1, 1));
-        self.conv(unit, x, ConvLayer { out, kernel: [1; 3], stride: [1; 3], axes, groups: 1 })
+        let layer = ConvLayer { out, kernel: [1; 3], stride: [1; 3], axes, groups: 1 };
+        self.conv(unit, x, layer, follows)
     }
 
-    /// A convolution with its stored weight and bias.
-    fn conv(&mut self, unit: &str, x: &Volume, layer: ConvLayer) -> Result<Volume, ExportError> {
+    /// A convolution with its stored weight and bias. `follows` is the layer whose inputs it makes, where that may have them
+    /// divided.
+    fn conv(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        layer: ConvLayer,
+        follows: Option<&str>,
+    ) -> Result<Volume, ExportError> {
         let weight = self.weights.floats(&format!("{unit}.weight"), &layer.weight_shape(x.channels))?;
         let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
-        let trained = FoldedConv { weight, bias };
-        match self.int8.get(unit) {
-            Some(how) => int8_conv(&mut self.graph, unit, x, layer, &trained, how),
-            None => Ok(conv(&mut self.graph, unit, x, layer, &trained)),
+        let how = self.int8.get(unit);
+        let mut folded = match how {
+            None => FoldedConv { weight, bias },
+            Some(how) => {
+                how.check(unit, x.channels, layer.out)?;
+                FoldedConv { weight: how.divided(weight), bias: how.bias.clone() }
+            }
+        };
+        if let Some((next, how)) = follows.and_then(|next| Some((next, self.int8.get(next)?))) {
+            how.check(next, layer.out, how.bias.len())?;
+            how.divide(&mut folded);
         }
+        Ok(match how {
+            Some(how) => int8_conv(&mut self.graph, unit, x, layer, &folded, how.input),
+            None => conv(&mut self.graph, unit, x, layer, &folded),
+        })
     }
+}
+
+/// Whether the sum that the last layer reads has the output of a block in it: all of the last stage add to it.
+fn adds_to_last(block: &LiteBlock) -> bool {
+    block.place[0] + 1 == STAGES
+}
+
+/// Whether a block reads a part of that sum.
+fn reads_last_sum(block: &LiteBlock) -> bool {
+    adds_to_last(block) && block.place[1] > 0
 }
 
 /// Padding in time: all of it before the first frame.

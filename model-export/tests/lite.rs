@@ -57,9 +57,17 @@ impl Net {
     fn conv(&self, unit: &str, x: &Video, s: usize) -> Video {
         let (shape, weight) = &self.tensors[&format!("{unit}.weight")];
         let Some(how) = self.int8.get(unit) else { return self.product(unit, shape, weight, x, s) };
-        let values = x.values.iter().map(|&v| f64::from(how.input.nearest(v as f32))).collect();
-        let x = Video { values, ..*x };
-        self.product(unit, shape, &Int8Weights::nearest(weight, shape[0]).floats(), &x, s)
+        let plane = x.size.iter().product();
+        let by = |channel: usize| how.divisors.get(channel).copied().unwrap_or(1.0);
+        let channels = x.values.chunks_exact(plane).enumerate();
+        let near = |(channel, plane): (usize, &[f64])| {
+            let by = by(channel);
+            plane.iter().map(|&v| f64::from(how.input.nearest(v as f32 / by))).collect::<Vec<_>>()
+        };
+        let x = Video { values: channels.flat_map(near).collect(), ..*x };
+        let weight: Vec<f32> =
+            weight.iter().enumerate().map(|(at, weight)| weight * by(at % x.channels)).collect();
+        self.product(unit, shape, &Int8Weights::nearest(&weight, shape[0]).floats(), &x, s)
     }
 
     fn product(&self, unit: &str, shape: &[usize], weight: &[f32], x: &Video, s: usize) -> Video {
@@ -274,7 +282,9 @@ fn all_in_int8(size: LiteSize) -> Int8Plan {
     for layer in int8_layers(size.plan()) {
         let bias = tensors[&format!("{layer}.bias")].1.iter().map(|bias| bias + 0.01).collect();
         let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
-        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), bias });
+        let inputs = tensors[&format!("{layer}.weight")].0[1];
+        let divisors = (0..inputs).map(|input| 0.8 + 0.1 * (input % 5) as f32).collect();
+        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), divisors, bias });
     }
     plan
 }
@@ -307,12 +317,23 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     let weights = safetensors(&lite_tensors(size));
     for layer in ["stage1.0.space", "stage9.0.expand", "stem"] {
         let mut plan = Int8Plan::default();
-        plan.insert(layer.to_owned(), Int8Layer { input: InputGrid::covering(0.0, 1.0), bias: vec![] });
+        plan.insert(layer.to_owned(), layer_of(vec![], vec![]));
         let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
         assert!(error.contains(layer) && error.contains("1x1x1"), "{error}");
     }
-    let mut plan = Int8Plan::default();
-    plan.insert("last".to_owned(), Int8Layer { input: InputGrid::covering(0.0, 1.0), bias: vec![0.0; 3] });
-    let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
-    assert!(error.contains("last.bias") && error.contains("[3]"), "{error}");
+    let wide = |len| vec![0.0; len];
+    for (layer, how, said) in [
+        ("last", layer_of(vec![], wide(3)), ["last.bias", "[3]"]),
+        ("stage2.0.project", layer_of(vec![1.0; 5], wide(64)), ["stage2.0.project.divisors", "[5]"]),
+        ("stage2.0.expand", layer_of(vec![0.0; 32], wide(192)), ["stage2.0.expand.divisors", "0"]),
+    ] {
+        let mut plan = Int8Plan::default();
+        plan.insert(layer.to_owned(), how);
+        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        assert!(said.iter().all(|said| error.contains(said)), "{error}");
+    }
+}
+
+fn layer_of(divisors: Vec<f32>, bias: Vec<f32>) -> Int8Layer {
+    Int8Layer { input: InputGrid::covering(0.0, 1.0), divisors, bias }
 }

@@ -1,7 +1,7 @@
 //! The network over some clips, in f32 and in int8.
 
-use burn::tensor::{Device, Tensor};
-use model_export::{InputGrid, Int8Layer, Int8Plan, Int8Weights, int8_layers};
+use burn::tensor::{Device, Tensor, TensorData};
+use model_export::{Int8Layer, Int8Plan, Int8Weights, int8_layers};
 use vad_core::LiteSize;
 
 use super::range::{Histogram, RangeMethod};
@@ -21,7 +21,9 @@ pub struct Calibration {
 
 /// Of one layer.
 struct Seen {
+    /// Of its inputs, divided.
     inputs: Histogram,
+    divisors: Vec<f32>,
     /// Mean of each output before any ReLU, `[1, outputs, 1, 1]`.
     outputs: Tensor<4>,
 }
@@ -53,9 +55,14 @@ impl Calibration {
         let net = I3dLite::from_arrays(size, weights, origin, device)?;
         let mut seen = Vec::new();
         let maps = net.maps_by(clips.clone(), &mut |layer, x| {
-            let inputs: Vec<f32> = x.clone().into_data().iter::<f32>().collect();
-            let y = layer.forward(x);
-            seen.push(Seen { inputs: Histogram::of(&inputs), outputs: mean_of_channels(y.clone()) });
+            let y = layer.forward(x.clone());
+            let divisors = even(&greatest(x.clone()), &layer.weight());
+            let divided: Vec<f32> = divide(x, &divisors).into_data().iter::<f32>().collect();
+            seen.push(Seen {
+                inputs: Histogram::of(&divided),
+                divisors,
+                outputs: mean_of_channels(y.clone()),
+            });
             y
         });
         Ok(Self { layers: int8_layers(size.plan()).collect(), features: of_clips(maps), net, clips, seen })
@@ -76,13 +83,13 @@ impl Calibration {
                 return layer.forward(x);
             }
             let seen = &self.seen[layer.number];
-            let input = seen.inputs.grid(method);
-            let y = rounded(&layer, x, input, layer.bias());
+            let (input, divisors) = (seen.inputs.grid(method), seen.divisors.clone());
+            let mut how = Int8Layer { input, divisors, bias: layer.bias() };
+            let y = rounded(&layer, x, &how);
             let correction = seen.outputs.clone() - mean_of_channels(y.clone());
             let corrections = correction.clone().into_data();
-            let bias =
-                layer.bias().iter().zip(corrections.iter::<f32>()).map(|(bias, by)| bias + by).collect();
-            plan.insert(name.clone(), Int8Layer { input, bias });
+            how.bias.iter_mut().zip(corrections.iter::<f32>()).for_each(|(bias, by)| *bias += by);
+            plan.insert(name.clone(), how);
             y + correction
         });
         plan
@@ -94,7 +101,7 @@ impl Calibration {
         let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| match plan
             .get(&self.layers[layer.number])
         {
-            Some(how) => rounded(&layer, x, how.input, how.bias.clone()),
+            Some(how) => rounded(&layer, x, how),
             None => layer.forward(x),
         });
         let sum = |tensor: Tensor<2>| f64::from(tensor.square().sum().into_scalar::<f32>());
@@ -121,11 +128,42 @@ impl Calibration {
 }
 
 /// A layer on its grids.
-fn rounded(layer: &Pointwise<'_>, x: Tensor<4>, input: InputGrid, bias: Vec<f32>) -> Tensor<4> {
-    let (scale, zero) = (input.scale(), f32::from(input.zero_point()));
+fn rounded(layer: &Pointwise<'_>, x: Tensor<4>, how: &Int8Layer) -> Tensor<4> {
+    let (scale, zero) = (how.input.scale(), f32::from(how.input.zero_point()));
+    let x = divide(x, &how.divisors);
     let x = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;
-    let weight = Int8Weights::nearest(&layer.weight(), bias.len()).floats();
-    layer.with(x, weight, bias)
+    let weight = Int8Weights::nearest(&how.divided(layer.weight()), how.bias.len()).floats();
+    layer.with(x, weight, how.bias.clone())
+}
+
+/// Each channel of `[rows, C, H, W]` by its divisor, where there are any.
+fn divide(x: Tensor<4>, divisors: &[f32]) -> Tensor<4> {
+    if divisors.is_empty() {
+        return x;
+    }
+    let by = TensorData::new(divisors.to_vec(), [1, divisors.len(), 1, 1]);
+    let by: Tensor<4> = Tensor::from_data(by, &x.device());
+    x / by
+}
+
+/// Largest magnitude of each channel of `[rows, C, H, W]`.
+fn greatest(x: Tensor<4>) -> Vec<f32> {
+    let most = x.abs().max_dim(0).max_dim(2).max_dim(3);
+    most.into_data().iter::<f32>().collect()
+}
+
+/// Divisors that share the unevenness of channels between inputs and weights `[outputs, inputs]` (SmoothQuant with half of
+/// it each). A channel that says nothing keeps its width.
+fn even(greatest: &[f32], weight: &[f32]) -> Vec<f32> {
+    let mut weights = vec![0.0f32; greatest.len()];
+    for row in weight.chunks_exact(greatest.len()) {
+        weights.iter_mut().zip(row).for_each(|(most, weight)| *most = most.max(weight.abs()));
+    }
+    let by = |(input, weight): (&f32, &f32)| {
+        let by = (input / weight).sqrt();
+        if by.is_normal() { by } else { 1.0 }
+    };
+    greatest.iter().zip(&weights).map(by).collect()
 }
 
 /// Means over rows and places, `[1, C, 1, 1]`.
@@ -143,6 +181,7 @@ fn of_clips(maps: Tensor<4>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::backbone::narrow;
+    use model_export::InputGrid;
 
     const SIZE: LiteSize = LiteSize::Small;
 
@@ -175,16 +214,33 @@ mod tests {
     }
 
     #[test]
+    fn even_channels_leave_less_error_than_uneven_ones() {
+        let mut own = calibration();
+        let even = own.error(&own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")));
+        let clips = own.clips.clone();
+        let mut plain = Vec::new();
+        own.net.maps_by(clips, &mut |layer, x| {
+            plain.push(Histogram::of(&x.clone().into_data().iter::<f32>().collect::<Vec<_>>()));
+            layer.forward(x)
+        });
+        for (seen, inputs) in own.seen.iter_mut().zip(plain) {
+            (seen.inputs, seen.divisors) = (inputs, Vec::new());
+        }
+        let uneven = own.error(&own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")));
+        assert!(even < uneven, "{even} {uneven}");
+    }
+
+    #[test]
     fn a_corrected_bias_brings_features_nearer() {
         let own = calibration();
         // Coarse grids, so that rounding moves the means.
-        let wide =
-            |layer: &Pointwise<'_>| Int8Layer { input: InputGrid::covering(-60.0, 60.0), bias: layer.bias() };
+        let input = InputGrid::covering(-60.0, 60.0);
+        let wide = |layer: &Pointwise<'_>| Int8Layer { input, divisors: Vec::new(), bias: layer.bias() };
         let mut plain = Int8Plan::default();
         let mut corrected = Int8Plan::default();
         own.net.maps_by(own.clips.clone(), &mut |layer, x| {
             let how = wide(&layer);
-            let y = rounded(&layer, x, how.input, how.bias.clone());
+            let y = rounded(&layer, x, &how);
             let correction = own.seen[layer.number].outputs.clone() - mean_of_channels(y.clone());
             let by = correction.clone().into_data();
             let bias = how.bias.iter().zip(by.iter::<f32>()).map(|(bias, by)| bias + by).collect();
