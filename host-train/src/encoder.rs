@@ -6,6 +6,7 @@
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
+use model_export::Int8Plan;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub fn load(
                 devices.count() == 1,
                 "several devices ({devices}) are for burn, and tract runs on the processor\n  remedy: --engine burn"
             );
-            Ok(Box::new(TractEncoder::load(weights, spec)?))
+            load_int8(weights, spec, &Int8Plan::default())
         }
         Engine::Burn => {
             ensure!(
@@ -51,6 +52,14 @@ pub fn load(
             Ok(Box::new(Replicas::new(I3dEncoder::load(weights, spec, &open.first)?, others)?))
         }
     }
+}
+
+/// Loads an I3D-lite as a board runs it with some layers in int8.
+///
+/// # Errors
+/// When the weights do not fit the spec, or a layer cannot be in int8.
+pub fn load_int8(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Box<dyn ClipEncoder>> {
+    Ok(Box::new(TractEncoder::load(weights, spec, int8)?))
 }
 
 /// The exported graph in tract.
@@ -68,9 +77,9 @@ struct TractStream {
 }
 
 impl TractEncoder {
-    fn load(weights: &Path, spec: &ModelSpec) -> Result<Self> {
+    fn load(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Self> {
         let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        let onnx = model_export::encoder_onnx(&bytes, spec)?;
+        let onnx = model_export::encoder_int8_onnx(&bytes, spec, int8)?;
         let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
         Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: Sha256::digest(&onnx).into() })
     }

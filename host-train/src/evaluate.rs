@@ -107,11 +107,16 @@ pub fn by_run<'a>(
 /// When the features are not those that the detector was trained on.
 pub fn score(entry: &VideoEntry, features: &Features, scorer: &Scorer) -> Result<VideoScores> {
     let raw = scorer.score_video(&entry.id, features).with_context(|| entry.id.clone())?;
+    Ok(with_scores(entry, features, raw))
+}
+
+/// Joins the scores of a video's clips with its label.
+pub fn with_scores(entry: &VideoEntry, features: &Features, raw: Vec<f32>) -> VideoScores {
     let truth = match entry.label {
         Label::Normal => VideoTruth::Normal,
         Label::Abnormal => VideoTruth::Abnormal(entry.abnormal.clone()),
     };
-    Ok(VideoScores {
+    VideoScores {
         video: entry.id.clone(),
         frames: features.frames,
         frame_rate_hz: features.frame_rate_hz,
@@ -119,7 +124,7 @@ pub fn score(entry: &VideoEntry, features: &Features, scorer: &Scorer) -> Result
         raw,
         truth,
         class: entry.class.clone(),
-    })
+    }
 }
 
 /// Chooses the alarm threshold from the normal videos among `videos`, for at most `false_alarms_per_camera_day`.

@@ -31,6 +31,7 @@ pub mod optim;
 mod params;
 pub mod pseudo_label;
 pub mod published;
+pub mod quantise;
 pub mod quarter_label;
 pub mod recipe;
 pub mod rng;

@@ -6,7 +6,7 @@ use model_bundle::{Bundle, BundleDraft};
 use vad_core::ModelSpec;
 use vad_infer::{Encoder, Head};
 
-use crate::{ExportError, encoder_onnx, head_onnx};
+use crate::{ExportError, Int8Plan, encoder_int8_onnx, head_onnx};
 
 /// What the manifest says beside the model itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,17 @@ pub struct BundleFacts {
     pub overwrite: bool,
 }
 
+/// The files that a bundle is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleSources<'a> {
+    /// Weights of the encoder, safetensors.
+    pub encoder: &'a Path,
+    /// Its layers in int8.
+    pub int8: &'a Int8Plan,
+    /// Weights of the head, safetensors.
+    pub head: &'a Path,
+}
+
 /// Exports encoder and head, loads both as the board would, and writes the bundle folder.
 ///
 /// The graphs are named after the model; nothing is written when either fails to load.
@@ -30,13 +41,12 @@ pub struct BundleFacts {
 /// exists already.
 pub fn bundle(
     spec: &ModelSpec,
-    encoder_weights: &Path,
-    head_weights: &Path,
+    sources: BundleSources<'_>,
     out_dir: &Path,
     facts: &BundleFacts,
 ) -> Result<Bundle, ExportError> {
-    let encoder = encoder_onnx(&read(encoder_weights)?, spec)?;
-    let head = head_onnx(&read(head_weights)?, spec)?;
+    let encoder = encoder_int8_onnx(&read(sources.encoder)?, spec, sources.int8)?;
+    let head = head_onnx(&read(sources.head)?, spec)?;
     Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
     Head::from_onnx(&head, "head.onnx", spec)?;
     let draft = BundleDraft {

@@ -110,11 +110,6 @@ impl Int8Plan {
         self.0.insert(layer, how);
     }
 
-    /// Back to f32 with a layer.
-    pub fn remove(&mut self, layer: &str) {
-        self.0.remove(layer);
-    }
-
     /// How a layer computes; nothing where it stays f32.
     pub fn get(&self, layer: &str) -> Option<&Int8Layer> {
         self.0.get(layer)

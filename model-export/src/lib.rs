@@ -21,7 +21,7 @@ mod same;
 mod volume;
 mod weights;
 
-pub use assemble::{BundleFacts, bundle};
+pub use assemble::{BundleFacts, BundleSources, bundle};
 pub use encoder::{encoder_int8_onnx, encoder_onnx};
 pub use error::ExportError;
 pub use head::head_onnx;

@@ -107,6 +107,46 @@ impl Shape {
 /// Gives the array of a name and shape: a stored one, or a fresh one.
 type Give<'a, E> = &'a mut dyn FnMut(&str, &[usize]) -> Result<Array, E>;
 
+/// A `1x1x1` convolution behind the stem that is about to be computed.
+pub struct Pointwise<'a> {
+    /// Its place among them, in the order of [`model_export::int8_layers`].
+    pub number: usize,
+    conv: &'a Conv,
+}
+
+/// Computes such a layer of `[rows, inputs, H, W]`; any ReLU comes behind it.
+pub type Product<'a> = dyn FnMut(Pointwise<'_>, Tensor<4>) -> Tensor<4> + 'a;
+
+impl Pointwise<'_> {
+    /// With its own weights.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.conv.forward(x)
+    }
+
+    /// With other weights `[outputs, inputs]` and another bias `[outputs]`.
+    pub fn with(&self, x: Tensor<4>, weight: Vec<f32>, bias: Vec<f32>) -> Tensor<4> {
+        let (device, shape) = (x.device(), self.conv.weight.dims());
+        let outputs = shape[0];
+        let weight = Tensor::from_data(TensorData::new(weight, shape), &device);
+        let bias = Tensor::from_data(TensorData::new(bias, [outputs]), &device);
+        conv2d(x, weight, Some(bias), ConvOptions::new([1; 2], [0; 2], [1; 2], 1))
+    }
+
+    /// `[outputs, inputs]`.
+    pub fn weight(&self) -> Vec<f32> {
+        self.conv.weight.val().into_data().iter::<f32>().collect()
+    }
+
+    /// `[outputs]`.
+    pub fn bias(&self) -> Vec<f32> {
+        self.conv
+            .bias
+            .iter()
+            .flat_map(|bias| bias.val().into_data().iter::<f32>().collect::<Vec<_>>())
+            .collect()
+    }
+}
+
 impl I3dLite {
     /// Fresh weights, normal with deviation `sqrt(2 / fan_in)` (He et al., ICCV 2015); the kernels over time begin as the
     /// present frame. [`I3dLite::calibrate`] makes them fit for learning.
@@ -156,12 +196,21 @@ impl I3dLite {
     /// # Shapes
     /// As [`I3dLite::forward`], to `[N, T, D, places]`, the places row by row.
     pub fn maps(&self, clips: Tensor<5>) -> Tensor<4> {
+        self.maps_by(clips, &mut |layer, x| layer.forward(x))
+    }
+
+    /// The same with another way to compute the `1x1x1` convolutions behind the stem.
+    ///
+    /// # Shapes
+    /// As [`I3dLite::maps`].
+    pub fn maps_by(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<4> {
         let [n, _, t, _, _] = clips.dims();
         let mut x = relu(self.stem.forward(frames(clips)));
-        for block in &self.blocks {
-            x = block.forward(x, t);
+        for (number, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, t, 2 * number, product);
         }
-        let x = relu(self.last.forward(x));
+        let last = Pointwise { number: 2 * self.blocks.len(), conv: &self.last };
+        let x = relu(product(last, x));
         let [_, features, h, w] = x.dims();
         x.reshape([n, t, features, h * w])
     }
@@ -333,9 +382,11 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: Tensor<4>, t: usize) -> Tensor<4> {
+    /// `first` is the number of its first `1x1x1` convolution.
+    fn forward(&self, x: Tensor<4>, t: usize, first: usize, product: &mut Product<'_>) -> Tensor<4> {
         let y = self.time.forward(self.space.forward(x.clone()), t);
-        let y = self.project.forward(relu(self.expand.forward(y)));
+        let y = relu(product(Pointwise { number: first, conv: &self.expand }, y));
+        let y = product(Pointwise { number: first + 1, conv: &self.project }, y);
         if self.residual { x + y } else { y }
     }
 

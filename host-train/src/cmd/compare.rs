@@ -6,10 +6,10 @@ use super::terminal::{areas, interval};
 use super::work::Work;
 use crate::atomic_file;
 use crate::run::Run;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
-use vad_eval::{AreaIntervals, ComparedRun, ComparisonReport, FrameMetrics, Interval, Resampled, Resampling};
+use vad_eval::{AreaIntervals, ComparedRun, ComparisonReport, FrameMetrics, Interval, Resampling};
 
 /// Compare trained runs on the same held-back videos and write one report
 #[derive(Debug, clap::Args)]
@@ -72,6 +72,7 @@ pub fn run(args: &Args) -> Result<()> {
         facts,
         resampling,
         runs: compared(&args.runs, &runs, judged, resampling)?,
+        tables: Vec::new(),
     };
     let path = args.out.clone().unwrap_or_else(|| work.runs().join("compare.html"));
     report.write(&path)?;
@@ -96,22 +97,9 @@ fn compared(
     judged: Vec<Judged>,
     resampling: Resampling,
 ) -> Result<Vec<ComparedRun>> {
-    let draws = judged
-        .iter()
-        .map(|judged| Ok(resampling.judge(&[judged.evaluation.ranked_videos()?])?))
-        .collect::<Result<Vec<Resampled>>>()?;
-    let first = draws.first().context("name at least two runs to compare")?;
-    let one = |(index, judged): (usize, Judged)| {
-        let difference = if index == 0 { None } else { Some(draws[index].minus(first)?) };
-        Ok(ComparedRun {
-            name: names[index].clone(),
-            about: recipe_of(&runs[index])?,
-            evaluation: judged.evaluation,
-            areas: draws[index].intervals(),
-            difference,
-        })
-    };
-    judged.into_iter().enumerate().map(one).collect()
+    let named = names.iter().zip(runs).zip(judged);
+    let named = named.map(|((name, run), judged)| Ok((name.clone(), recipe_of(run)?, judged.evaluation)));
+    Ok(ComparedRun::all(named.collect::<Result<_>>()?, resampling)?)
 }
 
 fn recipe_of(run: &Run) -> Result<String> {

@@ -1,5 +1,6 @@
 //! `watchpost export`: a trained run becomes a bundle that a board can run.
 
+use self::precision::Exported;
 use self::window::Window;
 use super::held_back::window_range;
 use super::options::{DeviceOption, WeightsOption, WorkOption};
@@ -13,12 +14,15 @@ use crate::finetune::tuned::TunedRun;
 use crate::infer::Scorer;
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
-use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
+use model_export::{BundleFacts, BundleSources, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
 use vad_core::EncoderKind;
 use vad_data::{CropPlan, Features};
 
+mod precision;
 mod window;
+
+pub use precision::PrecisionOptions;
 
 /// Clips whose features and scores the exported graphs must repeat.
 const PARITY_CLIPS: usize = 64;
@@ -31,6 +35,9 @@ const PARITY_CLIPS: usize = 64;
     Runs of every recipe can be exported, but not of arms with score_correction. rtfm and arms look at whole videos; a board\n\
     sees a window of the last clips, and the export says what that costs on the validation split and chooses the threshold\n\
     anew. rtfm with temporal = \"causal-mtn\" loses nothing.\n\n\
+    A distilled encoder can compute in int8, about twice as fast on a processor that can: --precision auto puts as many layers\n\
+    into int8 as lose no event and at most 0.5 points of ROC AUC on the validation split, and writes a report with the scores\n\
+    of trainer, f32 and int8 over one another (runs/NAME/report-precision.html).\n\n\
     A board encodes one crop of each clip: the whole picture. A run trained on several crops can be exported, but its\n\
     figures and its threshold come from the mean over crops; `watchpost eval --crops 1` shows what the board will see. A run\n\
     trained on overlapping clips makes the board encode as many.")]
@@ -52,6 +59,8 @@ pub struct Args {
     /// Version of the bundle; boards refuse to go back
     #[arg(long, default_value_t = 1)]
     pub version: u64,
+    #[command(flatten)]
+    pub precision: PrecisionOptions,
     #[command(flatten)]
     pub weights: WeightsOption,
     #[command(flatten)]
@@ -95,8 +104,12 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(window) = &window {
         spec.score = window.threshold(&work, &run, &made, &scorer, &spec.score)?;
     }
+    let exported =
+        Exported { work: &work, run: &run, made: &made, scorer: &scorer, spec: &spec, weights: &weights };
+    let int8 = args.precision.choose(&exported)?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    let bundle = model_export::bundle(&spec, &weights, &run.head_path(), &args.out, &facts)?;
+    let sources = BundleSources { encoder: &weights, int8: &int8, head: &run.head_path() };
+    let bundle = model_export::bundle(&spec, sources, &args.out, &facts)?;
     let reference = reference(&work, &made, &scorer)?;
     let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
     println!(

@@ -64,7 +64,9 @@ fn small_bundle(weights: &Path, folder: &Path) -> PathBuf {
     let head = folder.join("head.safetensors");
     std::fs::write(&head, formula_head(&spec.head.dims)).unwrap();
     let bundle = folder.join("bundle");
-    model_export::bundle(&spec, weights, &head, &bundle, &model_export::BundleFacts::default()).unwrap();
+    let int8 = model_export::Int8Plan::default();
+    let sources = model_export::BundleSources { encoder: weights, int8: &int8, head: &head };
+    model_export::bundle(&spec, sources, &bundle, &model_export::BundleFacts::default()).unwrap();
     bundle
 }
 

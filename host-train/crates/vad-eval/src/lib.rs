@@ -54,7 +54,7 @@ pub use metrics::{
 };
 pub use ranked_videos::{RankError, RankedVideos};
 pub use ranking::Score;
-pub use report::comparison::{ComparedRun, ComparisonReport};
+pub use report::comparison::{ComparedRun, ComparisonReport, PlainTable};
 pub use report::{Report, ReportError, SeedFigures};
 pub use track::{Replay, ScoreTrack};
 pub use tsne::{Tsne, tsne};

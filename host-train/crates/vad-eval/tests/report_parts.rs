@@ -3,8 +3,8 @@
 
 use vad_core::{ClipSpec, ScoreSpec};
 use vad_eval::{
-    ClipKind, ComparedRun, ComparisonReport, Evaluation, FeatureMap, MapClip, Report, Resampling, Tsne,
-    VideoScores, VideoTruth,
+    ClipKind, ComparedRun, ComparisonReport, Evaluation, FeatureMap, MapClip, PlainTable, Report, Resampling,
+    Tsne, VideoScores, VideoTruth,
 };
 
 fn video(name: &str, raw: &[f32], abnormal: Option<std::ops::RangeInclusive<u64>>) -> VideoScores {
@@ -108,28 +108,33 @@ fn the_map_draws_every_clip_and_escapes_names() {
 fn several_runs_share_a_page_and_differences_that_are_sure_stand_out() {
     let resampling = Resampling { resamples: 200, seed: 1 };
     let (worse, better) = (evaluation(0.0), evaluation(0.5));
-    let judged = [&worse, &better].map(|of| resampling.judge(&[of.ranked_videos().unwrap()]).unwrap());
-    let run = |name: &str, evaluation: &Evaluation, index: usize| ComparedRun {
-        name: name.to_owned(),
-        about: "mist, seed 1".to_owned(),
-        evaluation: evaluation.clone(),
-        areas: judged[index].intervals(),
-        difference: (index > 0).then(|| judged[index].minus(&judged[0]).unwrap()),
+    let run = |name: &str, evaluation: &Evaluation| {
+        (name.to_owned(), "mist, seed 1".to_owned(), evaluation.clone())
     };
+    let runs = ComparedRun::all(vec![run("first", &worse), run("<second>", &better)], resampling).unwrap();
+    assert_eq!(runs[0].difference, None);
     let report = ComparisonReport {
         title: "two & two".to_owned(),
         subtitle: String::new(),
         facts: vec![("Command".to_owned(), "compare <b>".to_owned())],
         resampling,
-        runs: vec![run("first", &worse, 0), run("<second>", &better, 1)],
+        runs,
+        tables: vec![PlainTable {
+            title: "Layers".to_owned(),
+            lead: "What <each> costs.".to_owned(),
+            columns: vec!["layer".to_owned(), "error".to_owned()],
+            rows: vec![vec!["stage1 & 2".to_owned(), "0.5".to_owned()]],
+        }],
     };
     let html = report.to_html();
     let difference = report.runs[1].difference.unwrap().roc_auc.unwrap();
     assert!(difference.estimate > 0.0);
     assert!(html.contains(&format!("{:+.4}", difference.estimate)));
     assert_eq!(html.contains("class=\"n strong\""), difference.excludes_zero());
-    assert_eq!(html.matches("<path class=\"line c0\"").count(), 2, "ROC and precision-recall");
-    assert_eq!(html.matches("<path class=\"line c1\"").count(), 2);
+    let videos = worse.videos.len();
+    assert_eq!(html.matches("<path class=\"line c0\"").count(), 2 + videos, "ROC, precision-recall, scores");
+    assert_eq!(html.matches("<path class=\"line c1\"").count(), 2 + videos);
+    assert!(html.contains("<td>stage1 &amp; 2</td><td class=\"n\">0.5</td>"), "{html}");
     assert!(html.contains("&lt;second&gt;") && !html.contains("<second>") && html.contains("two &amp; two"));
     assert!(html.contains("<h2>Classes</h2>") && html.contains("compare &lt;b&gt;"));
     for outside in ["http:", "https:", "src=", "@import", "url(", "<link", "//", "<script"] {

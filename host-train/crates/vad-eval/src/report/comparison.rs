@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::alarms::AlarmMetrics;
-use crate::bootstrap::{AreaIntervals, Interval, Resampling};
+use crate::bootstrap::{AreaIntervals, Interval, Resampled, Resampling};
 use crate::calibrate::rate_text;
-use crate::evaluation::Evaluation;
+use crate::evaluation::{EvalError, Evaluation};
 
 use super::curves::{self, Line};
 use super::text::{Text, count};
-use super::{ReportError, explain, page, tables, write_page};
+use super::{ReportError, explain, page, plots, tables, write_page};
 
 /// One of the runs compared.
 #[derive(Clone, Debug)]
@@ -26,6 +26,27 @@ pub struct ComparedRun {
     pub difference: Option<AreaIntervals>,
 }
 
+impl ComparedRun {
+    /// Runs by name, a word on each and its figures, compared with the first of them. They are of the same videos.
+    ///
+    /// # Errors
+    /// When frames cannot be ranked or videos not be drawn again.
+    pub fn all(
+        runs: Vec<(String, String, Evaluation)>,
+        resampling: Resampling,
+    ) -> Result<Vec<Self>, EvalError> {
+        let mut first: Option<Resampled> = None;
+        let one = |(name, about, evaluation): (String, String, Evaluation)| {
+            let drawn = resampling.judge(&[evaluation.ranked_videos()?])?;
+            let areas = drawn.intervals();
+            let difference = first.as_ref().map(|first| drawn.minus(first)).transpose()?;
+            first.get_or_insert(drawn);
+            Ok(Self { name, about, evaluation, areas, difference })
+        };
+        runs.into_iter().map(one).collect()
+    }
+}
+
 /// Everything that the page shows. All texts are plain; markup in them is shown, not obeyed.
 #[derive(Clone, Debug)]
 pub struct ComparisonReport {
@@ -39,6 +60,21 @@ pub struct ComparisonReport {
     pub resampling: Resampling,
     /// The runs, the one that the others are compared with first.
     pub runs: Vec<ComparedRun>,
+    /// What else there is to show.
+    pub tables: Vec<PlainTable>,
+}
+
+/// A table of texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainTable {
+    /// Heading above it.
+    pub title: String,
+    /// What it shows, in a sentence or two.
+    pub lead: String,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// As many texts in each as there are columns; all but the first of a row stand to the right, as numbers do.
+    pub rows: Vec<Vec<String>>,
 }
 
 impl ComparisonReport {
@@ -49,6 +85,8 @@ impl ComparisonReport {
         let sections = [
             self.figures(),
             self.alarms(),
+            self.tables.iter().map(tables::plain).collect(),
+            plots::over_one_another(&lines),
             curves::section(&lines),
             self.classes(),
             tables::facts("How it was made", &self.facts),

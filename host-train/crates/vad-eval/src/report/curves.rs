@@ -70,14 +70,16 @@ pub(super) fn section(lines: &[Line<'_>]) -> String {
     )
 }
 
-fn legend(lines: &[Line<'_>]) -> String {
+/// Which colour is which run.
+pub(super) fn legend(lines: &[Line<'_>]) -> String {
     let key = |(index, line): (usize, &Line<'_>)| {
         format!("<span><i class=\"{}\"></i>{}</span>", colour(index), Text(line.name))
     };
     format!("<p class=\"legend\">{}</p>\n", lines.iter().enumerate().map(key).collect::<String>())
 }
 
-fn colour(index: usize) -> String {
+/// Class of a line's colour.
+pub(super) fn colour(index: usize) -> String {
     let dashes = if index < COLOURS { "" } else { " dashed" };
     format!("c{}{dashes}", index % COLOURS)
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::alarms::{AlarmSpan, VideoAlarms};
 use crate::evaluation::{Evaluation, VideoResult, VideoTruth};
 
+use super::curves::{Line, colour, legend};
 use super::svg::{area, score_path, short, tick_step};
 use super::text::{Text, count, seconds};
 
@@ -23,6 +24,40 @@ pub(super) fn section(evaluation: &Evaluation) -> String {
          <p class=\"lead\">The score that the alarm logic compares, clip by clip. An alarm bar reaches from the onset of the event to its \
          clearing; the tick on it is the moment the alarm goes out.</p>{LEGEND}\
          <div class=\"pair plots\">\n{plots}</div></section>\n"
+    )
+}
+
+/// The scores of several runs over one another, video by video; they are of the same videos.
+pub(super) fn over_one_another(lines: &[Line<'_>]) -> String {
+    let videos = lines.first().map_or(0, |first| first.evaluation.videos.len());
+    let plots: String = (0..videos).map(|index| together(lines, index)).collect();
+    format!(
+        "<section><h2>Scores over one another</h2>\
+         <p class=\"lead\">The score that the alarm logic compares. Where lines lie on each other, the last one named is seen.</p>{}\
+         <div class=\"pair plots\">\n{plots}</div></section>\n",
+        legend(lines)
+    )
+}
+
+fn together(lines: &[Line<'_>], index: usize) -> String {
+    let of: Vec<&VideoResult> = lines.iter().filter_map(|line| line.evaluation.videos.get(index)).collect();
+    let Some(first) = of.first() else { return String::new() };
+    let path = |(index, video): (usize, &&VideoResult)| {
+        format!(
+            "<path class=\"line {}\" d=\"{}\"/>",
+            colour(index),
+            score_path(&video.smoothed, WIDTH, HEIGHT)
+        )
+    };
+    let body = truth(first) + &of.iter().enumerate().map(path).collect::<String>();
+    format!(
+        "<figure class=\"card plot\"><figcaption><h3>{}</h3>{}</figcaption>\
+         <div class=\"axes\"><div class=\"area\">{}<span class=\"y\" style=\"bottom:0\">0</span>\
+         <span class=\"y\" style=\"bottom:100%\">1</span></div>{}</div></figure>\n",
+        Text(&first.video),
+        badge(&first.truth),
+        stretched(&body),
+        time_axis(first),
     )
 }
 
@@ -78,7 +113,8 @@ fn plural(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn drawing(video: &VideoResult, threshold: f64) -> String {
+/// The truly abnormal frames.
+fn truth(video: &VideoResult) -> String {
     let mut body = String::new();
     for range in video.abnormal_frames().unwrap_or_default() {
         let (x, end) = (x_of_frame(video, *range.start()), x_of_frame(video, range.end() + 1));
@@ -91,6 +127,11 @@ fn drawing(video: &VideoResult, threshold: f64) -> String {
             range.end()
         );
     }
+    body
+}
+
+fn drawing(video: &VideoResult, threshold: f64) -> String {
+    let mut body = truth(video);
     let line = score_path(&video.smoothed, WIDTH, HEIGHT);
     if video.raw != video.smoothed {
         let _ = write!(body, "<path class=\"raw\" d=\"{}\"/>", score_path(&video.raw, WIDTH, HEIGHT));
@@ -101,6 +142,11 @@ fn drawing(video: &VideoResult, threshold: f64) -> String {
         "<path class=\"fill\" d=\"{}\"/><path class=\"line\" d=\"{line}\"/><path class=\"threshold\" d=\"M0 {y}H1000\"/>",
         area(&line, 0.0, WIDTH, HEIGHT)
     );
+    stretched(&body)
+}
+
+/// A drawing that is stretched to its box.
+fn stretched(body: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 1000 100\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"score over time\">\
          <path class=\"grid\" d=\"M0 50H1000\"/>{body}</svg>"

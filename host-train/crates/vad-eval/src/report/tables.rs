@@ -7,6 +7,7 @@ use crate::evaluation::{Evaluation, VideoResult};
 use crate::metrics::FrameMetrics;
 
 use super::SeedFigures;
+use super::comparison::PlainTable;
 use super::plots::badge;
 use super::text::{Text, count, seconds};
 
@@ -138,6 +139,23 @@ fn mean_and_spread(values: &[f64]) -> String {
 }
 
 /// What was run. A value of several lines keeps them.
+/// Any table of texts.
+pub(super) fn plain(table: &PlainTable) -> String {
+    let number = |index: usize| if index == 0 { "" } else { " class=\"n\"" };
+    let cells = |tag: &'static str, texts: &[String]| {
+        let cell =
+            |(index, text): (usize, &String)| format!("<{tag}{}>{}</{tag}>", number(index), Text(text));
+        texts.iter().enumerate().map(cell).collect::<String>()
+    };
+    let rows: String = table.rows.iter().map(|row| format!("<tr>{}</tr>\n", cells("td", row))).collect();
+    format!(
+        "<section><h2>{}</h2><p class=\"lead\">{}</p><div class=\"scroll\"><table><thead><tr>{}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n",
+        Text(&table.title),
+        Text(&table.lead),
+        cells("th", &table.columns)
+    )
+}
+
 pub(super) fn facts(heading: &str, facts: &[(String, String)]) -> String {
     let rows: String = facts
         .iter()

@@ -1,0 +1,199 @@
+//! The network over some clips, in f32 and in int8.
+
+use burn::tensor::{Device, Tensor};
+use model_export::{InputGrid, Int8Layer, Int8Plan, Int8Weights, int8_layers};
+use vad_core::LiteSize;
+
+use super::range::{Histogram, RangeMethod};
+use crate::backbone::i3d_lite::{I3dLite, Pointwise};
+use crate::tensors::{Arrays, TensorsError};
+
+/// What every layer saw in f32.
+pub struct Calibration {
+    net: I3dLite,
+    layers: Vec<String>,
+    /// `[N, 3, T, H, W]`.
+    clips: Tensor<5>,
+    seen: Vec<Seen>,
+    /// Features of the clips, `[N, D]`.
+    features: Tensor<2>,
+}
+
+/// Of one layer.
+struct Seen {
+    inputs: Histogram,
+    /// Mean of each output before any ReLU, `[1, outputs, 1, 1]`.
+    outputs: Tensor<4>,
+}
+
+/// What a layer in int8 brings by itself.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct LayerError {
+    /// Its name.
+    pub layer: String,
+    /// Least and greatest value of its input grid.
+    pub range: (f32, f32),
+    /// As [`Calibration::error`], with only this layer in int8.
+    pub error: f64,
+}
+
+impl Calibration {
+    /// Looks at clips, `[N, 3, T, H, W]` as [`I3dLite::forward`] takes them. Everything between two layers is in memory
+    /// for all of them at once.
+    ///
+    /// # Errors
+    /// Weights that do not fit the size; `origin` says where they came from.
+    pub fn new(
+        size: LiteSize,
+        weights: &Arrays,
+        origin: &str,
+        clips: Tensor<5>,
+        device: &Device,
+    ) -> Result<Self, TensorsError> {
+        let net = I3dLite::from_arrays(size, weights, origin, device)?;
+        let mut seen = Vec::new();
+        let maps = net.maps_by(clips.clone(), &mut |layer, x| {
+            let inputs: Vec<f32> = x.clone().into_data().iter::<f32>().collect();
+            let y = layer.forward(x);
+            seen.push(Seen { inputs: Histogram::of(&inputs), outputs: mean_of_channels(y.clone()) });
+            y
+        });
+        Ok(Self { layers: int8_layers(size.plan()).collect(), features: of_clips(maps), net, clips, seen })
+    }
+
+    /// Names of the layers that can be in int8.
+    pub fn layers(&self) -> &[String] {
+        &self.layers
+    }
+
+    /// Grids and biases for the layers that `chosen` is true of: each layer's bias makes up for what its rounding and that of
+    /// the layers before change in its mean output.
+    pub fn plan(&self, method: RangeMethod, chosen: impl Fn(&str) -> bool) -> Int8Plan {
+        let mut plan = Int8Plan::default();
+        self.net.maps_by(self.clips.clone(), &mut |layer, x| {
+            let name = &self.layers[layer.number];
+            if !chosen(name) {
+                return layer.forward(x);
+            }
+            let seen = &self.seen[layer.number];
+            let input = seen.inputs.grid(method);
+            let y = rounded(&layer, x, input, layer.bias());
+            let correction = seen.outputs.clone() - mean_of_channels(y.clone());
+            let corrections = correction.clone().into_data();
+            let bias =
+                layer.bias().iter().zip(corrections.iter::<f32>()).map(|(bias, by)| bias + by).collect();
+            plan.insert(name.clone(), Int8Layer { input, bias });
+            y + correction
+        });
+        plan
+    }
+
+    /// How far the clips' features are off: the square root of the mean squared error over the variance of the features
+    /// in f32, both over all clips and channels.
+    pub fn error(&self, plan: &Int8Plan) -> f64 {
+        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| match plan
+            .get(&self.layers[layer.number])
+        {
+            Some(how) => rounded(&layer, x, how.input, how.bias.clone()),
+            None => layer.forward(x),
+        });
+        let sum = |tensor: Tensor<2>| f64::from(tensor.square().sum().into_scalar::<f32>());
+        let off = sum(of_clips(maps) - self.features.clone());
+        let spread = sum(self.features.clone() - self.features.clone().mean_dim(0));
+        (off / spread.max(f64::MIN_POSITIVE)).sqrt()
+    }
+
+    /// What every layer of a plan brings by itself, in order.
+    pub fn sensitivity(
+        &self,
+        plan: &Int8Plan,
+        method: RangeMethod,
+        step: &mut dyn FnMut(),
+    ) -> Vec<LayerError> {
+        let layers = self.layers.iter().filter_map(|layer| Some((layer, plan.get(layer)?)));
+        let alone = |(layer, how): (&String, &Int8Layer)| {
+            step();
+            let error = self.error(&self.plan(method, |name| name == layer));
+            LayerError { layer: layer.clone(), range: how.input.ends(), error }
+        };
+        layers.map(alone).collect()
+    }
+}
+
+/// A layer on its grids.
+fn rounded(layer: &Pointwise<'_>, x: Tensor<4>, input: InputGrid, bias: Vec<f32>) -> Tensor<4> {
+    let (scale, zero) = (input.scale(), f32::from(input.zero_point()));
+    let x = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;
+    let weight = Int8Weights::nearest(&layer.weight(), bias.len()).floats();
+    layer.with(x, weight, bias)
+}
+
+/// Means over rows and places, `[1, C, 1, 1]`.
+fn mean_of_channels(x: Tensor<4>) -> Tensor<4> {
+    x.mean_dim(0).mean_dim(2).mean_dim(3)
+}
+
+/// `[N, T, D, places]` to `[N, D]`.
+fn of_clips(maps: Tensor<4>) -> Tensor<2> {
+    let [n, _, d, _] = maps.dims();
+    maps.mean_dim(3).mean_dim(1).reshape([n, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::narrow;
+
+    const SIZE: LiteSize = LiteSize::Small;
+
+    fn calibration() -> Calibration {
+        let device = Device::flex();
+        let clips = narrow::values([2, 3, 8, 32, 32]);
+        let weights = I3dLite::init(SIZE, 1, &device).calibrate(clips.clone()).to_arrays(SIZE);
+        Calibration::new(SIZE, &weights, "test", clips, &device).unwrap()
+    }
+
+    #[test]
+    fn no_layer_in_int8_changes_nothing() {
+        let own = calibration();
+        assert_eq!(own.plan(RangeMethod::Mse, |_| false), Int8Plan::default());
+        assert_eq!(own.error(&Int8Plan::default()), 0.0);
+    }
+
+    #[test]
+    fn every_layer_costs_something_and_all_together_more_than_the_worst() {
+        let own = calibration();
+        let plan = own.plan(RangeMethod::Mse, |_| true);
+        assert_eq!(plan.layers().len(), own.layers().len());
+        let mut steps = 0;
+        let alone = own.sensitivity(&plan, RangeMethod::Mse, &mut || steps += 1);
+        assert_eq!((alone.len(), steps), (own.layers().len(), own.layers().len()));
+        let worst = alone.iter().map(|layer| layer.error).fold(0.0, f64::max);
+        assert!(alone.iter().all(|layer| layer.error > 0.0), "{alone:?}");
+        let all = own.error(&plan);
+        assert!(all > worst && all < 0.5, "{all} {worst}");
+    }
+
+    #[test]
+    fn a_corrected_bias_brings_features_nearer() {
+        let own = calibration();
+        // Coarse grids, so that rounding moves the means.
+        let wide =
+            |layer: &Pointwise<'_>| Int8Layer { input: InputGrid::covering(-60.0, 60.0), bias: layer.bias() };
+        let mut plain = Int8Plan::default();
+        let mut corrected = Int8Plan::default();
+        own.net.maps_by(own.clips.clone(), &mut |layer, x| {
+            let how = wide(&layer);
+            let y = rounded(&layer, x, how.input, how.bias.clone());
+            let correction = own.seen[layer.number].outputs.clone() - mean_of_channels(y.clone());
+            let by = correction.clone().into_data();
+            let bias = how.bias.iter().zip(by.iter::<f32>()).map(|(bias, by)| bias + by).collect();
+            let name = own.layers[layer.number].clone();
+            plain.insert(name.clone(), how.clone());
+            corrected.insert(name, Int8Layer { bias, ..how });
+            y + correction
+        });
+        let [plain, corrected] = [&plain, &corrected].map(|plan| own.error(plan));
+        assert!(corrected < plain, "{corrected} {plain}");
+    }
+}
