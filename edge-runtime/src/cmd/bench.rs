@@ -42,15 +42,17 @@ fn measure(args: &BenchArgs) -> Result<BenchFigures, Error> {
     let encoder = Encoder::with_pulse(bundle.artefact(ArtefactRole::Encoder), "encoder", spec, pulse);
     let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", spec);
     let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
-    let streams = (0..args.cameras.get())
-        .map(|camera| Stream::new(Arc::clone(&encoder), &head, spec, args.picture, camera));
+    let pictures = streams::pictures(spec, args.picture);
+    let camera = |_| Stream::new(Arc::clone(&encoder), &head, spec, args.picture, Arc::clone(&pictures));
+    let streams = (0..args.cameras.get()).map(camera);
     let mut streams: Vec<Stream> = streams.collect::<Result<_, _>>()?;
     let load_ms = ms(begin);
     // The first clip of each warms up: buffers are made and tables built.
-    let mut first_score_ms = None;
+    let (mut first_score_ms, mut memory) = (None, Vec::new());
     for stream in &mut streams {
         stream.clip(&mut Laps::default())?;
         first_score_ms.get_or_insert_with(|| ms(begin));
+        memory.extend(figures::memory_mib());
     }
     let meter = EnergyMeter::find(Path::new("/sys"));
     let (reading, begin) = (meter.read(), Instant::now());
@@ -67,5 +69,6 @@ fn measure(args: &BenchArgs) -> Result<BenchFigures, Error> {
     let joules = reading.and_then(|reading| meter.joules_since(&reading));
     Ok(BenchFigures::new(args, spec, &laps, frames)
         .with_times(load_ms, first_score_ms.unwrap_or(load_ms), seconds)
+        .with_memory(&memory)
         .with_energy(joules))
 }

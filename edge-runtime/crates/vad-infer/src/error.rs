@@ -67,6 +67,18 @@ pub enum InferError {
         /// Largest number allowed.
         limit: usize,
     },
+    /// Layers in int8 that this runtime has no kernels for.
+    #[error(
+        "{graph}: node `{node}` belongs to a layer in int8 that cannot be run: {reason}; export the bundle again, or without int8"
+    )]
+    Int8 {
+        /// Graph at fault.
+        graph: String,
+        /// Name of the node.
+        node: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The runtime could not build a plan.
     #[error("{graph}: cannot be prepared ({reason})")]
     Prepare {

@@ -5,7 +5,10 @@
 //! allocated but the features. [`LiteNet::read`] takes exactly the graphs that the exporter writes; any other runs on tract.
 
 mod depthwise;
+mod dots;
+mod int8;
 mod isa;
+mod layer;
 mod lines;
 mod pointwise;
 mod read;
@@ -15,11 +18,18 @@ mod tests;
 use std::sync::Arc;
 
 use self::depthwise::{Depthwise, Memory};
+use self::int8::Requantise;
+use self::layer::Layer;
 use self::lines::Lines;
 use self::pointwise::{Pointwise, Then};
 
+pub(crate) use self::read::{Fault, is_linear};
+
 /// About as many values between the two `1x1x1` convolutions of a block are held at once: they stay in the cache.
 const MIDDLE_VALUES: usize = 32 * 1024;
+
+/// The same in int8.
+const MIDDLE_STEPS: usize = 2 * MIDDLE_VALUES;
 
 /// Side of the patches that are copied fastest.
 const STEM: usize = vad_core::lite::STEM_PX as usize;
@@ -33,7 +43,7 @@ pub(crate) struct LiteNet {
     patch: usize,
     stem: Pointwise,
     blocks: Vec<Block>,
-    last: Pointwise,
+    last: Layer,
     /// Length of a feature, without the zeros that fill it up.
     feature_dim: usize,
 }
@@ -41,8 +51,10 @@ pub(crate) struct LiteNet {
 #[derive(Debug)]
 struct Block {
     depthwise: Depthwise,
-    expand: Pointwise,
-    project: Pointwise,
+    expand: Layer,
+    project: Layer,
+    /// What lies between them where both are in int8: no map of f32.
+    requantise: Option<Requantise>,
     /// Whether its input is added to its output.
     residual: bool,
 }
@@ -60,13 +72,15 @@ pub(crate) struct LiteState {
 #[derive(Debug)]
 struct Rooms {
     /// Input and output of a block, in turns.
-    maps: [Lines; 2],
+    maps: [Lines<f32>; 2],
     /// A picture between zeros.
-    framed: Lines,
+    framed: Lines<f32>,
     /// Behind the depthwise kernels; the stem's patches before the first block.
-    narrow: Lines,
+    narrow: Lines<f32>,
     /// Between the `1x1x1` convolutions, and the features of each place.
-    wide: Lines,
+    wide: Lines<f32>,
+    /// Inputs in int8: of the first and of the second `1x1x1` convolution.
+    words: [Lines<i32>; 2],
 }
 
 impl LiteNet {
@@ -93,8 +107,13 @@ impl LiteNet {
         let narrow = narrow.chain([pulse * stem * self.stem.inputs()]).max().unwrap_or(0);
         let framed = self.blocks.iter().map(|block| block.depthwise.framed_len(block.band(pulse).rows));
         let framed = framed.max().unwrap_or(0);
-        let wide = self.blocks.iter().map(|block| block.band_places(pulse) * block.expand.outputs());
+        let wide = self.blocks.iter().filter(|block| block.requantise.is_none());
+        let wide = wide.map(|block| block.band_places(pulse) * block.expand.outputs());
         let wide = wide.chain([pulse * self.last_places() * self.last.outputs()]).max().unwrap_or(0);
+        let first = self.blocks.iter().map(|block| block.expand.words(block.band_places(pulse)));
+        let first = first.chain([self.last.words(pulse * self.last_places())]).max().unwrap_or(0);
+        let second = self.blocks.iter().map(|block| block.project.words(block.band_places(pulse)));
+        let second = second.max().unwrap_or(0);
         LiteState {
             net: self.clone(),
             pulse,
@@ -104,6 +123,7 @@ impl LiteNet {
                 framed: Lines::zeros(framed),
                 narrow: Lines::zeros(narrow),
                 wide: Lines::zeros(wide),
+                words: [Lines::zeros(first), Lines::zeros(second)],
             },
         }
     }
@@ -156,7 +176,8 @@ impl Block {
     }
 
     fn band(&self, pulse: usize) -> Band {
-        let places = MIDDLE_VALUES / self.expand.outputs();
+        let values = if self.requantise.is_some() { MIDDLE_STEPS } else { MIDDLE_VALUES };
+        let places = values / self.expand.outputs();
         let frames = (places / self.places()).clamp(1, pulse);
         let bands = (self.places()).div_ceil(places.max(1));
         Band { frames, rows: self.depthwise.rows().div_ceil(bands) }
@@ -187,16 +208,34 @@ impl Block {
                 let begin = (first * self.depthwise.rows() + top) * y_row_len;
                 let span = begin..begin + frames.len() * rows.len() * y_row_len;
                 let then = if self.residual { Then::Add(&x[span.clone()]) } else { Then::Nothing };
-                self.widen(narrow, rooms.wide, then, &mut y[span]);
+                self.widen(narrow, rooms.wide, rooms.words, then, &mut y[span]);
             }
         }
     }
 
     /// The two `1x1x1` convolutions.
-    fn widen(&self, narrow: &[f32], wide: &mut [f32], then: Then<'_>, y: &mut [f32]) {
-        let wide = &mut wide[..narrow.len() / self.expand.inputs() * self.expand.outputs()];
-        self.expand.run(narrow, Then::Relu, wide);
-        self.project.run(wide, then, y);
+    fn widen(
+        &self,
+        narrow: &[f32],
+        wide: &mut [f32],
+        [first, second]: &mut [Lines<i32>; 2],
+        then: Then<'_>,
+        y: &mut [f32],
+    ) {
+        let places = narrow.len() / self.expand.inputs();
+        if let (Layer::Int8(expand), Layer::Int8(project), Some(requantise)) =
+            (&self.expand, &self.project, &self.requantise)
+        {
+            let first = &mut first[..expand.words(places)];
+            let second = &mut second[..project.words(places)];
+            expand.quantise(narrow, first);
+            expand.run_into_steps(first, requantise, second);
+            project.run(second, then, y);
+        } else {
+            let wide = &mut wide[..places * self.expand.outputs()];
+            self.expand.run(narrow, first, Then::Relu, wide);
+            self.project.run(wide, second, then, y);
+        }
     }
 }
 
@@ -205,24 +244,25 @@ struct BlockRooms<'a> {
     framed: &'a mut [f32],
     narrow: &'a mut [f32],
     wide: &'a mut [f32],
+    words: &'a mut [Lines<i32>; 2],
 }
 
 impl LiteState {
     /// Takes the next frames, `[3, pulse, H, W]`; gives their features, `[D, pulse]`.
     pub(crate) fn run(&mut self, frames: &[f32]) -> Vec<f32> {
-        let Self { net, pulse, memories, rooms: Rooms { maps: [x, y], framed, narrow, wide } } = self;
+        let Self { net, pulse, memories, rooms: Rooms { maps: [x, y], framed, narrow, wide, words } } = self;
         let patches = &mut narrow[..*pulse * net.stem_places() * net.stem.inputs()];
         net.patches(frames, *pulse, patches);
         let mut len = *pulse * net.stem_places() * net.stem.outputs();
         net.stem.run(patches, Then::Relu, &mut x[..len]);
         for (block, memory) in net.blocks.iter().zip(memories) {
             let made = *pulse * block.places() * block.project.outputs();
-            block.run(*pulse, memory, &x[..len], BlockRooms { framed, narrow, wide }, &mut y[..made]);
+            block.run(*pulse, memory, &x[..len], BlockRooms { framed, narrow, wide, words }, &mut y[..made]);
             len = made;
             std::mem::swap(x, y);
         }
         let wide = &mut wide[..*pulse * net.last_places() * net.last.outputs()];
-        net.last.run(&x[..len], Then::Relu, wide);
+        net.last.run(&x[..len], &mut words[0], Then::Relu, wide);
         net.picture_means(wide, *pulse)
     }
 

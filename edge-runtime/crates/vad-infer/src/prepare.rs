@@ -9,7 +9,7 @@ use tract_onnx::prelude::*;
 use tract_pulse::internal::{PulsedModel, PulsedModelExt, ToDim};
 
 use crate::plan::Contract;
-use crate::{InferError, Pulse, model_file, tuning};
+use crate::{InferError, Pulse, lite, model_file, tuning};
 
 /// Most values in any tensor of a graph (256 MiB of f32).
 pub(crate) const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
@@ -20,6 +20,13 @@ const TIME_AXIS: usize = 2;
 /// A graph that takes its whole input at once.
 pub(crate) fn clip(bytes: &[u8], contract: &Contract) -> Result<Arc<TypedRunnableModel>, InferError> {
     let model = checked(bytes, contract)?;
+    if let Some(node) = model.graph.iter().flat_map(|graph| &graph.node).find(|node| lite::is_linear(node)) {
+        return Err(InferError::Int8 {
+            graph: contract.name.clone(),
+            node: node.name.clone(),
+            reason: "only encoders of the kind I3D-lite compute in int8".to_owned(),
+        });
+    }
     let typed = guarded(|| typed(&model, &contract.input)).map_err(|reason| refused(contract, reason))?;
     check_output(&typed, &contract.name, &contract.output)?;
     ready(typed, contract)

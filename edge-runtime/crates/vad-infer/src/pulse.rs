@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use vad_core::ClipSpec;
 
 use crate::InferError;
-use crate::lite::{LiteNet, LiteState};
+use crate::lite::{Fault, LiteNet, LiteState};
 use crate::plan::Contract;
 use crate::prepare::{self, guarded};
 
@@ -66,7 +66,12 @@ impl PulsePlan {
     ) -> Result<Self, InferError> {
         let whole = Contract::new(name, &clip, &[1, feature_dim, clip[2]]);
         let model = prepare::checked(bytes, &whole)?;
-        let runner = match LiteNet::read(&model, clip).filter(|net| net.feature_dim() == feature_dim) {
+        let net = LiteNet::read(&model, clip).map_err(|Fault { node, reason }| InferError::Int8 {
+            graph: name.to_owned(),
+            node,
+            reason,
+        })?;
+        let runner = match net.filter(|net| net.feature_dim() == feature_dim) {
             Some(net) => Runner::Lite(Arc::new(net)),
             None => Runner::Graph(prepare::pulsed(&model, &whole, pulse)?),
         };

@@ -53,7 +53,11 @@ pub(super) struct BenchFigures {
     frames_per_s: f64,
     rate_hz: f64,
     cameras_per_core: f64,
-    /// Where the system tells it.
+    /// Where the system tells it, with the first camera's first clip behind it.
+    memory_mib: Option<f64>,
+    /// What each further camera added on average.
+    camera_memory_mib: Option<f64>,
+    /// The most, loading included.
     peak_memory_mib: Option<f64>,
     /// Of all processor packages, whatever else runs on them; where there is a sensor.
     joules_per_frame: Option<f64>,
@@ -80,13 +84,24 @@ impl BenchFigures {
             first_score_ms: 0.0,
             frames_per_s: 0.0,
             rate_hz: args.rate_hz,
-            peak_memory_mib: peak_memory_mib(),
+            memory_mib: None,
+            camera_memory_mib: None,
+            peak_memory_mib: status_mib("VmHWM:"),
             joules_per_frame: None,
         }
     }
 
     pub(super) fn with_times(self, load_ms: f64, first_score_ms: f64, seconds: f64) -> Self {
         Self { load_ms, first_score_ms, frames_per_s: self.frames as f64 / seconds, ..self }
+    }
+
+    /// `memory` is what was held after the first clip of each camera.
+    pub(super) fn with_memory(self, memory: &[f64]) -> Self {
+        let camera_memory_mib = match memory {
+            [first, .., last] => Some((last - first) / (memory.len() - 1) as f64),
+            _ => None,
+        };
+        Self { memory_mib: memory.first().copied(), camera_memory_mib, ..self }
     }
 
     pub(super) fn with_energy(self, joules: Option<f64>) -> Self {
@@ -100,10 +115,14 @@ impl fmt::Display for BenchFigures {
             Some(size) => format!("I3D-lite {size}"),
             None => "an encoder of whole clips".to_owned(),
         };
+        let cameras = match self.cameras {
+            1 => "1 camera".to_owned(),
+            several => format!("{several} cameras in turns"),
+        };
         writeln!(
             f,
-            "{}, {encoder}: {} frames of {} cameras in turns, {} at a time, one thread\n",
-            self.model, self.frames, self.cameras, self.pulse
+            "{}, {encoder}: {} frames of {cameras}, {} at a time, one thread\n",
+            self.model, self.frames, self.pulse
         )?;
         writeln!(f, "{:<16} {:>10} {:>10}", "ms per frame", "p50", "p99")?;
         let rows = [
@@ -124,9 +143,15 @@ impl fmt::Display for BenchFigures {
         writeln!(f, "{:<16} {:>10.1} frames/s", "throughput", self.frames_per_s)?;
         let cameras = self.cameras_per_core;
         writeln!(f, "{:<16} {cameras:>10.1} at {} frames/s", "cameras per core", self.rate_hz)?;
-        match self.peak_memory_mib {
-            Some(peak) => writeln!(f, "{:<16} {peak:>10.1} MiB", "peak memory")?,
-            None => writeln!(f, "{:<16} {:>10}", "peak memory", "unknown")?,
+        let memory = [("memory", self.memory_mib), ("peak memory", self.peak_memory_mib)];
+        for (name, mib) in memory {
+            match mib {
+                Some(mib) => writeln!(f, "{name:<16} {mib:>10.1} MiB")?,
+                None => writeln!(f, "{name:<16} {:>10}", "unknown")?,
+            }
+        }
+        if let Some(mib) = self.camera_memory_mib {
+            writeln!(f, "{:<16} {mib:>10.1} MiB for each further camera", "")?;
         }
         match self.joules_per_frame {
             Some(joules) => write!(f, "{:<16} {:>10.2} mJ per frame, all packages", "energy", joules * 1e3),
@@ -135,10 +160,14 @@ impl fmt::Display for BenchFigures {
     }
 }
 
-/// Most memory that this process ever held.
-fn peak_memory_mib() -> Option<f64> {
+/// Memory that this process holds.
+pub(super) fn memory_mib() -> Option<f64> {
+    status_mib("VmRSS:")
+}
+
+fn status_mib(field: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib / 1024.0)
 }

@@ -25,7 +25,7 @@ pub(super) struct Stream {
     path: Path,
     head: HeadStream,
     size: PictureSize,
-    pictures: Vec<Vec<u8>>,
+    pictures: Arc<[Vec<u8>]>,
     resized: Vec<Vec<u8>>,
     /// Normalised frames for one run of the encoder.
     input: Vec<f32>,
@@ -44,7 +44,7 @@ impl Stream {
         head: &Arc<Head>,
         spec: &ModelSpec,
         size: PictureSize,
-        camera: usize,
+        pictures: Arc<[Vec<u8>]>,
     ) -> Result<Self, Error> {
         let clip = usize::from(spec.clip.frames);
         let (path, at_a_time) = match encoder.stream()? {
@@ -60,7 +60,7 @@ impl Stream {
             path,
             head: head.stream(),
             size,
-            pictures: (0..clip).map(|frame| picture(size, camera * clip + frame)).collect(),
+            pictures,
             resized: vec![vec![0; len]; at_a_time],
             input: vec![0.0; len * at_a_time],
             feature_dim: encoder.feature_dim(),
@@ -104,6 +104,11 @@ impl Stream {
         laps.whole.push(ms(begin) / clip as f64);
         Ok(())
     }
+}
+
+/// Pictures of one clip, which all cameras see: a camera of a daemon keeps none.
+pub(super) fn pictures(spec: &ModelSpec, size: PictureSize) -> Arc<[Vec<u8>]> {
+    (0..usize::from(spec.clip.frames)).map(|frame| picture(size, frame)).collect()
 }
 
 /// Moving gradients.

@@ -44,8 +44,8 @@ pub(super) struct Depthwise {
 /// Weights by tap and then by channel, and a bias.
 #[derive(Debug)]
 struct Taps {
-    weight: Lines,
-    bias: Lines,
+    weight: Lines<f32>,
+    bias: Lines<f32>,
 }
 
 impl Taps {
@@ -145,7 +145,7 @@ impl Depthwise {
 /// The last maps over the picture of a stream, a ring; those before its beginning are zeros.
 #[derive(Debug)]
 pub(super) struct Memory {
-    maps: Lines,
+    maps: Lines<f32>,
     len: usize,
     newest: usize,
 }

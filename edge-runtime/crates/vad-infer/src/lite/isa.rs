@@ -2,6 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::dots::{Dots, WithDots};
+
 /// Channels of a map are filled up with zeros to a multiple of this: the widest vector there is, in f32.
 pub(super) const LANES: usize = 16;
 
@@ -13,6 +15,9 @@ pub(super) fn padded(count: usize) -> usize {
 /// A set of vector instructions that this processor has.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Isa {
+    /// AVX-512 with products of 8-bit integers.
+    #[cfg(target_arch = "x86_64")]
+    Vnni(super::dots::Vnni),
     #[cfg(target_arch = "x86_64")]
     Avx512(pulp::x86::V4),
     #[cfg(target_arch = "x86_64")]
@@ -27,7 +32,11 @@ impl Isa {
     /// All, the fastest first.
     pub(super) fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
-        let special = [pulp::x86::V4::try_new().map(Self::Avx512), pulp::x86::V3::try_new().map(Self::Avx2)];
+        let special = [
+            super::dots::Vnni::try_new().map(Self::Vnni),
+            pulp::x86::V4::try_new().map(Self::Avx512),
+            pulp::x86::V3::try_new().map(Self::Avx2),
+        ];
         #[cfg(target_arch = "aarch64")]
         let special = [pulp::aarch64::Neon::try_new().map(Self::Neon)];
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -42,6 +51,8 @@ impl Isa {
     pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
+            Self::Vnni(dots) => Simd::vectorize(dots.simd(), op),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512(simd) => Simd::vectorize(simd, op),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(simd) => Simd::vectorize(simd, op),
@@ -49,5 +60,33 @@ impl Isa {
             Self::Neon(simd) => Simd::vectorize(simd, op),
             Self::Any => Simd::vectorize(pulp::Scalar256b, op),
         }
+    }
+
+    /// As [`Self::run`], for products of integers.
+    pub(super) fn run_dots<Op: WithDots>(self, op: Op) -> Op::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni(dots) => dots.run(op),
+            // Vectors of 512 bits would not pay for a processor that has them, but no such products.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => Simd::vectorize(*simd, Under(*simd, op)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(simd) => Simd::vectorize(simd, Under(simd, op)),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(simd) => Simd::vectorize(simd, Under(simd, op)),
+            Self::Any => Simd::vectorize(pulp::Scalar256b, Under(pulp::Scalar256b, op)),
+        }
+    }
+}
+
+/// Compiles work on integers for the vectors that have a token.
+struct Under<D, Op>(D, Op);
+
+impl<D: Dots, Op: WithDots> WithSimd for Under<D, Op> {
+    type Output = Op::Output;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Op::Output {
+        self.1.with_dots(self.0)
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Pointwise {
     inputs: usize,
     outputs: usize,
     /// By panel, in a panel by input.
-    packed: Lines,
-    bias: Lines,
+    packed: Lines<f32>,
+    bias: Lines<f32>,
 }
 
 impl Pointwise {
@@ -60,7 +60,7 @@ impl Pointwise {
 }
 
 /// Vectors in each panel of `outputs`: two, and three at the end where their number is odd.
-fn panels(vectors: usize) -> impl Iterator<Item = usize> {
+pub(super) fn panels(vectors: usize) -> impl Iterator<Item = usize> {
     let pairs = if vectors % 2 == 1 { vectors.saturating_sub(3) / 2 } else { vectors / 2 };
     let last = Some(vectors - 2 * pairs).filter(|&left| left > 0);
     std::iter::repeat_n(2, pairs).chain(last)

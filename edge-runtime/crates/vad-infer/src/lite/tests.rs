@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 use vad_core::ClipSpec;
 
-use self::common::{float, graph, int, ints, model, node, value};
+use self::common::{float, graph, int, ints, model, node, raw, value};
 use super::LiteNet;
 use super::isa::Isa;
 use crate::plan::Contract;
@@ -16,6 +17,7 @@ use crate::{Pulse, prepare};
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod int8;
 
 /// Of the largest feature: other kernels take the same sums in another order.
 const TRACT: f32 = 1e-5;
@@ -42,6 +44,8 @@ struct Shape {
     stem: usize,
     blocks: Vec<BlockShape>,
     features: usize,
+    /// A bit for each `1x1x1` convolution behind the stem, the first lowest: in int8.
+    int8: u64,
 }
 
 impl Shape {
@@ -65,6 +69,7 @@ struct Writer {
     model: ModelProto,
     x: String,
     channels: usize,
+    int8: u64,
 }
 
 impl Writer {
@@ -104,6 +109,52 @@ impl Writer {
         (self.x, self.channels) = (name.to_owned(), outputs);
     }
 
+    /// A `1x1x1` convolution whose inputs are about -4 to 4, or 0 to 4.
+    fn pointwise(&mut self, name: &str, outputs: usize, positive: bool) {
+        let int8 = self.int8 & 1 == 1;
+        self.int8 >>= 1;
+        if !int8 {
+            return self.conv(name, outputs, [1; 3], 1, [0; 6], 1);
+        }
+        let (seed, inputs) = (graph(&mut self.model).node.len(), self.channels);
+        let unit = |part: &str| format!("{name}.{part}");
+        let (input_scale, zero) = if positive { (4.0 / 255.0, 0) } else { (8.0 / 255.0, 128) };
+        let most = (3.0 / inputs as f32).sqrt() / 127.0;
+        let scales: Vec<f32> = noise(seed, outputs).iter().map(|v| most * (0.8 + 0.2 * v)).collect();
+        let weight: Vec<u8> =
+            noise(seed + 1, outputs * inputs).iter().map(|v| (v * 127.0) as i8 as u8).collect();
+        let bias_scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
+        let biases = noise(seed + 500, outputs).into_iter().zip(&bias_scales);
+        let bias: Vec<u8> = biases.flat_map(|(v, scale)| ((v / scale) as i32).to_le_bytes()).collect();
+        let count = outputs as i64;
+        let graph = graph(&mut self.model);
+        graph.initializer.extend([
+            float(&unit("input_scale"), &[], &[input_scale]),
+            raw(&unit("input_zero_point"), &[], DataType::Uint8, vec![zero]),
+            raw(&unit("weight"), &[count, inputs as i64, 1, 1, 1], DataType::Int8, weight),
+            float(&unit("weight_scale"), &[count], &scales),
+            raw(&unit("weight_zero_point"), &[count], DataType::Int8, vec![0; outputs]),
+            raw(&unit("bias"), &[count], DataType::Int32, bias),
+            float(&unit("bias_scale"), &[count], &bias_scales),
+            raw(&unit("bias_zero_point"), &[count], DataType::Int32, vec![0; 4 * outputs]),
+        ]);
+        let grid = [unit("input_scale"), unit("input_zero_point")];
+        graph.node.push(node("QuantizeLinear", &unit("q"), &[&self.x, &grid[0], &grid[1]]));
+        graph.node.push(node("DequantizeLinear", &unit("dq"), &[&unit("q"), &grid[0], &grid[1]]));
+        for part in ["weight", "bias"] {
+            let (scale, zero) = (unit(&format!("{part}_scale")), unit(&format!("{part}_zero_point")));
+            let made = unit(&format!("{part}.dq"));
+            let mut made = node("DequantizeLinear", &made, &[&unit(part), &scale, &zero]);
+            made.attribute.push(int("axis", 0));
+            graph.node.push(made);
+        }
+        let inputs = [unit("dq"), unit("weight.dq"), unit("bias.dq")];
+        let mut conv = node("Conv", &unit("conv"), &inputs.each_ref().map(String::as_str));
+        conv.attribute.extend([ints("kernel_shape", &[1; 3]), ints("pads", &[0; 6])]);
+        graph.node.push(conv);
+        (self.x, self.channels) = (unit("conv"), outputs);
+    }
+
     fn unary(&mut self, op: &str, name: &str, other: Option<&str>) {
         let inputs: Vec<&str> = other.into_iter().chain([self.x.as_str()]).collect();
         let next = node(op, name, &inputs);
@@ -117,7 +168,7 @@ fn write(shape: &Shape) -> ModelProto {
     let mut empty = model(Default::default());
     graph(&mut empty).input.push(value("clip", &clip));
     graph(&mut empty).output.push(value("feature", &[1, shape.features as i64, clip[2]]));
-    let mut to = Writer { model: empty, x: "clip".to_owned(), channels: 3 };
+    let mut to = Writer { model: empty, x: "clip".to_owned(), channels: 3, int8: shape.int8 };
     to.conv("stem", shape.stem, [1, shape.patch, shape.patch], shape.patch, [0; 6], 1);
     to.unary("Relu", "stem.relu", None);
     for (number, block) in shape.blocks.iter().enumerate() {
@@ -140,15 +191,15 @@ fn write(shape: &Shape) -> ModelProto {
             [block.frames - 1, 0, 0, 0, 0, 0],
             channels,
         );
-        to.conv(&name("expand"), block.width, [1; 3], 1, [0; 6], 1);
+        to.pointwise(&name("expand"), block.width, false);
         to.unary("Relu", &name("relu"), None);
-        to.conv(&name("project"), block.outputs, [1; 3], 1, [0; 6], 1);
+        to.pointwise(&name("project"), block.outputs, true);
         let same = block.stride == 1 && top + bottom == h - 1 && left + right == w - 1;
         if same && channels == block.outputs {
             to.unary("Add", &name("sum"), Some(&before));
         }
     }
-    to.conv("last", shape.features, [1; 3], 1, [0; 6], 1);
+    to.pointwise("last", shape.features, false);
     to.unary("Relu", "last.relu", None);
     to.unary("ReduceMean", "feature", None);
     let mean = graph(&mut to.model).node.last_mut().unwrap();
@@ -227,7 +278,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
                     block.outputs = stem;
                 }
             }
-            Shape { patch, map, stem, blocks, features }
+            Shape { patch, map, stem, blocks, features, int8: 0 }
         },
     )
 }
@@ -242,7 +293,7 @@ proptest! {
             let frames = stream(&shape, at_a_time);
             let expected = by_tract(&model, &shape, &frames, at_a_time);
             for isa in Isa::available() {
-                let net = Arc::new(LiteNet::read_for(isa, &model, shape.clip()).unwrap());
+                let net = Arc::new(LiteNet::read_for(isa, &model, shape.clip()).unwrap().unwrap());
                 let mut state = net.beginning(at_a_time);
                 let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
                 assert_like(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
@@ -254,13 +305,13 @@ proptest! {
 fn small() -> Shape {
     let block =
         |stride, outputs| BlockShape { kernel: [3, 3], stride, pads: [1; 4], frames: 3, width: 24, outputs };
-    Shape { patch: 4, map: [6, 6], stem: 16, blocks: vec![block(1, 16), block(2, 20)], features: 8 }
+    Shape { patch: 4, map: [6, 6], stem: 16, blocks: vec![block(1, 16), block(2, 20)], features: 8, int8: 0 }
 }
 
 #[test]
 fn a_stream_that_was_forgotten_begins_anew() {
     let shape = small();
-    let net = Arc::new(LiteNet::read(&write(&shape), shape.clip()).unwrap());
+    let net = Arc::new(LiteNet::read(&write(&shape), shape.clip()).unwrap().unwrap());
     let frames = stream(&shape, 1);
     let (mut used, mut other) = (net.beginning(1), net.beginning(1));
     let first: Vec<_> = frames.iter().map(|frame| used.run(frame)).collect();
@@ -275,7 +326,7 @@ fn a_stream_that_was_forgotten_begins_anew() {
 #[test]
 fn a_graph_that_differs_in_one_place_is_left_to_tract() {
     let shape = small();
-    let read = |model: &ModelProto| LiteNet::read(model, shape.clip()).is_some();
+    let read = |model: &ModelProto| LiteNet::read(model, shape.clip()).unwrap().is_some();
     assert!(read(&write(&shape)));
     let attribute = |model: &mut ModelProto, name: &str, attribute: &str, values: &[i64]| {
         let node = graph(model).node.iter_mut().find(|node| node.name == name).unwrap();

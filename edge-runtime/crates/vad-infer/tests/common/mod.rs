@@ -26,6 +26,11 @@ pub fn float(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
     }
 }
 
+pub fn raw(name: &str, dims: &[i64], data_type: DataType, raw_data: Vec<u8>) -> pb::TensorProto {
+    let (name, dims, data_type) = (name.to_owned(), dims.to_vec(), data_type as i32);
+    pb::TensorProto { name, dims, data_type, raw_data, ..Default::default() }
+}
+
 pub fn node(op: &str, name: &str, inputs: &[&str]) -> pb::NodeProto {
     pb::NodeProto {
         op_type: op.to_owned(),
