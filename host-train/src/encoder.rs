@@ -6,6 +6,7 @@
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
+use model_export::ExportError;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub fn load(
 }
 
 /// The exported graph in tract.
-struct TractEncoder {
+pub struct TractEncoder {
     encoder: Arc<vad_infer::Encoder>,
     spec: ModelSpec,
     hash: [u8; 32],
@@ -67,10 +68,24 @@ struct TractStream {
     height_px: u32,
 }
 
+impl std::fmt::Debug for TractEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TractEncoder").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
 impl TractEncoder {
     fn load(weights: &Path, spec: &ModelSpec) -> Result<Self> {
         let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        let onnx = model_export::encoder_onnx(&bytes, spec)?;
+        Ok(Self::new(&bytes, spec)?)
+    }
+
+    /// The encoder of `spec` from its weights, a safetensors file in memory.
+    ///
+    /// # Errors
+    /// When the weights do not fit the spec.
+    pub fn new(weights: &[u8], spec: &ModelSpec) -> Result<Self, ExportError> {
+        let onnx = model_export::encoder_onnx(weights, spec)?;
         let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
         Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: Sha256::digest(&onnx).into() })
     }

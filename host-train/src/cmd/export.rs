@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use vad_core::EncoderKind;
 use vad_data::{CropPlan, Features};
 
+mod tuned;
 mod window;
 
 /// Clips whose features and scores the exported graphs must repeat.
@@ -61,11 +62,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let work = Work::open(&args.work.work)?;
     let run = Run::open(&work.run(args.run.as_deref())?)?;
-    ensure!(
-        TunedRun::of(&run)?.is_none(),
-        "{} is a fine-tuned encoder, which no board program runs yet\n  remedy: export the run of --recipe mist that it came from",
-        run.dir().display()
-    );
+    if let Some(run) = TunedRun::of(&run)? {
+        return tuned::run(args, &work, &run);
+    }
     let mut spec =
         run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
     ensure!(
