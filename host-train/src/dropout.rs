@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 
 /// Factors that are 0 for dropped units and `1 / (1 - rate)` for kept ones.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mask(Tensor<2>);
 
 impl Mask {

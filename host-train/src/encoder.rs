@@ -6,7 +6,7 @@
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
-use model_export::Int8Plan;
+use model_export::{ExportError, Int8Plan};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub fn load_int8(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Bo
 }
 
 /// The exported graph in tract.
-struct TractEncoder {
+pub struct TractEncoder {
     encoder: Arc<vad_infer::Encoder>,
     spec: ModelSpec,
     hash: [u8; 32],
@@ -76,10 +76,24 @@ struct TractStream {
     height_px: u32,
 }
 
+impl std::fmt::Debug for TractEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TractEncoder").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
 impl TractEncoder {
     fn load(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Self> {
         let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        let onnx = model_export::encoder_int8_onnx(&bytes, spec, int8)?;
+        Ok(Self::new(&bytes, spec, int8)?)
+    }
+
+    /// The encoder of `spec` from its weights, a safetensors file in memory, with some layers in int8.
+    ///
+    /// # Errors
+    /// When the weights do not fit the spec, or a layer cannot be in int8.
+    pub fn new(weights: &[u8], spec: &ModelSpec, int8: &Int8Plan) -> Result<Self, ExportError> {
+        let onnx = model_export::encoder_int8_onnx(weights, spec, int8)?;
         let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
         Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: Sha256::digest(&onnx).into() })
     }

@@ -12,7 +12,7 @@ use vad_infer::Head;
 /// Sums of up to 1024 products in another order, squeezed by a sigmoid.
 const HAND_WRITTEN: Tolerance = Tolerance::new(0.0, 2e-6);
 
-/// `sigmoid(W5 (W3 relu(W0 x + b0) + b3) + b5)` in f64.
+/// `sigmoid(W5 (W3 relu(W0 x + b0) + b3) + b5)`, or `sigmoid(W0 x + b0)` of a single layer, in f64.
 fn forward(tensors: &Tensors, feature: &[f32]) -> f64 {
     let linear = |layer: usize, x: &[f64]| -> Vec<f64> {
         let (_, shape, weight) = &tensors[layer * 2];
@@ -22,8 +22,11 @@ fn forward(tensors: &Tensors, feature: &[f32]) -> f64 {
         (0..shape[0]).map(|o| dot(o) + f64::from(bias[o])).collect()
     };
     let x: Vec<f64> = feature.iter().map(|&v| f64::from(v)).collect();
-    let x: Vec<f64> = linear(0, &x).into_iter().map(|v| v.max(0.0)).collect();
-    let x = linear(2, &linear(1, &x));
+    let first = linear(0, &x);
+    let x = match tensors.len() {
+        2 => first,
+        _ => linear(2, &linear(1, &first.into_iter().map(|v| v.max(0.0)).collect::<Vec<_>>())),
+    };
     1.0 / (1.0 + (-x[0]).exp())
 }
 
@@ -53,11 +56,13 @@ proptest! {
 }
 
 #[test]
-fn the_full_size_head_equals_the_forward_pass() {
-    let (tensors, head) = head(&[1024, 512, 32, 1]);
-    for seed in 0..16 {
-        let feature = hashed_values("feature", seed, 1024, 0.0, 2.0);
-        let got = head.score(&feature).unwrap();
-        assert_close("score", &[got], &[forward(&tensors, &feature)], HAND_WRITTEN);
+fn heads_of_full_size_and_of_a_single_layer_equal_the_forward_pass() {
+    for dims in [&[1024, 512, 32, 1][..], &[1024, 1]] {
+        let (tensors, head) = head(dims);
+        for seed in 0..16 {
+            let feature = hashed_values("feature", seed, 1024, 0.0, 2.0);
+            let got = head.score(&feature).unwrap();
+            assert_close("score", &[got], &[forward(&tensors, &feature)], HAND_WRITTEN);
+        }
     }
 }

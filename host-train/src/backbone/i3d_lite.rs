@@ -3,8 +3,10 @@
 //! Frames stand in the batch, `[N * T, C, H, W]`, so that all but the kernels over time are 2-D convolutions.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PadMode};
@@ -12,8 +14,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::lite::STEM_PX;
 use vad_core::{LiteBlock, LitePlan, LiteSize};
 
-use super::padding::same_total;
+use super::grid::{Line, Strided};
+use super::padding::{Padding, same_total};
 use crate::model::initial::normal;
+use crate::params::value;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Array, Arrays, TensorsError, require_shape};
 
@@ -26,12 +30,26 @@ const RESIDUAL_DEVIATION: f32 = 0.5;
 /// Variance below which a channel counts as one that never changes.
 const DEAD_VARIANCE: f32 = 1e-12;
 
+/// The stage whose map can be tapped beside the last one: twice as fine, as I3D's `mixed_4f` is beside `mixed_5c`.
+const TAPPED_STAGE: usize = 3;
+
 /// The network.
 #[derive(Module, Debug)]
 pub struct I3dLite {
     stem: Conv,
     blocks: Vec<Block>,
     last: Conv,
+    #[module(skip)]
+    size: LiteSize,
+}
+
+/// Maps at both taps for a batch of clips.
+#[derive(Clone, Debug)]
+pub struct I3dLiteMaps {
+    /// After the third stage, `[N, C3, T, H/16, W/16]`.
+    pub stage_3: Tensor<5>,
+    /// The last one, whose mean over the picture is the feature, `[N, D, T, H/32, W/32]`.
+    pub last: Tensor<5>,
 }
 
 /// A 2-D convolution, padded to TensorFlow's `SAME`.
@@ -117,6 +135,10 @@ pub struct Pointwise<'a> {
 /// Computes such a layer of `[rows, inputs, H, W]`; any ReLU comes behind it.
 pub type Product<'a> = dyn FnMut(Pointwise<'_>, Tensor<4>) -> Tensor<4> + 'a;
 
+fn as_trained(layer: Pointwise<'_>, x: Tensor<4>) -> Tensor<4> {
+    layer.forward(x)
+}
+
 impl Pointwise<'_> {
     /// With its own weights.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -152,14 +174,14 @@ impl I3dLite {
     /// present frame. [`I3dLite::calibrate`] makes them fit for learning.
     pub fn init(size: LiteSize, seed: u64, device: &Device) -> Self {
         let mut layer = 0;
-        let Ok(fresh) = Self::build::<Infallible>(size.plan(), device, &mut |name, shape| {
+        let Ok(fresh) = Self::build::<Infallible>(size, device, &mut |name, shape| {
             layer += 1;
             Ok(first_values(name, shape, seed, layer))
         });
         fresh
     }
 
-    /// Loads `NAME.weight` (`[outputs, inputs / groups, t, h, w]`) and `NAME.bias` of every layer.
+    /// Loads `NAME.weight` (`[outputs, inputs / groups, t, h, w]`) and `NAME.bias` of every layer, each name after `prefix`.
     ///
     /// # Errors
     /// When an array is missing or has another shape; `origin` says where the arrays came from.
@@ -167,18 +189,25 @@ impl I3dLite {
         size: LiteSize,
         arrays: &Arrays,
         origin: &str,
+        prefix: &str,
         device: &Device,
     ) -> Result<Self, TensorsError> {
-        Self::build(size.plan(), device, &mut |name, shape| {
-            require_shape(arrays, origin, name, shape).cloned()
+        Self::build(size, device, &mut |name, shape| {
+            require_shape(arrays, origin, &format!("{prefix}{name}"), shape).cloned()
         })
     }
 
-    fn build<E>(plan: &LitePlan, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+    fn build<E>(size: LiteSize, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let plan = size.plan();
         let stem = Conv::build("stem", Shape::stem(plan), device, give)?;
         let blocks =
             plan.blocks().map(|block| Block::build(&block, device, give)).collect::<Result<_, E>>()?;
-        Ok(Self { stem, blocks, last: Conv::build("last", Shape::last(plan), device, give)? })
+        Ok(Self { stem, blocks, last: Conv::build("last", Shape::last(plan), device, give)?, size })
+    }
+
+    /// Which of the sizes it is.
+    pub fn size(&self) -> LiteSize {
+        self.size
     }
 
     /// The feature of every frame; a clip's is their mean.
@@ -196,7 +225,7 @@ impl I3dLite {
     /// # Shapes
     /// As [`I3dLite::forward`], to `[N, T, D, places]`, the places row by row.
     pub fn maps(&self, clips: Tensor<5>) -> Tensor<4> {
-        self.maps_by(clips, &mut |layer, x| layer.forward(x))
+        self.maps_by(clips, &mut as_trained)
     }
 
     /// The same with another way to compute the `1x1x1` convolutions behind the stem.
@@ -205,14 +234,59 @@ impl I3dLite {
     /// As [`I3dLite::maps`].
     pub fn maps_by(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<4> {
         let [n, _, t, _, _] = clips.dims();
-        let mut x = relu(self.stem.forward(frames(clips)));
-        for (number, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, t, 2 * number, product);
-        }
-        let last = Pointwise { number: 2 * self.blocks.len(), conv: &self.last };
-        let x = relu(product(last, x));
+        let x = self.last_map(self.stage_3(clips, product), t, product);
         let [_, features, h, w] = x.dims();
         x.reshape([n, t, features, h * w])
+    }
+
+    /// The maps at both taps.
+    ///
+    /// # Shapes
+    /// As [`I3dLite::forward`].
+    pub fn taps(&self, clips: Tensor<5>) -> I3dLiteMaps {
+        let [_, _, t, _, _] = clips.dims();
+        let stage_3 = self.stage_3(clips, &mut as_trained);
+        let last = self.last_map(stage_3.clone(), t, &mut as_trained);
+        I3dLiteMaps { stage_3: volumes(stage_3, t), last: volumes(last, t) }
+    }
+
+    /// `[N, 3, T, H, W]` to `[N * T, C3, h, w]`.
+    fn stage_3(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<4> {
+        let [_, _, t, _, _] = clips.dims();
+        let stem = relu(self.stem.forward(frames(clips)));
+        self.through(0..self.blocks_of_stage_3(), stem, t, product)
+    }
+
+    /// The rest of the way, `t` frames of each clip one behind the other.
+    fn last_map(&self, stage_3: Tensor<4>, t: usize, product: &mut Product<'_>) -> Tensor<4> {
+        let x = self.through(self.blocks_of_stage_3()..self.blocks.len(), stage_3, t, product);
+        relu(product(Pointwise { number: 2 * self.blocks.len(), conv: &self.last }, x))
+    }
+
+    fn through(&self, blocks: Range<usize>, x: Tensor<4>, t: usize, product: &mut Product<'_>) -> Tensor<4> {
+        let some = self.blocks[blocks.clone()].iter().zip(blocks);
+        some.fold(x, |x, (block, number)| block.forward(x, t, 2 * number, product))
+    }
+
+    fn blocks_of_stage_3(&self) -> usize {
+        self.size.plan().stages[..TAPPED_STAGE].iter().map(|stage| stage.blocks).sum()
+    }
+
+    /// Channels of both taps.
+    pub fn widths(&self) -> [usize; 2] {
+        let plan = self.size.plan();
+        [plan.stages[TAPPED_STAGE - 1].channels, plan.feature_dim]
+    }
+
+    /// Where the places of both taps lie along a side of so many pixels.
+    pub(crate) fn lines(&self, side_px: usize) -> [Line; 2] {
+        let stem = usize::from(STEM_PX);
+        let blocks = self.size.plan().blocks();
+        let layers: Vec<Strided> = std::iter::once(Strided::conv(stem, stem))
+            .chain(blocks.map(|block| Strided::conv(block.space_kernel, block.stride)))
+            .collect();
+        [self.blocks_of_stage_3(), self.blocks.len()]
+            .map(|blocks| Padding::Same.line(side_px, &layers[..=blocks]).0)
     }
 
     /// Scales and shifts every layer so that each channel has mean 0 and deviation 1 over these clips, half of it at the
@@ -232,19 +306,23 @@ impl I3dLite {
             x = y;
         }
         let (last, _) = self.last.calibrate(x, 1.0);
-        Self { stem, blocks, last }
+        Self { stem, blocks, last, size: self.size }
     }
 
-    /// The parameters under the names that [`I3dLite::from_arrays`] takes.
-    pub fn to_arrays(&self, size: LiteSize) -> Arrays {
+    /// The parameters under the names that [`I3dLite::from_arrays`] takes without a prefix.
+    pub fn to_arrays(&self) -> Arrays {
         let mut arrays = Arrays::new();
-        let plan = size.plan();
-        self.stem.store("stem", &mut arrays);
-        for (place, block) in plan.blocks().zip(&self.blocks) {
-            block.store(&place, &mut arrays);
-        }
-        self.last.store("last", &mut arrays);
+        self.store("", None, &mut arrays);
         arrays
+    }
+
+    /// Adds the parameters, or the gradients (zero where there is none), each name after `prefix`.
+    pub fn store(&self, prefix: &str, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
+        self.stem.store(&format!("{prefix}stem"), grads, arrays);
+        for (place, block) in self.size.plan().blocks().zip(&self.blocks) {
+            block.store(prefix, &place, grads, arrays);
+        }
+        self.last.store(&format!("{prefix}last"), grads, arrays);
     }
 }
 
@@ -252,6 +330,12 @@ impl I3dLite {
 fn frames(clips: Tensor<5>) -> Tensor<4> {
     let [n, c, t, h, w] = clips.dims();
     clips.swap_dims(1, 2).reshape([n * t, c, h, w])
+}
+
+/// `[N * T, C, H, W]` to `[N, C, T, H, W]`.
+fn volumes(frames: Tensor<4>, t: usize) -> Tensor<5> {
+    let [rows, c, h, w] = frames.dims();
+    frames.reshape([rows / t, t, c, h, w]).swap_dims(1, 2)
 }
 
 fn first_values(name: &str, shape: &[usize], seed: u64, layer: u64) -> Array {
@@ -310,12 +394,12 @@ impl Conv {
         (fitted, y)
     }
 
-    fn store(&self, name: &str, arrays: &mut Arrays) {
+    fn store(&self, name: &str, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
         let [outputs, inputs, h, w] = self.weight.dims();
-        let weight = self.weight.val().reshape([outputs, inputs, 1, h, w]);
+        let weight = value(&self.weight, grads).reshape([outputs, inputs, 1, h, w]);
         arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
         if let Some(bias) = &self.bias {
-            arrays.insert(format!("{name}.bias"), Array::from_tensor(bias.val()));
+            arrays.insert(format!("{name}.bias"), Array::from_tensor(value(bias, grads)));
         }
     }
 }
@@ -358,11 +442,11 @@ impl Memory {
         (fitted, y)
     }
 
-    fn store(&self, name: &str, arrays: &mut Arrays) {
+    fn store(&self, name: &str, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
         let [taps, channels] = self.weight.dims();
-        let weight = self.weight.val().swap_dims(0, 1).reshape([channels, 1, taps, 1, 1]);
+        let weight = value(&self.weight, grads).swap_dims(0, 1).reshape([channels, 1, taps, 1, 1]);
         arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
-        arrays.insert(format!("{name}.bias"), Array::from_tensor(self.bias.val()));
+        arrays.insert(format!("{name}.bias"), Array::from_tensor(value(&self.bias, grads)));
     }
 }
 
@@ -400,11 +484,12 @@ impl Block {
         (Self { space, time, expand, project, residual }, y)
     }
 
-    fn store(&self, block: &LiteBlock, arrays: &mut Arrays) {
-        self.space.store(&block.layer("space"), arrays);
-        self.time.store(&block.layer("time"), arrays);
-        self.expand.store(&block.layer("expand"), arrays);
-        self.project.store(&block.layer("project"), arrays);
+    fn store(&self, prefix: &str, block: &LiteBlock, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
+        let name = |layer: &str| format!("{prefix}{}", block.layer(layer));
+        self.space.store(&name("space"), grads, arrays);
+        self.time.store(&name("time"), grads, arrays);
+        self.expand.store(&name("expand"), grads, arrays);
+        self.project.store(&name("project"), grads, arrays);
     }
 }
 
@@ -439,12 +524,12 @@ mod tests {
     #[test]
     fn it_survives_a_round_trip_and_names_what_is_missing() {
         let device = Device::flex();
-        let mut arrays = I3dLite::init(SIZE, 3, &device).to_arrays(SIZE);
-        let again = I3dLite::from_arrays(SIZE, &arrays, "test", &device).unwrap();
-        assert_eq!(again.to_arrays(SIZE), arrays);
+        let mut arrays = I3dLite::init(SIZE, 3, &device).to_arrays();
+        let again = I3dLite::from_arrays(SIZE, &arrays, "test", "", &device).unwrap();
+        assert_eq!(again.to_arrays(), arrays);
         assert_eq!(arrays["stage3.1.space.weight"].shape, [128, 1, 1, 5, 5]);
         arrays.remove("stage3.1.expand.bias");
-        let error = I3dLite::from_arrays(SIZE, &arrays, "test", &device).unwrap_err();
+        let error = I3dLite::from_arrays(SIZE, &arrays, "test", "", &device).unwrap_err();
         assert!(error.to_string().contains("stage3.1.expand.bias"), "{error}");
     }
 
@@ -454,7 +539,7 @@ mod tests {
         let expected =
             [(LiteSize::Small, 468_992), (LiteSize::Middle, 1_692_032), (LiteSize::Large, 2_620_288)];
         for (size, expected) in expected {
-            let arrays = I3dLite::init(size, 1, &device).to_arrays(size);
+            let arrays = I3dLite::init(size, 1, &device).to_arrays();
             assert_eq!(arrays.values().map(|array| array.values.len()).sum::<usize>(), expected, "{size}");
         }
     }
@@ -469,6 +554,31 @@ mod tests {
         let before = |x: &Tensor<3>| values(x.clone().narrow(1, 0, 4));
         assert_eq!(before(&one), before(&two));
         assert_ne!(values(one.narrow(1, 4, 1)), values(two.clone().narrow(1, 4, 1)));
+    }
+
+    #[test]
+    fn the_taps_are_maps_on_the_way_to_the_feature() {
+        let device = Device::flex();
+        let clips = narrow::values([2, 3, 3, 48, 32]);
+        let net = I3dLite::init(SIZE, 1, &device).calibrate(clips.clone());
+        let maps = net.taps(clips.clone());
+        let [channels, features] = net.widths();
+        assert_eq!(maps.stage_3.dims(), [2, channels, 3, 3, 2]);
+        assert_eq!(maps.last.dims(), [2, features, 3, 2, 1]);
+        // `[N, D, T, places]` to `[N, T, D]`.
+        let means: Tensor<3> = maps.last.flatten::<4>(3, 4).mean_dim(3).squeeze_dim::<3>(3).swap_dims(1, 2);
+        for (mean, feature) in values(means).iter().zip(values(net.forward(clips))) {
+            assert!((mean - feature).abs() < 1e-6, "{mean} {feature}");
+        }
+    }
+
+    #[test]
+    fn places_of_the_taps_are_those_of_their_strides() {
+        let net = I3dLite::init(SIZE, 1, &Device::flex());
+        // 28 places of 4 pixels, then 14, 7 and, one place padded on either side, 4.
+        let [stage_3, last] = net.lines(112);
+        assert_eq!((stage_3.step_px, last.step_px), (16.0, 32.0));
+        assert_eq!(last.first_px, stage_3.first_px);
     }
 
     #[test]

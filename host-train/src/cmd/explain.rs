@@ -70,6 +70,10 @@ pub fn run(args: &Args) -> Result<()> {
         "{} was fine-tuned without attention, so there is none to show\n  remedy: choose a run with `attention = true`",
         encoder.first().spec().name
     );
+    ensure!(
+        args.layer == Layer::Block5 || encoder.first().spec().encoder.lite().is_none(),
+        "of the map before the last one, I3D-lite hands on means over frames, from which Grad-CAM cannot be taken\n  remedy: --layer 5"
+    );
     let entries = entries(args, &dataset)?;
     let scored = scores(args, &work, &run, &encoder, &entries)?;
     let studio = Studio::open(args, &run, encoder.first())?;

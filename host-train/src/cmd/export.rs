@@ -1,6 +1,6 @@
 //! `watchpost export`: a trained run becomes a bundle that a board can run.
 
-use self::precision::Exported;
+use self::precision::{Exported, Sources};
 use self::window::Window;
 use super::held_back::window_range;
 use super::options::{DeviceOption, WeightsOption, WorkOption};
@@ -14,12 +14,13 @@ use crate::finetune::tuned::TunedRun;
 use crate::infer::Scorer;
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
-use model_export::{BundleFacts, BundleSources, EXPORT_F32, ReferenceClip, check_parity};
+use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
 use vad_core::EncoderKind;
 use vad_data::{CropPlan, Features};
 
 mod precision;
+mod tuned;
 mod window;
 
 pub use precision::PrecisionOptions;
@@ -70,11 +71,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let work = Work::open(&args.work.work)?;
     let run = Run::open(&work.run(args.run.as_deref())?)?;
-    ensure!(
-        TunedRun::of(&run)?.is_none(),
-        "{} is a fine-tuned encoder, which no board program runs yet\n  remedy: export the run of --recipe mist that it came from",
-        run.dir().display()
-    );
+    if let Some(run) = TunedRun::of(&run)? {
+        return tuned::run(args, &work, &run);
+    }
     let mut spec =
         run.model().context("this run has no trained model\n  remedy: finish `watchpost train`")?;
     ensure!(
@@ -104,12 +103,18 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(window) = &window {
         spec.score = window.threshold(&work, &run, &made, &scorer, &spec.score)?;
     }
-    let exported =
-        Exported { work: &work, run: &run, made: &made, scorer: &scorer, spec: &spec, weights: &weights };
+    let sources = Sources { encoder: weights, head: run.head_path() };
+    let exported = Exported {
+        work: &work,
+        run: run.dir(),
+        features: made.features.clone(),
+        scorer: &scorer,
+        spec: &spec,
+        sources: &sources,
+    };
     let int8 = args.precision.choose(&exported)?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    let sources = BundleSources { encoder: &weights, int8: &int8, head: &run.head_path() };
-    let bundle = model_export::bundle(&spec, sources, &args.out, &facts)?;
+    let bundle = model_export::bundle(&spec, sources.with(&int8), &args.out, &facts)?;
     let reference = reference(&work, &made, &scorer)?;
     let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
     println!(

@@ -7,7 +7,9 @@ use super::tuned::{self, Head};
 use super::work::{Dataset, Work};
 use super::{interrupt, progress};
 use crate::bag::TrainingSet;
+use crate::distilled::DistilledEncoder;
 use crate::evaluate;
+use crate::extraction::Extraction;
 use crate::finetune::error::TuneError;
 use crate::finetune::labels::{CLIP, LabelledVideo};
 use crate::finetune::start::Pretrained;
@@ -15,6 +17,7 @@ use crate::finetune::training::{self, Job};
 use crate::finetune::tuned::{TunedEncoder, TunedRun, TunedSpec};
 use crate::handoff;
 use crate::infer::Scorer;
+use crate::model::sga::encoder::Kind;
 use crate::recipe::mist_config::MistConfig;
 use crate::recipe::mist_stage1::MistStage1;
 use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
@@ -43,7 +46,9 @@ const MOST_READERS: usize = 4;
     watchpost eval --work work/ --run mist-seed1-tuned\n  watchpost explain --work work/ --run mist-seed1-tuned\n\n\
     Clips are read from the videos themselves. An interrupted fine-tuning goes on where its checkpoint stands when the\n\
     same command is given again. The encoder is chosen on the validation split by video-level labels. --encoder small\n\
-    takes minutes on a processor; i3d and c3d, the published ones, want a graphics card or several (--device cuda:0,cuda:1)."
+    takes minutes on a processor; i3d and c3d, the published ones, want a graphics card or several (--device cuda:0,cuda:1).\n\
+    lite-small, lite-middle and lite-large go on from a distilled encoder: that of the run of stage I, else the one of that\n\
+    name. `watchpost export` makes a bundle of such a run."
 )]
 pub struct Args {
     /// Run of --recipe mist that makes the pseudo labels [default: the only one]
@@ -52,7 +57,7 @@ pub struct Args {
     /// Name of the new run [default: that of the run of stage I, with -tuned]
     #[arg(long, conflicts_with = "seeds")]
     name: Option<String>,
-    /// What is fine-tuned [default: that of the settings, else small]
+    /// What is fine-tuned [default: that of the settings, else the distilled encoder of stage I, else small]
     #[arg(long = "encoder", value_enum, value_name = "NAME")]
     network: Option<EncoderChoice>,
     #[command(flatten)]
@@ -107,14 +112,15 @@ impl TuningOptions {
         }
     }
 
-    /// The file of weights that an encoder begins with.
-    pub fn weights_of(&self, network: EncoderChoice) -> Result<PathBuf> {
-        match (network, &self.c3d_weights) {
-            (EncoderChoice::Small | EncoderChoice::I3d, _) => Ok(self.weights.find()?),
-            (EncoderChoice::C3d, Some(path)) => Ok(path.clone()),
-            (EncoderChoice::C3d, None) => bail!(
+    /// The file of pretrained weights that an encoder begins with; nothing for those that a work folder distils.
+    pub fn pretrained(&self, network: EncoderChoice) -> Result<Option<PathBuf>> {
+        match (network.kind(), &self.c3d_weights) {
+            (Kind::ShortI3d | Kind::I3d, _) => Ok(Some(self.weights.find()?)),
+            (Kind::C3d, Some(path)) => Ok(Some(path.clone())),
+            (Kind::C3d, None) => bail!(
                 "the encoder c3d starts from pretrained weights, which are not shipped\n  remedy: name them with --c3d-weights, or take the encoder small or i3d"
             ),
+            (Kind::Lite(_), _) => Ok(None),
         }
     }
 }
@@ -184,17 +190,36 @@ impl<'a> Session<'a> {
 
     /// Whether there is all that fine-tuning needs, before anything else is trained for it.
     pub fn check(&self, given: &Table) -> Result<()> {
-        let config = Stage2Config::resolve(given)?;
         ensure!(
             self.dataset.has_videos(),
             "fine-tuning reads the videos themselves, and of {} only features were imported\n  remedy: import the videos, then `watchpost extract`",
             self.dataset.title()
         );
-        let clip = self.work.extraction()?.features.clip;
+        let made = self.work.extraction()?;
+        let clip = made.features.clip;
         if clip != CLIP {
             return Err(TuneError::Clips { frames: clip.frames, stride: clip.stride }.into());
         }
-        self.args.weights_of(config.encoder).map(drop)
+        let config = Stage2Config::resolve(&with_encoder_of(&made, given)?)?;
+        self.weights_of(config.encoder, &made).map(drop)
+    }
+
+    /// The file of weights that an encoder begins with, where stage I learnt on the features of `made`.
+    fn weights_of(&self, network: EncoderChoice, made: &Extraction) -> Result<PathBuf> {
+        if let Some(path) = self.args.pretrained(network)? {
+            return Ok(path);
+        }
+        let own = made.distilled.as_deref().filter(|_| made.encoder.kind.lite() == network.lite());
+        let name = own.unwrap_or(network.name());
+        let (encoder, about) = DistilledEncoder::open(&self.work.encoder_dir(name)?)?;
+        let found = about.encoder.kind.lite().map(EncoderChoice::from);
+        ensure!(
+            found == Some(network),
+            "the distilled encoder {name} is {}, not {}\n  remedy: --encoder {0}, or watchpost distill",
+            found.map_or("another network", EncoderChoice::name),
+            network.name()
+        );
+        Ok(encoder.weights_path())
     }
 
     /// The run of stage I of this name, or the only one that there is.
@@ -234,9 +259,10 @@ impl<'a> Session<'a> {
 
     /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
     pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<Tuned> {
-        let config = self.config(stage1, given)?;
+        let made = self.work.extraction_of(&stage1.run)?;
+        let config = config(stage1, &made, given)?;
         let devices = self.encoding.devices.open()?;
-        let pretrained = Pretrained::read(&self.args.weights_of(config.encoder)?)?;
+        let pretrained = Pretrained::read(&self.weights_of(config.encoder, &made)?)?;
         let train = self.labelled(stage1, &config)?;
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
@@ -264,16 +290,6 @@ impl<'a> Session<'a> {
         let retraining_s = self.finish(&run, stage1)?;
         println!("run {name}: {}", dir.display());
         Ok(Tuned { run, retraining_s })
-    }
-
-    /// The settings, with stage I's seed unless they have one.
-    fn config(&self, stage1: &Stage1, given: &Table) -> Result<Stage2Config> {
-        let mut given = given.clone();
-        if !given.contains_key("seed") {
-            let settings = stage1.run.settings()?;
-            given.extend(settings.get("seed").map(|seed| ("seed".to_owned(), seed.clone())));
-        }
-        Ok(Stage2Config::resolve(&given)?)
     }
 
     /// The training videos with the pseudo labels that stage I makes, or with those of whole videos.
@@ -363,6 +379,27 @@ impl<'a> Session<'a> {
         }
         Ok(choice.apply_to(spec))
     }
+}
+
+/// The settings, with the encoder and the seed of stage I unless they have their own.
+fn config(stage1: &Stage1, made: &Extraction, given: &Table) -> Result<Stage2Config> {
+    let mut given = with_encoder_of(made, given)?;
+    if !given.contains_key("seed") {
+        let settings = stage1.run.settings()?;
+        given.extend(settings.get("seed").map(|seed| ("seed".to_owned(), seed.clone())));
+    }
+    Ok(Stage2Config::resolve(&given)?)
+}
+
+/// Settings that name no encoder take the distilled one that made the features, where one did.
+fn with_encoder_of(made: &Extraction, given: &Table) -> Result<Table> {
+    let mut given = given.clone();
+    if let Some(size) = made.encoder.kind.lite()
+        && !given.contains_key("encoder")
+    {
+        given.insert("encoder".to_owned(), Value::try_from(EncoderChoice::from(size))?);
+    }
+    Ok(given)
 }
 
 fn recipe_of(run: &Run) -> Result<String> {

@@ -80,7 +80,7 @@ impl Pupil {
         let first: Vec<Window> = footage.pass(config.seed, 0).into_iter().take(config.windows).collect();
         let clips = batch(&preprocessor, footage, &first, device)?.clips;
         let net = I3dLite::init(config.size, config.seed, device).calibrate(clips);
-        let net = I3dLite::from_arrays(config.size, &net.to_arrays(config.size), "first values", &own)?;
+        let net = I3dLite::from_arrays(config.size, &net.to_arrays(), "first values", "", &own)?;
         let student = Student { net, projection };
         let adam = Adam::new(adam(config));
         let at_once = *at_once;
@@ -130,7 +130,7 @@ impl Pupil {
 
     /// The network's weights, which is what boards run.
     pub fn weights(&self) -> Arrays {
-        self.student.net.to_arrays(self.config.size)
+        self.student.net.to_arrays()
     }
 
     /// Everything that changes from step to step.
@@ -149,7 +149,7 @@ impl Pupil {
         let widths =
             [self.config.size.plan().feature_dim, dense::stored_outputs(&arrays, origin, "projection")?];
         let student = Student {
-            net: I3dLite::from_arrays(self.config.size, &arrays, origin, &self.device)?,
+            net: I3dLite::from_arrays(self.config.size, &arrays, origin, "", &self.device)?,
             projection: dense::load(&arrays, origin, "projection", widths, &self.device)?,
         };
         let plain = self.device.clone().inner();

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The logit is that of the class "abnormal". On the last map the classifier is linear in the mean of the map, so there Grad-CAM
-//! is the class activation map itself; on the map before it the gradient also comes through the attention.
+//! is the class activation map itself; on the map before it the gradient also comes through the attention. Where the plain
+//! classifier scores clips, it is the one that is explained, on the last map as it is.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -25,7 +26,7 @@ pub enum Layer {
     /// The map before the last one, twice as fine.
     #[value(name = "4")]
     Block4,
-    /// The last map, after attention.
+    /// The last map, after attention where the classifier sees that.
     #[value(name = "5")]
     Block5,
 }
@@ -38,7 +39,7 @@ pub(super) fn of(
     layer: Layer,
 ) -> Result<Tensor<2>, ShapeError> {
     let of_layer = match layer {
-        Layer::Block5 => guided.attended.clone(),
+        Layer::Block5 => guided.seen(maps),
         Layer::Block4 => maps.block_4.clone(),
     };
     let map = Tensor::<5>::from_inner(of_layer.inner()).require_grad();
@@ -52,9 +53,9 @@ pub(super) fn of(
 /// The logits `[N, 2]` as a function of a layer's map.
 fn logits(encoder: &SgaEncoder, map: Tensor<5>, layer: Layer) -> Result<Tensor<2>, ShapeError> {
     match layer {
-        Layer::Block5 => Ok(encoder.head().classify(map, None)),
+        Layer::Block5 => Ok(encoder.head().judge(map)),
         Layer::Block4 => {
-            let block_5 = encoder.backbone().block_5(map.clone());
+            let block_5 = encoder.backbone().block_5(map.clone())?;
             Ok(encoder.head().forward(Maps { block_4: map, block_5 })?.logits)
         }
     }

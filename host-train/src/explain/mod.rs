@@ -40,7 +40,7 @@ pub struct Explainer {
 /// What one clip was scored by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// Score of the classifier H_c, within 0..=1.
+    /// Score of the clip, within 0..=1.
     pub score: f32,
     /// The attention, within 0..=1.
     pub attention: HeatMap,
@@ -86,7 +86,7 @@ impl Explainer {
         };
         let attention: Tensor<5> = guided.attention.map.clone();
         Ok(Explanation {
-            score: guided.scores().into_scalar::<f32>(),
+            score: guided.judged().into_scalar::<f32>(),
             attention: HeatMap::new(plane(attention), self.grids.attention),
             cam: HeatMap::new(cam, cam_grid),
         })

@@ -1,4 +1,8 @@
 //! Clips as an encoder takes them, read from videos.
+//!
+//! I3D-lite is a stream: what it makes of a clip depends on some frames before it, so they come with the clip. Before the
+//! beginning of a video its first picture stands for them. Boards, and extraction with them, begin a stream with nothing; that
+//! concerns the first clip of a video alone, and only while the encoder learns.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +31,8 @@ pub struct ClipInput {
     pub preprocess: PreprocessSpec,
     /// Every frame (1) or every second one (2).
     step: usize,
+    /// Frames before the clip that it is given too, at most as many as a clip has.
+    before: usize,
 }
 
 /// One clip to learn from.
@@ -43,24 +49,22 @@ impl ClipInput {
     pub fn new(encoder: EncoderChoice, width_px: u16, height_px: u16) -> Self {
         // Of 0..=255 I3D is given -1..=1, which the Kinetics weights were trained with, not MIST's (x - 128) / 128.
         let sized = PreprocessSpec { width_px, height_px, fit: Fit::Squeeze, ..PreprocessSpec::i3d() };
-        match encoder.kind() {
-            Kind::ShortI3d => Self { preprocess: sized, step: usize::from(CLIP.frames) / SHORT_FRAMES },
-            Kind::I3d => Self { preprocess: sized, step: 1 },
+        let kind = encoder.kind();
+        let (preprocess, step) = match kind {
+            Kind::ShortI3d => (sized, usize::from(CLIP.frames) / SHORT_FRAMES),
+            Kind::I3d => (sized, 1),
             Kind::C3d => {
-                let own = PreprocessSpec {
-                    channel_order: ChannelOrder::Bgr,
-                    mean: C3D_MEAN,
-                    std: [1.0; 3],
-                    ..sized
-                };
-                Self { preprocess: own, step: 1 }
+                let (mean, std) = (C3D_MEAN, [1.0; 3]);
+                (PreprocessSpec { channel_order: ChannelOrder::Bgr, mean, std, ..sized }, 1)
             }
-        }
+            Kind::Lite(size) => (PreprocessSpec { width_px, height_px, ..size.plan().preprocess() }, 1),
+        };
+        Self { preprocess, step, before: kind.frames_before() }
     }
 
-    /// Frames that the encoder sees of 16.
+    /// Frames that the encoder sees of 16, and before them.
     pub fn frames(&self) -> usize {
-        usize::from(CLIP.frames) / self.step
+        self.before + usize::from(CLIP.frames) / self.step
     }
 
     /// Bytes of a clip.
@@ -76,7 +80,8 @@ impl ClipInput {
     /// Clips on a device.
     ///
     /// # Shapes
-    /// Each of `clips` is `[frames, height, width, 3]`; the result is `[N, 3, frames, height, width]`.
+    /// Each of `clips` is `[frames, height, width, 3]`, [`ClipInput::frames`] of them; the result is `[N, 3, frames, height,
+    /// width]`.
     ///
     /// # Errors
     /// When a clip has another length.
@@ -144,7 +149,17 @@ impl ClipInput {
         let mut window = ClipWindow::new(CLIP, self.preprocess.resized_len())?;
         let mut source = open(entry)?;
         let mut buf = FrameBuf::new();
-        let shown = |window: &ClipWindow| self.thin(&window.frames().collect::<Vec<_>>()).concat();
+        let mut before: Vec<u8> = Vec::new();
+        let mut shown = |window: &ClipWindow| {
+            let frames: Vec<&[u8]> = window.frames().collect();
+            if let (true, Some(first)) = (before.is_empty(), frames.first()) {
+                before = first.repeat(self.before);
+            }
+            let clip = [before.as_slice(), &self.thin(&frames).concat()].concat();
+            // Clips lie side by side.
+            before = frames[frames.len().saturating_sub(self.before)..].concat();
+            clip
+        };
         while source.next_frame(&mut buf).map_err(|source| unreadable(entry, source))? {
             let pushed = window.push_with(|slot| preprocessor.resize_into(buf.as_frame(), slot));
             let span = pushed.map_err(|source| TuneError::Frame { id: entry.id.clone(), source })?;
@@ -160,7 +175,8 @@ impl ClipInput {
 
     /// The frame of the video that a clip shows in one of its slots.
     fn frame_of(&self, draw: &ClipDraw, slot: usize, frames: u64) -> u64 {
-        (draw.begin + (slot * self.step) as u64).min(frames.saturating_sub(1))
+        let behind = draw.begin + (slot * self.step) as u64;
+        behind.saturating_sub(self.before as u64).min(frames.saturating_sub(1))
     }
 
     fn slot<'a>(&self, pixels: &'a mut [u8], slot: usize) -> &'a mut [u8] {
@@ -271,6 +287,46 @@ mod tests {
         );
         let c3d = ClipInput::new(EncoderChoice::C3d, 112, 112);
         assert_eq!((c3d.frames(), c3d.preprocess.channel_order), (16, ChannelOrder::Bgr));
+    }
+
+    #[test]
+    fn a_stream_sees_the_frames_before_a_clip_and_the_first_stands_for_those_before_it() {
+        for choice in [EncoderChoice::LiteSmall, EncoderChoice::LiteMiddle, EncoderChoice::LiteLarge] {
+            assert!(ClipInput::new(choice, 32, 32).before <= usize::from(CLIP.frames), "{choice:?}");
+        }
+        let lite = ClipInput::new(EncoderChoice::LiteSmall, 32, 32);
+        assert_eq!(lite.frames(), 28);
+        let shown = |begin| {
+            let draw = ClipDraw { begin, ..draw(View::WHOLE, false) };
+            (0..lite.frames()).map(|slot| lite.frame_of(&draw, slot, 40)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(16), (4..32).collect::<Vec<_>>());
+        assert_eq!(shown(2), [vec![0; 10], (0..18).collect()].concat());
+        // The tail repeats the last frame.
+        assert_eq!(shown(32)[19..], [39; 9]);
+    }
+
+    #[test]
+    fn clips_read_one_by_one_are_those_of_the_whole_video() {
+        let folder = tempfile::tempdir().unwrap();
+        for frame in 0..40_u8 {
+            let picture = image::RgbImage::from_pixel(16, 16, image::Rgb([frame; 3]));
+            picture.save(folder.path().join(format!("{frame:02}.png"))).unwrap();
+        }
+        let entry = VideoEntry::new("v", folder.path(), vad_data::Label::Normal);
+        for choice in [EncoderChoice::Small, EncoderChoice::LiteSmall] {
+            let input = ClipInput::new(choice, 32, 32);
+            let mut clips = 0;
+            let mut same = |span: ClipSpan, pixels: Vec<u8>| {
+                let draw = ClipDraw { begin: span.first_frame.0, ..draw(View::WHOLE, false) };
+                let read = input.read(&entry, 40, &[draw], &AtomicBool::new(false))?;
+                assert_eq!(read[0].pixels, pixels, "{choice:?}, clip {}", span.index);
+                clips += 1;
+                Ok(())
+            };
+            input.each(&entry, &mut same).unwrap();
+            assert_eq!(clips, 3);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use model_export::ExportError;
 use thiserror::Error;
 use vad_core::{FrameError, SpecError};
 use vad_video::VideoError;
@@ -131,4 +132,7 @@ pub enum TuneError {
     /// Weights cannot be written.
     #[error(transparent)]
     Handoff(#[from] HandoffError),
+    /// The encoder does not make the graph that boards run.
+    #[error("the encoder as boards run it: {0}")]
+    Board(#[from] ExportError),
 }

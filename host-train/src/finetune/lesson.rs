@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::clips::{Clip, ClipInput};
 use super::error::TuneError;
 use crate::dropout::Mask;
-use crate::loss::weighted_bce::{ClassWeights, guided_loss, unguided_loss};
+use crate::loss::weighted_bce::{ClassWeights, guided_loss, unguided_loss, weighted_bce};
 use crate::model::sga::encoder::SgaEncoder;
 
 /// Clips of one batch that go through the network at once.
@@ -20,13 +20,15 @@ pub struct Group {
     pub mask: Option<Mask>,
 }
 
-/// Both losses, each a group's mean times its share, or a sum of those.
+/// The losses, each a group's mean times its share, or a sum of those.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     /// Of the classifier.
     pub classifier: f32,
     /// Of the guided map.
     pub guided: f32,
+    /// Of the plain classifier; 0 where there is none.
+    pub plain: f32,
 }
 
 /// What one group teaches.
@@ -54,6 +56,7 @@ impl Sums {
     pub fn add(&mut self, other: Self) {
         self.classifier += other.classifier;
         self.guided += other.guided;
+        self.plain += other.plain;
     }
 }
 
@@ -68,6 +71,7 @@ impl Teacher {
         let labels: Vec<f32> = clips.iter().map(|clip| clip.label).collect();
         let labels: Tensor<1> = Tensor::from_data(TensorData::new(labels, [clips.len()]), device);
         let scored = encoder.forward_train(self.input.tensor(&pixels, device)?, mask)?;
+        let plain = scored.plain_scores().map(|plain| weighted_bce(plain, labels.clone(), self.weights));
         let loss = match scored.guided_scores().filter(|_| self.guides) {
             Some(guided) => guided_loss(scored.scores(), guided, labels, self.weights),
             None => unguided_loss(scored.scores(), labels, self.weights),
@@ -75,8 +79,10 @@ impl Teacher {
         let sums = Sums {
             classifier: share * loss.classifier.into_scalar::<f32>(),
             guided: share * loss.guided.into_scalar::<f32>(),
+            plain: share * plain.clone().map_or(0.0, Tensor::into_scalar::<f32>),
         };
-        let backward = (loss.total * share).backward();
+        let total = plain.map_or(loss.total.clone(), |plain| loss.total + plain);
+        let backward = (total * share).backward();
         Ok(Lesson { sums, grads: GradientsParams::from_grads(backward, encoder) })
     }
 }

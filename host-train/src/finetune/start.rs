@@ -13,7 +13,7 @@ use crate::tensors::{self, Arrays, TensorsError};
 /// The weights were trained with TensorFlow's padding; C3D's layers have their own.
 pub const PADDING: Padding = Padding::Same;
 
-/// Pretrained weights of a backbone: Kinetics' I3D, or C3D.
+/// Pretrained weights of a backbone: Kinetics' I3D, C3D, or an I3D-lite that was distilled.
 #[derive(Clone, Debug)]
 pub struct Pretrained {
     arrays: Arrays,
@@ -46,6 +46,7 @@ impl Pretrained {
             Kind::ShortI3d => Backbone::short_i3d(source, PADDING, device)?,
             Kind::I3d => Backbone::i3d(source, PADDING, device)?,
             Kind::C3d => Backbone::c3d(&self.arrays, &self.origin, device)?,
+            Kind::Lite(size) => Backbone::lite(size, &self.arrays, &self.origin, device)?,
         };
         Ok(match config.attention {
             true => SgaEncoder::with_fresh_head(backbone, config.k, config.seed, device),

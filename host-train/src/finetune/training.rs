@@ -260,7 +260,7 @@ pub fn score_video(
         }
         let clips: Vec<&[u8]> = waiting.iter().map(Vec::as_slice).collect();
         let scored = encoder.forward(input.tensor(&clips, device)?)?;
-        scores.extend(scored.scores().into_data().iter::<f32>());
+        scores.extend(scored.judged().into_data().iter::<f32>());
         waiting.clear();
         Ok(())
     };

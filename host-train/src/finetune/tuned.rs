@@ -9,16 +9,22 @@
 //! encoder_last.safetensors  the encoder after the last step, where another one was selected
 //! stage1_head.safetensors   stage I trained anew on features of the selected encoder
 //! tuned.json                what the encoder takes, and its alarm thresholds
+//! board_encoder.safetensors of I3D-lite, the selected encoder as the exporter takes it
+//! board_head.safetensors    and its classifier
 //! ```
+//!
+//! Features of I3D-lite are made as boards make them: frame by frame, in the same code, without the attention. What is
+//! measured of such a run is what a board will do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use model_export::Int8Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use vad_core::{ClipSpec, HeadKind, HeadSpec, PreprocessSpec, ScoreSpec};
-use vad_data::{ClipEncoder, EncodeError};
+use vad_core::{ClipSpec, EncoderSpec, HeadKind, HeadSpec, ModelSpec, PreprocessSpec, ScoreSpec};
+use vad_data::{ClipEncoder, EncodeError, FrameStream};
 
 use super::clips::ClipInput;
 use super::error::TuneError;
@@ -28,15 +34,16 @@ use crate::atomic_file;
 use crate::backbone::pooling::global_average;
 use crate::bag::BagSet;
 use crate::checkpoint::hex;
+use crate::encoder::TractEncoder;
 use crate::handoff;
-use crate::model::sga::CLASSIFIER;
-use crate::model::sga::encoder::SgaEncoder;
+use crate::model::sga::encoder::{BACKBONE, SgaEncoder};
+use crate::model::sga::scoring_classifier;
 use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
 use crate::recipe::settings::{Settings, to_table};
 use crate::recipe::system::Detector;
 use crate::recipe::trainer::TrainOutcome;
 use crate::run::{Run, RunError, RunMetrics, remove_if_there};
-use crate::tensors::{self, Arrays, TensorsError, require_shape};
+use crate::tensors::{self, Array, Arrays, TensorsError, require_shape};
 
 /// Version of `tuned.json`; another one is refused.
 const FORMAT: u32 = 1;
@@ -76,7 +83,14 @@ impl TunedRun {
     /// When there is a run already and `overwrite` is false, or the folder cannot be made.
     pub fn create(dir: &Path, overwrite: bool) -> Result<Self, TuneError> {
         let run = Self(Run::create(dir, overwrite)?);
-        for path in [run.spec_path(), run.encoder_path(), run.last_encoder_path(), run.stage1_head_path()] {
+        for path in [
+            run.spec_path(),
+            run.encoder_path(),
+            run.last_encoder_path(),
+            run.stage1_head_path(),
+            run.board_encoder_path(),
+            run.board_head_path(),
+        ] {
             remove_if_there(&path)?;
         }
         Ok(run)
@@ -110,6 +124,16 @@ impl TunedRun {
     /// `stage1_head.safetensors`.
     pub fn stage1_head_path(&self) -> PathBuf {
         self.0.dir().join("stage1_head.safetensors")
+    }
+
+    /// `board_encoder.safetensors`.
+    pub fn board_encoder_path(&self) -> PathBuf {
+        self.0.dir().join("board_encoder.safetensors")
+    }
+
+    /// `board_head.safetensors`.
+    pub fn board_head_path(&self) -> PathBuf {
+        self.0.dir().join("board_head.safetensors")
     }
 
     /// `pseudo_labels.csv`.
@@ -176,6 +200,12 @@ impl TunedRun {
         } else {
             handoff::write_head(&self.last_encoder_path(), &outcome.last)?;
         }
+        if config.encoder.lite().is_some() {
+            let classifier =
+                OwnClassifier::from_arrays(&outcome.selected, &self.encoder_path().display().to_string())?;
+            handoff::write_head(&self.board_encoder_path(), &tensors::group(&outcome.selected, BACKBONE))?;
+            handoff::write_head(&self.board_head_path(), &classifier.to_arrays())?;
+        }
         let metrics = RunMetrics {
             recipe: NAME.to_owned(),
             seed: config.seed(),
@@ -214,13 +244,27 @@ impl TunedSpec {
     pub fn input(&self) -> ClipInput {
         ClipInput::new(self.encoder, self.preprocess.width_px, self.preprocess.height_px)
     }
+
+    /// The model that boards run; nothing of encoders that only the host runs.
+    pub fn board_model(&self) -> Option<ModelSpec> {
+        let encoder = EncoderSpec::lite(self.encoder.lite()?);
+        Some(ModelSpec {
+            preprocess: self.preprocess.clone(),
+            clip: self.clip,
+            head: linear_head(self.feature_dim),
+            score: self.score.clone(),
+            ..ModelSpec::mist(&self.name, encoder)
+        })
+    }
 }
 
 /// The encoder as extraction sees it: a clip's feature is the mean of the attended map `M_A`, of which the classifier H_c is
-/// a linear function.
+/// a linear function; of I3D-lite it is the plain mean, which the plain classifier sees.
 #[derive(Debug)]
 pub struct TunedEncoder {
     network: SgaEncoder,
+    /// Of I3D-lite, which is a stream.
+    board: Option<TractEncoder>,
     spec: TunedSpec,
     device: Device,
     hash: [u8; 32],
@@ -253,10 +297,11 @@ impl TunedEncoder {
         let (arrays, _) = tensors::decode(&bytes, path)?;
         let origin = path.display().to_string();
         let network = SgaEncoder::from_arrays(spec.encoder.kind(), &arrays, &origin, PADDING, device)?;
+        let board = spec.board_model().map(|model| board_encoder(&arrays, path, &model)).transpose()?;
         let mut hash = Sha256::new();
         hash.update(b"watchpost tuned encoder 1\0");
         hash.update(Sha256::digest(&bytes));
-        Ok(Self { network, spec, device: device.clone(), hash: hash.finalize().into() })
+        Ok(Self { network, board, spec, device: device.clone(), hash: hash.finalize().into() })
     }
 
     /// The network.
@@ -307,11 +352,32 @@ impl ClipEncoder for TunedEncoder {
     }
 
     fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, EncodeError> {
-        self.feature(clip)
+        match &self.board {
+            Some(board) => board.encode(clip),
+            None => self.feature(clip),
+        }
+    }
+
+    fn stream(&self) -> Result<Option<Box<dyn FrameStream>>, EncodeError> {
+        self.board.as_ref().map_or(Ok(None), TractEncoder::stream)
     }
 }
 
-/// The classifier H_c on features. Of two classes, softmax is the logistic function of the difference of both logits.
+/// The network alone, as boards run it.
+fn board_encoder(arrays: &Arrays, path: &Path, model: &ModelSpec) -> Result<TractEncoder, TuneError> {
+    let weights = tensors::encode(&tensors::group(arrays, BACKBONE), None)
+        .map_err(|reason| TensorsError::Encode { path: path.to_owned(), reason })?;
+    Ok(TractEncoder::new(&weights, model, &Int8Plan::default())?)
+}
+
+/// A classifier that is a linear function of a feature of so many values.
+fn linear_head(feature_dim: usize) -> HeadSpec {
+    // At most the channels of a map.
+    HeadSpec::per_clip(HeadKind::Mlp, vec![feature_dim as u32, 1])
+}
+
+/// The classifier by which clips are scored, on features. Of two classes, softmax is the logistic function of the difference
+/// of both logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnClassifier {
     weight: Vec<f32>,
@@ -324,8 +390,9 @@ impl OwnClassifier {
     /// # Errors
     /// When an array is missing or of another shape.
     pub fn from_arrays(arrays: &Arrays, origin: &str) -> Result<Self, TensorsError> {
-        let bias = require_shape(arrays, origin, &format!("{CLASSIFIER}.bias"), &[2])?;
-        let name = format!("{CLASSIFIER}.weight");
+        let classifier = scoring_classifier(arrays);
+        let bias = require_shape(arrays, origin, &format!("{classifier}.bias"), &[2])?;
+        let name = format!("{classifier}.weight");
         let width = tensors::require(arrays, origin, &name)?.shape.last().copied().unwrap_or(0);
         let weight = &require_shape(arrays, origin, &name, &[2, width])?.values;
         let (normal, abnormal) = weight.split_at(width);
@@ -333,6 +400,13 @@ impl OwnClassifier {
             weight: abnormal.iter().zip(normal).map(|(abnormal, normal)| abnormal - normal).collect(),
             bias: bias.values[1] - bias.values[0],
         })
+    }
+
+    /// As the exporter takes a head of one layer.
+    fn to_arrays(&self) -> Arrays {
+        let weight = Array { shape: vec![1, self.weight.len()], values: self.weight.clone() };
+        let bias = Array { shape: vec![1], values: vec![self.bias] };
+        Arrays::from([("regressor.0.weight".to_owned(), weight), ("regressor.0.bias".to_owned(), bias)])
     }
 
     fn score_clip(&self, feature: &[f32]) -> f32 {
@@ -349,7 +423,7 @@ impl Detector for OwnClassifier {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec::per_clip(HeadKind::Mlp, vec![self.weight.len() as u32, 1])
+        linear_head(self.weight.len())
     }
 
     fn score(&self, bags: &BagSet) -> Vec<Vec<f32>> {

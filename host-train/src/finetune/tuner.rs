@@ -1,4 +1,4 @@
-//! One step of fine-tuning after the other: forward, both losses, backward, clipping, Adam.
+//! One step of fine-tuning after the other: forward, losses, backward, clipping, Adam.
 
 use burn::module::Module;
 use burn::optim::GradientsAccumulator;
@@ -92,12 +92,15 @@ impl Tuner {
         let grad_norm = clip_global_norm(&self.encoder, &mut grads, self.config.clip_norm);
         self.adam.set_learning_rate(self.config.learning_rate_in(epoch));
         self.encoder = self.adam.step(self.encoder.clone(), grads);
-        let [classifier, guided] = [sums.classifier, sums.guided].map(|sum| sum / count);
-        let parts = match self.config.guides() {
-            true => vec![("classifier", classifier), ("guided", guided)],
-            false => vec![("classifier", classifier)],
-        };
-        Ok(Losses { total: classifier + guided, parts, grad_norm })
+        let parts: Vec<(&'static str, f32)> = [
+            ("classifier", sums.classifier, true),
+            ("guided", sums.guided, self.config.guides()),
+            ("plain", sums.plain, self.encoder.has_plain_classifier()),
+        ]
+        .into_iter()
+        .filter_map(|(name, sum, teaches)| teaches.then_some((name, sum / count)))
+        .collect();
+        Ok(Losses { total: parts.iter().map(|(_, loss)| loss).sum(), parts, grad_norm })
     }
 
     fn set_trained(&mut self, trained: Trained) {

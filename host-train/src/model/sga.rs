@@ -5,6 +5,9 @@
 //! H_g sits within the attention and only teaches. Class 0 is normal, class 1 abnormal. Parameters carry the published
 //! names: `Conv_Atten.*` and `Regressor.1`. For the paper's ablation a head can be without attention, and so without H_g.
 //!
+//! An encoder that runs on boards has a third classifier, the plain one: it sees the mean of block 5 itself, which is the
+//! feature that a board has. The attention needs a whole clip; it then shapes the encoder while it learns, and no more.
+//!
 //! [`encoder`] joins a backbone and this head.
 
 pub mod attention;
@@ -32,17 +35,24 @@ const ATTENTION: &str = "Conv_Atten.";
 /// The classifier H_c in published files; number 0 is its dropout.
 pub(crate) const CLASSIFIER: &str = "Regressor.1";
 
+/// The plain classifier; no published file has one.
+const PLAIN_CLASSIFIER: &str = "Plain_Regressor.1";
+
 /// Normal and abnormal.
 const CLASSES: usize = 2;
 
 /// After the attention's own layers.
 const CLASSIFIER_LAYER: u64 = (1 << 33) + 4;
 
+/// After H_c.
+const PLAIN_LAYER: u64 = CLASSIFIER_LAYER + 1;
+
 /// Attention and both classifiers, or the classifier H_c alone.
 #[derive(Module, Debug)]
 pub struct SgaHead {
     attention: Option<SelfGuidedAttention>,
     classifier: Linear,
+    plain: Option<Linear>,
 }
 
 /// What a head makes of a batch of clips, with attention or without.
@@ -54,6 +64,8 @@ pub struct Scored {
     pub attended: Tensor<5>,
     /// What the attention saw and made of it, where there is one.
     pub attention: Option<Attention>,
+    /// Logits of the plain classifier, `[N, 2]`, where there is one.
+    pub plain_logits: Option<Tensor<2>>,
 }
 
 /// What a head with attention makes of a batch of clips.
@@ -65,6 +77,8 @@ pub struct Guided {
     pub attention: Attention,
     /// `M_A` (eq 5), `[N, C5, T5, h, w]`.
     pub attended: Tensor<5>,
+    /// Logits of the plain classifier, `[N, 2]`, where there is one.
+    pub plain_logits: Option<Tensor<2>>,
 }
 
 impl SgaHead {
@@ -75,17 +89,25 @@ impl SgaHead {
         Self {
             attention: Some(SelfGuidedAttention::init(block_4, form, seed, device)),
             classifier: dense::init(block_5, CLASSES, &mut rng, device),
+            plain: None,
         }
+    }
+
+    /// The same with a plain classifier beside H_c, of fresh weights.
+    pub fn with_plain_classifier(self, seed: u64, device: &Device) -> Self {
+        let [_, block_5] = self.widths();
+        let mut rng = stream(seed, Purpose::Weights, PLAIN_LAYER);
+        Self { plain: Some(dense::init(block_5, CLASSES, &mut rng, device)), ..self }
     }
 
     /// The classifier of [`SgaHead::init`] with the same fresh weights and no attention: it sees the plain mean of block 5.
     pub fn without_attention(block_5: usize, seed: u64, device: &Device) -> Self {
         let mut rng = stream(seed, Purpose::Weights, CLASSIFIER_LAYER);
-        Self { attention: None, classifier: dense::init(block_5, CLASSES, &mut rng, device) }
+        Self { attention: None, classifier: dense::init(block_5, CLASSES, &mut rng, device), plain: None }
     }
 
     /// Loads `Conv_Atten.*` and `Regressor.1.*`. Widths, K and the time steps follow the arrays; where no name begins with
-    /// `Conv_Atten.` there is no attention.
+    /// `Conv_Atten.` there is no attention, and where there is no `Plain_Regressor.1.weight` no plain classifier.
     ///
     /// # Errors
     /// When an array is missing or the shapes do not chain; `origin` says where the arrays came from.
@@ -93,9 +115,11 @@ impl SgaHead {
         let inputs = dense::stored_inputs(arrays, origin, CLASSIFIER)?;
         let attends = arrays.keys().any(|name| name.starts_with(ATTENTION));
         let load = || SelfGuidedAttention::from_arrays(arrays, origin, ATTENTION, device);
+        let linear = |name: &str| dense::load(arrays, origin, name, [inputs, CLASSES], device);
         Ok(Self {
             attention: attends.then(load).transpose()?,
-            classifier: dense::load(arrays, origin, CLASSIFIER, [inputs, CLASSES], device)?,
+            classifier: linear(CLASSIFIER)?,
+            plain: has_plain(arrays).then(|| linear(PLAIN_CLASSIFIER)).transpose()?,
         })
     }
 
@@ -103,7 +127,7 @@ impl SgaHead {
     pub fn to_arrays(&self) -> Arrays {
         let mut arrays = Arrays::new();
         self.store_attention(None, &mut arrays);
-        dense::store(&self.classifier, CLASSIFIER, &mut arrays);
+        self.each_classifier(|name, linear| dense::store(linear, name, &mut arrays));
         arrays
     }
 
@@ -111,8 +135,15 @@ impl SgaHead {
     pub fn gradients(&self, grads: &GradientsParams) -> Arrays {
         let mut arrays = Arrays::new();
         self.store_attention(Some(grads), &mut arrays);
-        dense::store(&dense::gradients(&self.classifier, grads), CLASSIFIER, &mut arrays);
+        self.each_classifier(|name, linear| {
+            dense::store(&dense::gradients(linear, grads), name, &mut arrays)
+        });
         arrays
+    }
+
+    fn each_classifier(&self, mut take: impl FnMut(&str, &Linear)) {
+        take(CLASSIFIER, &self.classifier);
+        self.plain.iter().for_each(|plain| take(PLAIN_CLASSIFIER, plain));
     }
 
     fn store_attention(&self, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
@@ -124,6 +155,11 @@ impl SgaHead {
     /// Whether there is an attention.
     pub fn attends(&self) -> bool {
         self.attention.is_some()
+    }
+
+    /// Whether there is a plain classifier.
+    pub fn has_plain_classifier(&self) -> bool {
+        self.plain.is_some()
     }
 
     /// Channels of the maps that it takes: block 4 (0 without attention, which alone looks at it), block 5.
@@ -150,9 +186,9 @@ impl SgaHead {
     /// # Errors
     /// As there.
     pub fn forward_train(&self, maps: Maps, mask: Option<Mask>) -> Result<Guided, ShapeError> {
-        let Scored { logits, attended, attention } = self.score(maps, mask)?;
+        let Scored { logits, attended, attention, plain_logits } = self.score(maps, mask)?;
         let missing = || ShapeError { what: "attentions of the head", got: 0, must: "1".to_owned() };
-        Ok(Guided { logits, attention: attention.ok_or_else(missing)?, attended })
+        Ok(Guided { logits, attention: attention.ok_or_else(missing)?, attended, plain_logits })
     }
 
     /// Scores clips, with attention or without; with dropout where there is a mask, `[N, C5]`.
@@ -163,20 +199,38 @@ impl SgaHead {
         let [given, own] = [maps.block_5.dims()[1], self.widths()[1]];
         ShapeError::unless(given == own, "channels of block 5", given, own)?;
         let attention = self.attention.as_ref().map(|attention| attention.forward(&maps)).transpose()?;
+        let plain_logits =
+            self.plain.as_ref().map(|plain| classify(plain, maps.block_5.clone(), mask.clone()));
         let attended = match &attention {
             Some(attention) => maps.block_5.clone() + maps.block_5 * attention.map.clone(),
             None => maps.block_5,
         };
-        Ok(Scored { logits: self.classify(attended.clone(), mask), attended, attention })
+        let logits = classify(&self.classifier, attended.clone(), mask);
+        Ok(Scored { logits, attended, attention, plain_logits })
     }
 
-    /// The classifier H_c on `M_A`: its mean over time and space, with dropout where there is a mask, and the linear layer.
+    /// The logits of the classifier that scores clips, as a function of the map that it sees ([`Guided::seen`]).
     ///
     /// # Shapes
-    /// `[N, C5, T5, h, w]` to logits `[N, 2]`.
-    pub(crate) fn classify(&self, attended: Tensor<5>, mask: Option<Mask>) -> Tensor<2> {
-        self.classifier.forward(dense::drop_units(global_average(attended), mask))
+    /// `[N, C5, T5, h, w]` to `[N, 2]`.
+    pub(crate) fn judge(&self, seen: Tensor<5>) -> Tensor<2> {
+        classify(self.plain.as_ref().unwrap_or(&self.classifier), seen, None)
     }
+}
+
+/// Whether the head of these arrays has a plain classifier.
+fn has_plain(arrays: &Arrays) -> bool {
+    arrays.contains_key(&format!("{PLAIN_CLASSIFIER}.weight"))
+}
+
+/// The name of the classifier by which the head of these arrays scores clips.
+pub(crate) fn scoring_classifier(arrays: &Arrays) -> &'static str {
+    if has_plain(arrays) { PLAIN_CLASSIFIER } else { CLASSIFIER }
+}
+
+/// A classifier on a map: its mean over time and space, with dropout where there is a mask, and the linear layer.
+fn classify(classifier: &Linear, map: Tensor<5>, mask: Option<Mask>) -> Tensor<2> {
+    classifier.forward(dense::drop_units(global_average(map), mask))
 }
 
 impl Scored {
@@ -195,9 +249,30 @@ impl Scored {
     pub fn guided_scores(&self) -> Option<Tensor<1>> {
         self.attention.as_ref().map(|attention| clip_scores(attention.guided_logits.clone(), 1))
     }
+
+    /// Scores by the plain classifier, where there is one.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn plain_scores(&self) -> Option<Tensor<1>> {
+        self.plain_logits.as_ref().map(|logits| clip_scores(logits.clone(), 1))
+    }
+
+    /// Scores by which clips are judged: by the plain classifier where there is one, else by H_c.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn judged(&self) -> Tensor<1> {
+        self.plain_scores().unwrap_or_else(|| self.scores())
+    }
 }
 
 impl Guided {
+    /// The map whose mean decides the score of [`Guided::judged`]; `maps` are those that it was made from.
+    pub(crate) fn seen(&self, maps: &Maps) -> Tensor<5> {
+        if self.plain_logits.is_some() { maps.block_5.clone() } else { self.attended.clone() }
+    }
+
     /// Scores by H_c: the probability of class 1.
     ///
     /// # Shapes
@@ -212,6 +287,14 @@ impl Guided {
     /// `[N]`, each within 0..=1.
     pub fn guided_scores(&self) -> Tensor<1> {
         clip_scores(self.attention.guided_logits.clone(), 1)
+    }
+
+    /// Scores by which clips are judged: by the plain classifier where there is one, else by H_c.
+    ///
+    /// # Shapes
+    /// `[N]`, each within 0..=1.
+    pub fn judged(&self) -> Tensor<1> {
+        clip_scores(self.plain_logits.clone().unwrap_or_else(|| self.logits.clone()), 1)
     }
 }
 

@@ -52,7 +52,7 @@ impl Calibration {
         clips: Tensor<5>,
         device: &Device,
     ) -> Result<Self, TensorsError> {
-        let net = I3dLite::from_arrays(size, weights, origin, device)?;
+        let net = I3dLite::from_arrays(size, weights, origin, "", device)?;
         let mut seen = Vec::new();
         let maps = net.maps_by(clips.clone(), &mut |layer, x| {
             let y = layer.forward(x.clone());
@@ -188,7 +188,7 @@ mod tests {
     fn calibration() -> Calibration {
         let device = Device::flex();
         let clips = narrow::values([2, 3, 8, 32, 32]);
-        let weights = I3dLite::init(SIZE, 1, &device).calibrate(clips.clone()).to_arrays(SIZE);
+        let weights = I3dLite::init(SIZE, 1, &device).calibrate(clips.clone()).to_arrays();
         Calibration::new(SIZE, &weights, "test", clips, &device).unwrap()
     }
 

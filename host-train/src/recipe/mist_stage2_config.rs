@@ -19,6 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
+use vad_core::LiteSize;
 
 use crate::loss::weighted_bce::ClassWeights;
 use crate::model::sga::attention::PUBLISHED_K;
@@ -53,6 +54,12 @@ pub enum EncoderChoice {
     I3d,
     /// C3D at 112 pixels, as published; its weights must be given.
     C3d,
+    /// A distilled I3D-lite, small, at 112 pixels: boards run it.
+    LiteSmall,
+    /// A distilled I3D-lite, middle, at 128 pixels.
+    LiteMiddle,
+    /// A distilled I3D-lite, large, at 160 pixels.
+    LiteLarge,
 }
 
 /// Data sets and encoders that the released code trains.
@@ -139,38 +146,74 @@ pub struct Stage2Config {
     pub selection: SelectionRule,
 }
 
+impl From<LiteSize> for EncoderChoice {
+    fn from(size: LiteSize) -> Self {
+        match size {
+            LiteSize::Small => Self::LiteSmall,
+            LiteSize::Middle => Self::LiteMiddle,
+            LiteSize::Large => Self::LiteLarge,
+        }
+    }
+}
+
 impl EncoderChoice {
+    /// Its name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::I3d => "i3d",
+            Self::C3d => "c3d",
+            Self::LiteSmall => "lite-small",
+            Self::LiteMiddle => "lite-middle",
+            Self::LiteLarge => "lite-large",
+        }
+    }
+
     /// The network.
     pub fn kind(self) -> Kind {
         match self {
             Self::Small => Kind::ShortI3d,
             Self::I3d => Kind::I3d,
             Self::C3d => Kind::C3d,
+            Self::LiteSmall => Kind::Lite(LiteSize::Small),
+            Self::LiteMiddle => Kind::Lite(LiteSize::Middle),
+            Self::LiteLarge => Kind::Lite(LiteSize::Large),
+        }
+    }
+
+    /// The size of an I3D-lite, which is distilled and runs on boards; nothing for the others.
+    pub fn lite(self) -> Option<LiteSize> {
+        match self.kind() {
+            Kind::Lite(size) => Some(size),
+            Kind::ShortI3d | Kind::I3d | Kind::C3d => None,
         }
     }
 
     /// Width of its features, as published.
     pub fn published_feature_dim(self) -> usize {
-        match self {
-            Self::Small | Self::C3d => 512,
-            Self::I3d => 1024,
+        match self.kind() {
+            Kind::ShortI3d | Kind::C3d => 512,
+            Kind::I3d => 1024,
+            Kind::Lite(size) => size.plan().feature_dim,
         }
     }
 
     /// Side of the pictures that it is given unless the settings say otherwise.
     fn side_px(self) -> u16 {
-        match self {
-            Self::Small | Self::C3d => 112,
-            Self::I3d => 224,
+        match self.kind() {
+            Kind::ShortI3d | Kind::C3d => 112,
+            Kind::I3d => 224,
+            Kind::Lite(size) => size.plan().side_px,
         }
     }
 
     /// Clips whose activations a processor with 8 GiB holds.
     fn clips_at_once(self) -> usize {
         match self {
-            Self::Small => 18,
+            Self::Small | Self::LiteSmall => 18,
             Self::I3d => 2,
-            Self::C3d => 6,
+            Self::C3d | Self::LiteMiddle => 6,
+            Self::LiteLarge => 3,
         }
     }
 }
@@ -313,9 +356,15 @@ impl Stage2Config {
 /// The release's run for a data set, with the encoder that is asked for.
 fn published_data(data: Published, encoder: Option<EncoderChoice>) -> Result<Stage2Data, ConfigError> {
     match (data, encoder) {
-        (_, Some(EncoderChoice::Small)) => {
-            Err(ConfigError::new("encoder", "small", "i3d or c3d, with which MIST was published"))
-        }
+        (
+            _,
+            Some(
+                own @ (EncoderChoice::Small
+                | EncoderChoice::LiteSmall
+                | EncoderChoice::LiteMiddle
+                | EncoderChoice::LiteLarge),
+            ),
+        ) => Err(ConfigError::new("encoder", own.name(), "i3d or c3d, with which MIST was published")),
         (Published::UcfCrime, None | Some(EncoderChoice::I3d)) => Ok(Stage2Data::UcfCrimeI3d),
         (Published::UcfCrimeC3d, None)
         | (Published::UcfCrime | Published::UcfCrimeC3d, Some(EncoderChoice::C3d)) => {

@@ -3,12 +3,15 @@
 use crate::footage::{config, job, labelled, pretrained, training_videos, validation_videos, video};
 use burn::module::Module;
 use burn::tensor::Device;
+use vad_core::LiteSize;
 use vad_data::Label;
+use watchpost::backbone::i3d_lite::I3dLite;
 use watchpost::finetune::clips::ClipInput;
+use watchpost::finetune::start::Pretrained;
 use watchpost::finetune::training::{Training, score_video};
 use watchpost::model::sga::encoder::SgaEncoder;
 use watchpost::recipe::curves::Selection;
-use watchpost::recipe::mist_stage2_config::Stage2Config;
+use watchpost::recipe::mist_stage2_config::{EncoderChoice, Stage2Config};
 use watchpost::run::Flow;
 use watchpost::tensors::Arrays;
 
@@ -101,9 +104,25 @@ fn the_small_encoder_has_the_size_that_the_documentation_says() {
         return;
     };
     let config = Stage2Config::default();
-    let pretrained = watchpost::finetune::start::Pretrained::read(&path).unwrap();
+    let pretrained = Pretrained::read(&path).unwrap();
     let encoder = pretrained.encoder(&config, &Device::flex()).unwrap();
     assert_eq!(encoder.num_params(), 3_196_163);
+}
+
+#[test]
+fn encoders_for_boards_have_the_sizes_that_the_documentation_says() {
+    let page = include_str!("../../../docs/reference/recipes.md");
+    let device = Device::flex();
+    for size in LiteSize::ALL {
+        let choice = EncoderChoice::from(size);
+        let start = Pretrained::new(I3dLite::init(size, 1, &device).to_arrays(), "test");
+        let count = start.encoder(&Stage2Config::small(choice), &device).unwrap().num_params().to_string();
+        let (millions, rest) = count.split_at(count.len().saturating_sub(6));
+        let parts = [millions, &rest[..3], &rest[3..]].into_iter().filter(|part| !part.is_empty());
+        let shown = format!("| {} (", parts.collect::<Vec<_>>().join(","));
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", choice.name())));
+        assert!(row.is_some_and(|row| row.contains(&shown)), "{row:?} {shown}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod devices;
 mod distillation;
 mod footage;
 mod learning;
+mod lite;
 mod parts;
 mod published;
 mod refusals;

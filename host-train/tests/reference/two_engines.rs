@@ -48,7 +48,7 @@ fn i3d_lite_streams_what_the_trainer_computes_from_whole_clips() {
             (spec.preprocess.height_px, spec.preprocess.width_px) = (sides[1], sides[2]);
             let net = I3dLite::init(size, 1, &device).calibrate(clips.clone());
             let want: Vec<f64> = net.forward(clips.clone()).mean_dim(1).into_data().iter::<f64>().collect();
-            let weights = tensors::encode(&net.to_arrays(size), None).unwrap();
+            let weights = tensors::encode(&net.to_arrays(), None).unwrap();
             let onnx = model_export::encoder_onnx(&weights, &spec).unwrap();
             let encoder = vad_infer::Encoder::from_onnx(&onnx, "lite.onnx", &spec).unwrap();
             let got = encoder.encode(&numbers(clips.clone())).unwrap();

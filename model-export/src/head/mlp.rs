@@ -1,7 +1,8 @@
-//! Perceptrons: three linear layers with one ReLU and a sigmoid.
+//! Perceptrons: three linear layers with one ReLU and a sigmoid, or one layer and a sigmoid.
 //!
 //! `score = sigmoid(W5 (W3 relu(W0 x + b0) + b3) + b5)`: as in the references there is no activation
-//! between the last two layers, and dropout does nothing in inference.
+//! between the last two layers, and dropout does nothing in inference. The classifier of a fine-tuned encoder is
+//! `sigmoid(W0 x + b0)`.
 
 use vad_core::{HeadKind, ModelSpec};
 
@@ -19,14 +20,19 @@ const LEAST_LENGTH: f32 = 1e-12;
 /// Normal and abnormal.
 const CU_CLASSES: usize = 2;
 
-/// `[1, D]` to a score: `regressor.{0,3,5}.weight` as `[out, in]` and `.bias` as `[out]`.
+/// `[1, D]` to a score: `regressor.{0,3,5}.weight` as `[out, in]` and `.bias` as `[out]`; `regressor.0` alone where `dims`
+/// has but the feature and the score.
 pub(super) fn onnx(weights: Weights<'_>, spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
-    let [dim, first, second, _] = dims(spec)?;
     let mut net = Net::new("mlp", weights);
-    let mut x = net.input_row(dim);
+    let mut x = net.input_row(spec.encoder.feature_dim as usize);
     if spec.head.kind == HeadKind::UnitLengthMlp {
         x = unit_length(&mut net, &x);
     }
+    if spec.head.dims.len() == 2 {
+        let x = net.linear(LAYERS[0], &x, 1)?;
+        return Ok(net.score(&x));
+    }
+    let [_, first, second, _] = dims(spec)?;
     let x = hidden(&mut net, LAYERS, &x, [first, second])?;
     let x = net.linear(LAYERS[2], &x, 1)?;
     Ok(net.score(&x))

@@ -1,6 +1,6 @@
 //! One encoder in several copies, for machines with several graphics cards.
 
-use crate::{ClipEncoder, DataError, EncodeError};
+use crate::{ClipEncoder, DataError, EncodeError, FrameStream};
 
 /// Copies of one encoder, each on a device of its own; at least one.
 ///
@@ -66,5 +66,9 @@ impl<E: ClipEncoder> ClipEncoder for Replicas<E> {
 
     fn encode_for(&self, worker: usize, clips: &[f32], count: usize) -> Result<Vec<f32>, EncodeError> {
         self.of(worker).encode_batch(clips, count)
+    }
+
+    fn stream(&self) -> Result<Option<Box<dyn FrameStream>>, EncodeError> {
+        self.first.stream()
     }
 }

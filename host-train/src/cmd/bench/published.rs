@@ -108,7 +108,7 @@ impl Args {
             Given::part(given).with_context(|| self.recipe.settings.origin())?;
         let config = Stage2Config::resolve(&given).with_context(|| self.recipe.settings.origin())?;
         let tuning = TuningOptions::within(options, &self.weights, self.c3d_weights.as_deref());
-        tuning.weights_of(config.encoder)?;
+        tuning.pretrained(config.encoder)?;
         let recipes = self.recipe.choose(features)?;
         let first = recipes.iter().find(|chosen| chosen.recipe.name() == MistStage1::NAME);
         let first =

@@ -8,16 +8,14 @@ use crate::atomic_file;
 use crate::distill::film::Reel;
 use crate::encoder;
 use crate::evaluate;
-use crate::extraction::Extraction;
 use crate::infer::Scorer;
 use crate::quantise::calibration::{Calibration, LayerError};
 use crate::quantise::gate::Change;
 use crate::quantise::range::RangeMethod;
-use crate::run::Run;
 use crate::tensors;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use model_export::Int8Plan;
+use model_export::{BundleSources, Int8Plan};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,15 +54,28 @@ pub struct PrecisionOptions {
     calibration: RangeMethod,
 }
 
+/// Files with the weights.
+pub struct Sources {
+    pub encoder: PathBuf,
+    pub head: PathBuf,
+}
+
 /// What is exported, and where its parts lie.
 pub struct Exported<'a> {
     pub work: &'a Work,
-    pub run: &'a Run,
-    pub made: &'a Extraction,
+    /// Folder of the run, for the report.
+    pub run: &'a Path,
+    pub features: FeatureSpec,
     pub scorer: &'a Scorer,
     pub spec: &'a ModelSpec,
-    /// Of the encoder.
-    pub weights: &'a Path,
+    pub sources: &'a Sources,
+}
+
+impl Sources {
+    /// They for a bundle.
+    pub fn with<'a>(&'a self, int8: &'a Int8Plan) -> BundleSources<'a> {
+        BundleSources { encoder: &self.encoder, int8, head: &self.head }
+    }
 }
 
 /// Scores of the validation videos.
@@ -185,8 +196,8 @@ impl Exported<'_> {
             windows * frames,
             count(videos, "normal training video")
         );
-        let (weights, _) = tensors::load(self.weights)?;
-        let origin = self.weights.display().to_string();
+        let (weights, _) = tensors::load(&self.sources.encoder)?;
+        let origin = self.sources.encoder.display().to_string();
         Ok(Calibration::new(size, &weights, &origin, clips, &device)?)
     }
 
@@ -227,7 +238,7 @@ impl Exported<'_> {
 
     fn judge_whole(&self, dataset: &Dataset) -> Result<Judged> {
         let entries = dataset.splits.val.entries().to_vec();
-        let encoder = encoder::load_int8(self.weights, self.spec, &Int8Plan::default())?;
+        let encoder = encoder::load_int8(&self.sources.encoder, self.spec, &Int8Plan::default())?;
         let features = self.features(&entries, &*encoder)?;
         let pairs = || entries.iter().zip(&features);
         let trainer = pairs().map(|(entry, features)| evaluate::score(entry, features, self.scorer));
@@ -237,7 +248,7 @@ impl Exported<'_> {
     }
 
     fn try_out(&self, plan: Int8Plan, calibration: &Calibration, judged: &Judged) -> Result<Trial> {
-        let encoder = encoder::load_int8(self.weights, self.spec, &plan)?;
+        let encoder = encoder::load_int8(&self.sources.encoder, self.spec, &plan)?;
         let features = self.features(&judged.entries, &*encoder)?;
         let evaluation = self.evaluation(&judged.entries, &features)?;
         let change = Change::between(&judged.whole, &evaluation);
@@ -246,7 +257,7 @@ impl Exported<'_> {
 
     /// Of every video, as a board's camera shows it: one crop.
     fn features(&self, entries: &[VideoEntry], encoder: &dyn ClipEncoder) -> Result<Vec<Features>> {
-        let features = FeatureSpec { crops: CropPlan::One, ..self.made.features.clone() };
+        let features = FeatureSpec { crops: CropPlan::One, ..self.features.clone() };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let bars = ExtractBars::new(entries.len());
         let spec = ExtractSpec { features, threads, batch: 1 };
@@ -261,8 +272,8 @@ impl Exported<'_> {
 
     /// By the exported head, clip after clip.
     fn evaluation(&self, entries: &[VideoEntry], features: &[Features]) -> Result<Evaluation> {
-        let path = self.run.head_path();
-        let weights = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let path = &self.sources.head;
+        let weights = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let onnx = model_export::head_onnx(&weights, self.spec)?;
         let head = Arc::new(Head::from_onnx(&onnx, "head.onnx", self.spec)?);
         let score = |(entry, features): (&VideoEntry, &Features)| {
@@ -312,7 +323,7 @@ impl Exported<'_> {
             change: &trial.change,
             refused,
         };
-        let path = self.run.dir().join("report-precision.html");
+        let path = self.run.join("report-precision.html");
         atomic_file::write(&path.with_extension("json"), &serde_json::to_vec_pretty(&numbers)?)?;
         let report = ComparisonReport {
             title: format!("Watchpost: {} in int8", self.spec.name),
