@@ -28,6 +28,15 @@ struct Seen {
     outputs: Tensor<4>,
 }
 
+/// Layers in int8, and what they cost.
+pub struct Planned {
+    /// The layers.
+    pub plan: Int8Plan,
+    /// How far the clips' features are off: the square root of the mean squared error over the variance of the features
+    /// in f32, both over all clips and channels.
+    pub error: f64,
+}
+
 /// What a layer in int8 brings by itself.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct LayerError {
@@ -35,7 +44,7 @@ pub struct LayerError {
     pub layer: String,
     /// Least and greatest value of its input grid.
     pub range: (f32, f32),
-    /// As [`Calibration::error`], with only this layer in int8.
+    /// As [`Planned::error`], with only this layer in int8.
     pub error: f64,
 }
 
@@ -75,9 +84,9 @@ impl Calibration {
 
     /// Grids and biases for the layers that `chosen` is true of: each layer's bias makes up for what its rounding and that of
     /// the layers before change in its mean output.
-    pub fn plan(&self, method: RangeMethod, chosen: impl Fn(&str) -> bool) -> Int8Plan {
+    pub fn plan(&self, method: RangeMethod, chosen: impl Fn(&str) -> bool) -> Planned {
         let mut plan = Int8Plan::default();
-        self.net.maps_by(self.clips.clone(), &mut |layer, x| {
+        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| {
             let name = &self.layers[layer.number];
             if !chosen(name) {
                 return layer.forward(x);
@@ -92,18 +101,10 @@ impl Calibration {
             plan.insert(name.clone(), how);
             y + correction
         });
-        plan
+        Planned { error: self.error(maps), plan }
     }
 
-    /// How far the clips' features are off: the square root of the mean squared error over the variance of the features
-    /// in f32, both over all clips and channels.
-    pub fn error(&self, plan: &Int8Plan) -> f64 {
-        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| match plan
-            .get(&self.layers[layer.number])
-        {
-            Some(how) => rounded(&layer, x, how),
-            None => layer.forward(x),
-        });
+    fn error(&self, maps: Tensor<4>) -> f64 {
         let sum = |tensor: Tensor<2>| f64::from(tensor.square().sum().into_scalar::<f32>());
         let off = sum(of_clips(maps) - self.features.clone());
         let spread = sum(self.features.clone() - self.features.clone().mean_dim(0));
@@ -120,7 +121,7 @@ impl Calibration {
         let layers = self.layers.iter().filter_map(|layer| Some((layer, plan.get(layer)?)));
         let alone = |(layer, how): (&String, &Int8Layer)| {
             step();
-            let error = self.error(&self.plan(method, |name| name == layer));
+            let error = self.plan(method, |name| name == layer).error;
             LayerError { layer: layer.clone(), range: how.input.ends(), error }
         };
         layers.map(alone).collect()
@@ -195,28 +196,27 @@ mod tests {
     #[test]
     fn no_layer_in_int8_changes_nothing() {
         let own = calibration();
-        assert_eq!(own.plan(RangeMethod::Mse, |_| false), Int8Plan::default());
-        assert_eq!(own.error(&Int8Plan::default()), 0.0);
+        let Planned { plan, error } = own.plan(RangeMethod::Mse, |_| false);
+        assert_eq!((plan, error), (Int8Plan::default(), 0.0));
     }
 
     #[test]
     fn every_layer_costs_something_and_all_together_more_than_the_worst() {
         let own = calibration();
-        let plan = own.plan(RangeMethod::Mse, |_| true);
+        let Planned { plan, error: all } = own.plan(RangeMethod::Mse, |_| true);
         assert_eq!(plan.layers().len(), own.layers().len());
         let mut steps = 0;
         let alone = own.sensitivity(&plan, RangeMethod::Mse, &mut || steps += 1);
         assert_eq!((alone.len(), steps), (own.layers().len(), own.layers().len()));
         let worst = alone.iter().map(|layer| layer.error).fold(0.0, f64::max);
         assert!(alone.iter().all(|layer| layer.error > 0.0), "{alone:?}");
-        let all = own.error(&plan);
         assert!(all > worst && all < 0.5, "{all} {worst}");
     }
 
     #[test]
     fn even_channels_leave_less_error_than_uneven_ones() {
         let mut own = calibration();
-        let even = own.error(&own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")));
+        let even = own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")).error;
         let clips = own.clips.clone();
         let mut plain = Vec::new();
         own.net.maps_by(clips, &mut |layer, x| {
@@ -226,7 +226,7 @@ mod tests {
         for (seen, inputs) in own.seen.iter_mut().zip(plain) {
             (seen.inputs, seen.divisors) = (inputs, Vec::new());
         }
-        let uneven = own.error(&own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")));
+        let uneven = own.plan(RangeMethod::Mse, |layer| layer.ends_with("expand")).error;
         assert!(even < uneven, "{even} {uneven}");
     }
 
@@ -236,20 +236,15 @@ mod tests {
         // Coarse grids, so that rounding moves the means.
         let input = InputGrid::covering(-60.0, 60.0);
         let wide = |layer: &Pointwise<'_>| Int8Layer { input, divisors: Vec::new(), bias: layer.bias() };
-        let mut plain = Int8Plan::default();
-        let mut corrected = Int8Plan::default();
-        own.net.maps_by(own.clips.clone(), &mut |layer, x| {
-            let how = wide(&layer);
-            let y = rounded(&layer, x, &how);
-            let correction = own.seen[layer.number].outputs.clone() - mean_of_channels(y.clone());
-            let by = correction.clone().into_data();
-            let bias = how.bias.iter().zip(by.iter::<f32>()).map(|(bias, by)| bias + by).collect();
-            let name = own.layers[layer.number].clone();
-            plain.insert(name.clone(), how.clone());
-            corrected.insert(name, Int8Layer { bias, ..how });
-            y + correction
-        });
-        let [plain, corrected] = [&plain, &corrected].map(|plan| own.error(plan));
+        let mut run = |corrected: bool| {
+            let maps = own.net.maps_by(own.clips.clone(), &mut |layer, x| {
+                let y = rounded(&layer, x, &wide(&layer));
+                let off = own.seen[layer.number].outputs.clone() - mean_of_channels(y.clone());
+                if corrected { y + off } else { y }
+            });
+            own.error(maps)
+        };
+        let [plain, corrected] = [false, true].map(&mut run);
         assert!(corrected < plain, "{corrected} {plain}");
     }
 }

@@ -34,6 +34,11 @@ impl Prepared {
 }
 
 pub fn prepare() -> Prepared {
+    prepare_with("0")
+}
+
+/// A work folder with a share of the videos for validation.
+pub fn prepare_with(validation: &str) -> Prepared {
     let footage = tempfile::tempdir().unwrap();
     let mut labels = "video,label,first_abnormal,last_abnormal\n".to_owned();
     let mut entries: Vec<VideoEntry> = Vec::new();
@@ -48,7 +53,7 @@ pub fn prepare() -> Prepared {
     let prepared = Prepared { _footage: footage, folder: tempfile::tempdir().unwrap() };
     std::fs::write(prepared.path("labels.csv"), labels).unwrap();
     let (labels, work) = (prepared.text("labels.csv"), prepared.text("work"));
-    let index = ["index", "--videos", &videos, "--labels", &labels, "--work", &work, "--val", "0"];
+    let index = ["index", "--videos", &videos, "--labels", &labels, "--work", &work, "--val", validation];
     assert_eq!(watchpost(&index), ExitCode::SUCCESS);
 
     leave_features(&entries, &prepared.path("work"));

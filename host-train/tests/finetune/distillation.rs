@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::ablation::prepare;
+use crate::ablation::{Prepared, prepare_with};
 use crate::commands::{read, watchpost};
 use crate::footage::video;
 use burn::tensor::Device;
@@ -189,7 +189,7 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     if kinetics_i3d().is_none() {
         return;
     }
-    let prepared = prepare();
+    let prepared = prepare_with("0.25");
     let work = prepared.text("work");
     let run = |args: &[&str]| watchpost(&[args, &["--work", &work]].concat());
     assert_eq!(run(&["extract", "--encoder", "lite-small"]), ExitCode::FAILURE, "there is none yet");
@@ -218,9 +218,27 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     assert_eq!(manifest["model"]["encoder"]["feature_dim"], 256);
     assert_eq!(manifest["model"]["preprocess"]["width_px"], 112);
 
+    int8_is_tested_on_the_validation_videos(&prepared, run);
+
     let weights = folder.join("encoder.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&weights, bytes).unwrap();
     assert_eq!(run(&["export", "--out", &bundle, "--overwrite"]), ExitCode::FAILURE, "another encoder");
+}
+
+/// As much of the encoder as passes becomes int8, and a report says what that changed.
+fn int8_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&str]) -> ExitCode) {
+    let export = ["export", "--out", &prepared.text("bundle"), "--overwrite", "--precision"];
+    assert_eq!(run(&[&export[..], &["auto"]].concat()), ExitCode::SUCCESS);
+    let runs = std::fs::read_dir(prepared.path("work/runs")).unwrap();
+    let report =
+        runs.map(|run| run.unwrap().path().join("report-precision.json")).find(|path| path.is_file());
+    let report = read(&report.expect("a report beside the run"));
+    assert_eq!(report["layers"].as_array().unwrap().len(), 11, "every layer that can be in int8");
+    assert!(report["feature_error"].as_f64().unwrap() > 0.0, "{report}");
+    let onnx = std::fs::read(prepared.path("bundle/encoder.onnx")).unwrap();
+    let quantised = onnx.windows(14).filter(|text| text == b"QuantizeLinear").count();
+    let passed = if report["refused"].is_null() { report["int8"].as_array().unwrap().len() } else { 0 };
+    assert_eq!(quantised, passed, "{report}");
 }

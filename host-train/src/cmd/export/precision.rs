@@ -9,7 +9,7 @@ use crate::distill::film::Reel;
 use crate::encoder;
 use crate::evaluate;
 use crate::infer::Scorer;
-use crate::quantise::calibration::{Calibration, LayerError};
+use crate::quantise::calibration::{Calibration, LayerError, Planned};
 use crate::quantise::gate::Change;
 use crate::quantise::range::RangeMethod;
 use crate::tensors;
@@ -90,7 +90,7 @@ struct Judged {
 /// Layers in int8 that were tried.
 struct Trial {
     plan: Int8Plan,
-    /// As [`Calibration::error`].
+    /// As [`Planned::error`].
     error: f64,
     evaluation: Evaluation,
     change: Change,
@@ -127,6 +127,10 @@ impl PrecisionOptions {
 
     fn search(self, exported: &Exported<'_>, size: LiteSize) -> Result<Int8Plan> {
         let dataset = exported.work.dataset()?;
+        if dataset.splits.val.is_empty() && self.precision == Precision::Auto {
+            println!("precision: f32, since there are no validation videos to test int8 on");
+            return Ok(Int8Plan::default());
+        }
         ensure!(
             !dataset.splits.val.is_empty(),
             "int8 is tested on the validation split, and {} has none\n  remedy: index again with validation videos, or --precision f32",
@@ -135,18 +139,18 @@ impl PrecisionOptions {
         let calibration = exported.calibration(size, &dataset)?;
         let judged = exported.judge_whole(&dataset)?;
         let whole = calibration.plan(self.calibration, |_| true);
-        let layers = self.sensitivity(&calibration, &whole);
+        let layers = self.sensitivity(&calibration, &whole.plan);
         let worst_first = worst_first(&layers);
 
         let mut in_f32 = 0;
         loop {
             let spared = &worst_first[..in_f32.min(worst_first.len())];
-            let plan = calibration.plan(self.calibration, |layer| !spared.contains(&layer));
-            if plan.is_empty() {
+            if spared.len() == layers.len() {
                 println!("precision: f32, since no part of the network passes in int8");
-                return Ok(plan);
+                return Ok(Int8Plan::default());
             }
-            let trial = exported.try_out(plan, &calibration, &judged)?;
+            let planned = calibration.plan(self.calibration, |layer| !spared.contains(&layer));
+            let trial = exported.try_out(planned, &judged)?;
             let (of, all) = (trial.plan.layers().len(), layers.len());
             println!(
                 "int8 in {of} of {all} layers, features off by {:.1} %: {}",
@@ -247,12 +251,12 @@ impl Exported<'_> {
         Ok(Judged { trainer, whole, entries })
     }
 
-    fn try_out(&self, plan: Int8Plan, calibration: &Calibration, judged: &Judged) -> Result<Trial> {
+    fn try_out(&self, Planned { plan, error }: Planned, judged: &Judged) -> Result<Trial> {
         let encoder = encoder::load_int8(&self.sources.encoder, self.spec, &plan)?;
         let features = self.features(&judged.entries, &*encoder)?;
         let evaluation = self.evaluation(&judged.entries, &features)?;
         let change = Change::between(&judged.whole, &evaluation);
-        Ok(Trial { error: calibration.error(&plan), change, evaluation, plan })
+        Ok(Trial { error, change, evaluation, plan })
     }
 
     /// Of every video, as a board's camera shows it: one crop.
