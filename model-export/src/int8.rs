@@ -50,7 +50,7 @@ impl InputGrid {
     /// The least and the greatest value on it.
     pub fn ends(self) -> (f32, f32) {
         let zero = f32::from(self.zero_point);
-        (-zero * self.scale, (STEPS - zero) * self.scale)
+        ((0.0 - zero) * self.scale, (STEPS - zero) * self.scale)
     }
 
     /// The value on it that is nearest, of two the even step.

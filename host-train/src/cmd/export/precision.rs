@@ -10,26 +10,20 @@ use crate::encoder;
 use crate::evaluate;
 use crate::infer::Scorer;
 use crate::quantise::calibration::{Calibration, LayerError, Planned};
+use crate::quantise::footage;
 use crate::quantise::gate::Change;
 use crate::quantise::range::RangeMethod;
 use crate::tensors;
 use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use model_export::{BundleSources, Int8Plan};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use vad_core::{LiteSize, ModelSpec, Preprocessor};
+use vad_core::{LiteSize, ModelSpec};
 use vad_data::{ClipEncoder, CropPlan, ExtractSpec, FeatureSpec, Features, Label, VideoEntry, extract};
 use vad_eval::{ComparedRun, ComparisonReport, Evaluation, PlainTable, Resampling, VideoScores};
 use vad_infer::Head;
-
-/// Windows of normal footage that grids are chosen on.
-const WINDOWS: usize = 8;
-/// Frames of each: the memory of the network, and as many again.
-const FRAMES: usize = 32;
-/// Colours of a pixel.
-const COLOURS: usize = 3;
 
 /// Numbers that an encoder computes with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -210,34 +204,21 @@ impl Exported<'_> {
         let store = self.work.features()?;
         let normal: Vec<&VideoEntry> =
             dataset.splits.train.entries().iter().filter(|entry| entry.label == Label::Normal).collect();
-        let chosen = spread(normal.len(), WINDOWS).map(|index| normal[index]);
         let mut reels = Vec::new();
-        for entry in chosen {
+        for entry in footage::chosen(normal.len()).map(|index| normal[index]) {
             let sha256 = store.file_hash(&entry.path)?;
-            let reel = Reel::develop(&self.work.root().join("frames"), entry, sha256, &self.spec.preprocess)?;
-            if reel.frames() >= FRAMES as u64 {
-                reels.push(reel);
-            }
+            let frames = self.work.root().join("frames");
+            reels.push(Reel::develop(&frames, entry, sha256, &self.spec.preprocess)?);
         }
-        ensure!(
-            !reels.is_empty(),
-            "no normal training video has {FRAMES} frames, so there is nothing to choose the ranges of int8 on\n  remedy: --precision f32"
-        );
-        let preprocessor = Preprocessor::new(self.spec.preprocess.clone())?;
-        let picture_len = self.spec.preprocess.resized_len();
-        let mut values = vec![0.0; WINDOWS * FRAMES * picture_len];
-        for (window, values) in values.chunks_exact_mut(FRAMES * picture_len).enumerate() {
-            let reel = &reels[window % reels.len()];
-            // The windows of a video lie evenly over it.
-            let (turn, turns) = (window / reels.len(), WINDOWS.div_ceil(reels.len()));
-            let room = reel.frames() - FRAMES as u64;
-            let pixels = reel.read(room * (2 * turn as u64 + 1) / (2 * turns as u64), FRAMES)?;
-            preprocessor.normalise_into(pixels.chunks_exact(picture_len), values)?;
-        }
-        let [height, width] =
-            [self.spec.preprocess.height_px, self.spec.preprocess.width_px].map(usize::from);
-        let data = TensorData::new(values, [WINDOWS, COLOURS, FRAMES, height, width]);
-        Ok((Tensor::from_data(data, device), reels.len()))
+        let reels = footage::long_enough(reels);
+        let windows = footage::windows(&reels, &self.spec.preprocess, device)?;
+        let windows = windows.with_context(|| {
+            let frames = footage::FRAMES;
+            format!(
+                "no normal training video has {frames} frames, so there is nothing to choose the ranges of int8 on\n  remedy: --precision f32"
+            )
+        })?;
+        Ok((windows, reels.len()))
     }
 
     fn judge_whole(&self, dataset: &Dataset) -> Result<Judged> {
@@ -359,22 +340,9 @@ fn table(trial: &Trial, layers: &[LayerError]) -> PlainTable {
     }
 }
 
-/// At most `most` of `count` places, as even as can be.
-fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
-    let chosen = count.min(most);
-    (0..chosen).map(move |number| number * count / chosen)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_spread_evenly() {
-        assert_eq!(spread(3, 8).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(spread(16, 4).collect::<Vec<_>>(), [0, 4, 8, 12]);
-        assert_eq!(spread(0, 4).count(), 0);
-    }
 
     #[test]
     fn the_worst_layer_comes_first() {

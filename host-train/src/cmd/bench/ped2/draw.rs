@@ -43,6 +43,8 @@ pub struct DrawResult {
 pub struct Bench<'a> {
     pub manifest: &'a Manifest,
     pub features: BTreeMap<String, Features>,
+    /// What a board sees of the same videos, where that differs from what detectors are trained on.
+    pub on_board: Option<BTreeMap<String, Features>>,
     /// Tells features of one kind, of one data set, from others.
     pub made_from: String,
     pub device: Device,
@@ -98,7 +100,7 @@ impl Bench<'_> {
         let scores = test
             .iter()
             .map(|entry| {
-                let found = self.features.get(&entry.id);
+                let found = self.on_board.as_ref().unwrap_or(&self.features).get(&entry.id);
                 evaluate::score(
                     entry,
                     found.with_context(|| format!("{} has no features", entry.id))?,

@@ -17,14 +17,21 @@ use crate::distill::config::DistillConfig;
 use crate::distill::lessons::Footage;
 use crate::distill::student::Place;
 use crate::distilled::{About, DistilledEncoder};
+use crate::encoder;
+use crate::quantise::calibration::Calibration;
+use crate::quantise::footage;
+use crate::quantise::range::RangeMethod;
 use crate::recipe::settings::to_table;
-use anyhow::{Result, bail, ensure};
+use crate::tensors;
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
+use model_export::Int8Plan;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
-use vad_data::{CropPlan, FeatureCache, FeatureSpec, Manifest, Splits, VideoEntry, hex};
+use vad_data::{CropPlan, FeatureCache, FeatureSpec, Label, Manifest, Splits, VideoEntry, hex};
 
 /// UCSD Ped2 with I3D-lite: distilled for every draw from its training videos, beside I3D itself
 #[derive(Debug, clap::Args)]
@@ -90,12 +97,13 @@ pub fn run(args: &Args) -> Result<()> {
     let ledger = Ledger::open(&args.work.join("trainings"))?;
 
     let whole = school.bench(EncoderSpec::i3d(), &school.weights)?;
-    let (mut students, mut benches) = (Vec::new(), Vec::new());
+    let (mut students, mut benches, mut in_int8) = (Vec::new(), Vec::new(), Vec::new());
     for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
         let (about, weights) = school.student(seed, ledger.program())?;
         let student =
             Student { seed, learnt: about.fidelity.learnt, on_test_videos: about.fidelity.held_back };
         println!("draw {seed:>2}: {}", explained(&student));
+        in_int8.push(school.bench_int8(seed, about.encoder.clone(), &weights)?);
         benches.push(school.bench(about.encoder, &weights)?);
         students.push(student);
     }
@@ -103,12 +111,16 @@ pub fn run(args: &Args) -> Result<()> {
     let mut variants = Vec::new();
     for contender in &contenders {
         let on_whole = super::all_draws(args.seeds, |_| &whole, &ledger, contender, CropPlan::One)?;
-        let name = format!("{}, i3d-lite {}", contender.name, args.size);
-        let own = Contender { name, against: Some(contender.name.clone()), ..contender.clone() };
-        let of_seed = |seed: u64| &benches[(seed - FIRST_SEED) as usize];
-        let on_lite = super::all_draws(args.seeds, of_seed, &ledger, &own, CropPlan::One)?;
         variants.push(contender.result(CropPlan::One, on_whole)?);
-        variants.push(own.result(CropPlan::One, on_lite)?);
+        let mut against = contender.name.clone();
+        for (precision, benches) in [("", &benches), (", int8", &in_int8)] {
+            let name = format!("{}, i3d-lite {}{precision}", contender.name, args.size);
+            let own = Contender { name: name.clone(), against: Some(against), ..contender.clone() };
+            let of_seed = |seed: u64| &benches[(seed - FIRST_SEED) as usize];
+            let draws = super::all_draws(args.seeds, of_seed, &ledger, &own, CropPlan::One)?;
+            variants.push(own.result(CropPlan::One, draws)?);
+            against = name;
+        }
     }
     let model = ModelSpec::i3d_mist("ped2");
     let setup = Setup {
@@ -208,7 +220,35 @@ impl<'a> School<'a> {
         let spec = FeatureSpec::new(model.preprocess, model.clip);
         let made_from = serde_json::to_string(&(&self.data_sha256, hex(&loaded.hash()), &spec))?;
         let features = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
-        Ok(Bench { manifest: self.manifest, features, made_from, device: self.place.device.clone() })
+        let device = self.place.device.clone();
+        Ok(Bench { manifest: self.manifest, features, on_board: None, made_from, device })
+    }
+
+    /// The same for a student of a draw, tested as it sees in int8: every layer that can be, calibrated on the normal videos of
+    /// the draw's training.
+    fn bench_int8(&self, seed: u64, encoder: EncoderSpec, weights: &Path) -> Result<Bench<'_>> {
+        let plain = self.bench(encoder.clone(), weights)?;
+        let model = ModelSpec::mist("ped2", encoder);
+        let loaded = encoder::load_int8(weights, &model, &self.int8(seed, weights, &model)?)?;
+        let spec = FeatureSpec::new(model.preprocess, model.clip);
+        let made_from = format!("{}, tested as {}", plain.made_from, hex(&loaded.hash()));
+        let seen = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
+        Ok(Bench { on_board: Some(seen), made_from, ..plain })
+    }
+
+    fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {
+        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
+        let normal = splits.train.entries().iter().filter(|entry| entry.label == Label::Normal);
+        let lessons = normal.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
+        let reels = footage::long_enough(lessons.collect::<Result<Vec<_>>>()?);
+        // Calibration is the same on every device, and small.
+        let device = Device::flex();
+        let windows = footage::windows(&reels, &model.preprocess, &device)?;
+        let windows = windows.context("no normal training video is long enough to calibrate int8 on")?;
+        let (arrays, _) = tensors::load(weights)?;
+        let origin = weights.display().to_string();
+        let calibration = Calibration::new(self.config.size, &arrays, &origin, windows, &device)?;
+        Ok(calibration.plan(RangeMethod::default(), |_| true).plan)
     }
 }
 
@@ -218,15 +258,17 @@ fn page(file: &str, results: &Results) -> Result<String> {
     writeln!(
         page,
         "Each draw has an I3D-lite of its own, distilled from I3D on the ten training videos of that draw without their labels. It \
-         runs as on a board: frame by frame, each once. One crop.\n"
+         runs as on a board: frame by frame, each once. One crop. In int8 every layer that can be is in 8-bit integers, \
+         calibrated on the normal ones of these ten videos; the detector is the one that was trained on the features in f32.\n"
     )?;
     let rows: Vec<_> = variants.iter().map(|result| (result.name.clone(), result)).collect();
     tables::figures(&mut page, "recipe", &rows)?;
-    let pairs = variants.chunks_exact(2).filter_map(|pair| match pair {
-        [whole, lite] => Some(Difference::between(lite, whole, whole.name.clone())),
-        _ => None,
+    let by_name = |name: &String| variants.iter().find(|of| of.name == *name);
+    let differences = variants.iter().filter_map(|own| {
+        let against = own.against.as_ref().and_then(by_name)?;
+        Some(Difference::between(own, against, against.name.clone()))
     });
-    tables::differences(&mut page, "recipe", &pairs.collect::<Vec<_>>())?;
+    tables::differences(&mut page, "recipe", &differences.collect::<Vec<_>>())?;
     writeln!(
         page,
         "\n## Students\n\nShare of the variance of I3D's clip features that a student explains.\n"
@@ -245,7 +287,7 @@ fn page(file: &str, results: &Results) -> Result<String> {
     }
     tables::provenance(&mut page, &results.setup, &[CropPlan::One], &results.facts)?;
     tables::settings(&mut page, crate::distill::config::NAME, &to_table(&results.distillation)?)?;
-    for result in variants.iter().step_by(2) {
+    for result in variants.iter().filter(|result| result.against.is_none()) {
         tables::settings(&mut page, &result.recipe, &result.settings)?;
     }
     writeln!(page, "\nThe same in numbers: [{file}.json]({file}.json).")?;
