@@ -126,10 +126,10 @@ fn footage(args: &Args) -> Result<(PathBuf, PathBuf)> {
 }
 
 fn weights_or_fetch(given: Option<&Path>) -> Result<PathBuf> {
-    match weights::find_i3d(given) {
+    match weights::I3D.find(given) {
         Err(weights::WeightsError::NotFound { .. }) if given.is_none() => {
             step::<super::weights::Args, _>("weights", &[arg("i3d")], |parsed| super::weights::run(&parsed))?;
-            Ok(weights::find_i3d(None)?)
+            Ok(weights::I3D.find(None)?)
         }
         found => Ok(found?),
     }

@@ -6,13 +6,15 @@ use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress, provenance};
 use crate::device::DeviceChoice;
-use crate::distill::config::{DistillConfig, NAME};
+use crate::distill::config::{DistillConfig, NAME, Start};
+use crate::distill::imagenet::Donor;
 use crate::distill::lessons::{Footage, Lesson};
 use crate::distill::student::Place;
 use crate::distill::training::{self, Distilled, Fidelity};
 use crate::distilled::DistilledEncoder;
 use crate::recipe::settings::resolve;
 use crate::run::Flow;
+use crate::weights::EFFICIENTNET_LITE0;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::{Path, PathBuf};
@@ -49,6 +51,12 @@ pub struct Args {
     name: Option<String>,
     #[command(flatten)]
     changes: ChangesOptions,
+    /// What the network begins with; short for --set start=NAME
+    #[arg(long, value_enum, value_name = "NAME")]
+    start: Option<Start>,
+    /// Weights of EfficientNet-Lite0 for --start imagenet and imagenet-kernels [default: where `watchpost weights` puts them]
+    #[arg(long, value_name = "FILE")]
+    start_weights: Option<PathBuf>,
     /// Seed of every random draw
     #[arg(long)]
     seed: Option<u64>,
@@ -72,6 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
     let sources = sources(&work, &args.with)?;
     let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
     let place = place(args.compute.device)?;
+    let donor = donor(&config, args.start_weights.as_deref())?;
 
     let encoding = args.teacher.on(args.compute.device)?;
     let teacher = Teacher::load(config.size, &encoding, &args.teacher.weights.find()?)?;
@@ -93,7 +102,8 @@ pub fn run(args: &Args) -> Result<()> {
     );
 
     let checkpoint = encoder.checkpoint_path();
-    let Some(distilled) = learn(&name, &config, &footage, &held_back, &checkpoint, &place)? else {
+    let Some(distilled) = learn(&name, &config, [&footage, &held_back], donor.as_ref(), &checkpoint, &place)?
+    else {
         bail!("interrupted; the same command goes on from {}", checkpoint.display());
     };
     let facts = provenance::facts(&[]);
@@ -108,18 +118,18 @@ pub fn place(device: DeviceChoice) -> Result<Place> {
     Ok(Place { device: device.open()?, at_once })
 }
 
-/// Distils with a bar; nothing comes back when it was interrupted.
+/// Distils with a bar on some footage, and measures on other; nothing comes back when it was interrupted.
 pub fn learn(
     name: &str,
     config: &DistillConfig,
-    footage: &Footage,
-    held_back: &Footage,
+    [footage, held_back]: [&Footage; 2],
+    donor: Option<&Donor>,
     checkpoint: &Path,
     place: &Place,
 ) -> Result<Option<Distilled>> {
     let bar = progress::bar(0, "steps");
     bar.set_prefix(name.to_owned());
-    let done = training::train(config, footage, held_back, checkpoint, place, &mut |report| {
+    let done = training::train(config, footage, held_back, donor, checkpoint, place, &mut |report| {
         bar.set_length(report.steps);
         bar.set_position(report.train.step);
         let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();
@@ -147,6 +157,9 @@ fn config(args: &Args) -> Result<DistillConfig> {
     if let Some(size) = args.size {
         given.insert("size".to_owned(), size.name().into());
     }
+    if let Some(start) = args.start {
+        given.insert("start".to_owned(), start.name().into());
+    }
     if let Some(passes) = args.passes {
         given.insert("passes".to_owned(), i64::from(passes).into());
     }
@@ -154,6 +167,16 @@ fn config(args: &Args) -> Result<DistillConfig> {
         given = with_seed(&given, seed)?;
     }
     resolve(NAME, &given).with_context(|| args.changes.origin())
+}
+
+/// What the network begins with, where the settings ask for more than chance.
+fn donor(config: &DistillConfig, weights: Option<&Path>) -> Result<Option<Donor>> {
+    match config.start {
+        Start::Random => Ok(None),
+        Start::Imagenet | Start::ImagenetKernels => {
+            Ok(Some(Donor::read(&EFFICIENTNET_LITE0.find(weights)?)?))
+        }
+    }
 }
 
 /// A data set to learn from.

@@ -82,7 +82,7 @@ impl From<DeviceOption> for Encoding {
 impl WeightsOption {
     /// The file, verified.
     pub fn find(&self) -> Result<PathBuf, WeightsError> {
-        weights::find_i3d(self.weights.as_deref())
+        weights::I3D.find(self.weights.as_deref())
     }
 }
 

@@ -13,6 +13,30 @@ pub const NAME: &str = "i3d-lite";
 /// Most passes and most windows in a step.
 const MOST: u64 = 100_000;
 
+/// What the network is before it learns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Drawn at random.
+    #[default]
+    Random,
+    /// Weights of EfficientNet-Lite0 where they fit, see [`super::imagenet`]; the rest at random.
+    Imagenet,
+    /// Its kernels over the picture alone.
+    ImagenetKernels,
+}
+
+impl Start {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Imagenet => "imagenet",
+            Self::ImagenetKernels => "imagenet-kernels",
+        }
+    }
+}
+
 /// All that decides about a distillation beside the footage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +45,9 @@ pub struct DistillConfig {
     pub seed: u64,
     /// Which network learns.
     pub size: LiteSize,
+    /// What it begins with.
+    #[serde(default)]
+    pub start: Start,
     /// Passes over the footage.
     pub passes: u64,
     /// Windows of footage in a step.
@@ -43,6 +70,7 @@ impl DistillConfig {
         Self {
             seed: 1,
             size,
+            start: Start::Random,
             passes: 30,
             windows: 4,
             clips: 2,

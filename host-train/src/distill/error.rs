@@ -78,6 +78,9 @@ pub enum DistillError {
         /// Clips of a window.
         clips: usize,
     },
+    /// The settings ask for weights that were not given.
+    #[error("the settings let the network begin with EfficientNet-Lite0, whose weights were not given")]
+    NoDonor,
     /// The pictures do not fit the network.
     #[error(transparent)]
     Spec(#[from] SpecError),

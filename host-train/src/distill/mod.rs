@@ -10,6 +10,7 @@
 pub mod config;
 pub mod error;
 pub mod film;
+pub mod imagenet;
 pub mod lessons;
 pub mod loss;
 pub mod student;

@@ -6,8 +6,9 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::Preprocessor;
 
-use super::config::DistillConfig;
+use super::config::{DistillConfig, Start};
 use super::error::DistillError;
+use super::imagenet::{Donor, Parts};
 use super::lessons::{CLIP, Footage, Window};
 use super::loss::{explained, feature_loss, relation_loss};
 use crate::backbone::i3d_lite::I3dLite;
@@ -66,11 +67,17 @@ struct Batch {
 }
 
 impl Pupil {
-    /// A fresh one on a plain device, its layers calibrated on the first windows.
+    /// A fresh one on a plain device, its layers calibrated on the first windows. `donor` is what it begins with where the
+    /// settings say so.
     ///
     /// # Errors
-    /// When the first windows cannot be read.
-    pub fn new(config: &DistillConfig, footage: &Footage, place: &Place) -> Result<Self, DistillError> {
+    /// When the first windows cannot be read, or the donor is missing or another network.
+    pub fn new(
+        config: &DistillConfig,
+        footage: &Footage,
+        donor: Option<&Donor>,
+        place: &Place,
+    ) -> Result<Self, DistillError> {
         let Place { device, at_once } = place;
         let plan = config.size.plan();
         let preprocessor = Preprocessor::new(plan.preprocess())?;
@@ -79,7 +86,7 @@ impl Pupil {
         let projection = dense::init(plan.feature_dim, footage.channels(), &mut rng, &own);
         let first: Vec<Window> = footage.pass(config.seed, 0).into_iter().take(config.windows).collect();
         let clips = batch(&preprocessor, footage, &first, device)?.clips;
-        let net = I3dLite::init(config.size, config.seed, device).calibrate(clips);
+        let net = first_net(config, donor, device)?.calibrate(clips);
         let net = I3dLite::from_arrays(config.size, &net.to_arrays(), "first values", "", &own)?;
         let student = Student { net, projection };
         let adam = Adam::new(adam(config));
@@ -157,6 +164,23 @@ impl Pupil {
         self.student = student;
         Ok(())
     }
+}
+
+/// The network before its layers are calibrated.
+fn first_net(
+    config: &DistillConfig,
+    donor: Option<&Donor>,
+    device: &Device,
+) -> Result<I3dLite, DistillError> {
+    let fresh = I3dLite::init(config.size, config.seed, device);
+    let parts = match config.start {
+        Start::Random => return Ok(fresh),
+        Start::Imagenet => Parts::All,
+        Start::ImagenetKernels => Parts::Kernels,
+    };
+    let mut arrays = fresh.to_arrays();
+    donor.ok_or(DistillError::NoDonor)?.graft(config.size, parts, &mut arrays)?;
+    Ok(I3dLite::from_arrays(config.size, &arrays, "first values", "", device)?)
 }
 
 /// What a student makes of clips.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{DistillConfig, NAME};
 use super::error::DistillError;
+use super::imagenet::Donor;
 use super::lessons::{Footage, Window};
 use super::student::{Place, Pupil};
 use crate::checkpoint;
@@ -40,7 +41,8 @@ pub struct Fidelity {
 }
 
 /// Lets the student learn to the end, or until `progress` says stop; nothing comes back then. A checkpoint at
-/// `checkpoint` is continued, bit for bit; it must belong to the same footage and settings.
+/// `checkpoint` is continued, bit for bit; it must belong to the same footage and settings. `donor` is what the student
+/// begins with where the settings say so.
 ///
 /// # Errors
 /// When footage cannot be read, the checkpoint belongs to something else or cannot be written, or the loss is no longer a
@@ -49,12 +51,13 @@ pub fn train(
     config: &DistillConfig,
     footage: &Footage,
     held_back: &Footage,
+    donor: Option<&Donor>,
     checkpoint: &Path,
     place: &Place,
     progress: &mut dyn FnMut(&StepReport) -> Flow,
 ) -> Result<Option<Distilled>, DistillError> {
     config.validate()?;
-    let mut training = Training::new(config, footage, place)?;
+    let mut training = Training::new(config, footage, donor, place)?;
     if checkpoint.exists() {
         training.resume(checkpoint)?;
     }
@@ -88,8 +91,13 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(config: &'a DistillConfig, footage: &'a Footage, place: &Place) -> Result<Self, DistillError> {
-        let pupil = Pupil::new(config, footage, place)?;
+    fn new(
+        config: &'a DistillConfig,
+        footage: &'a Footage,
+        donor: Option<&Donor>,
+        place: &Place,
+    ) -> Result<Self, DistillError> {
+        let pupil = Pupil::new(config, footage, donor, place)?;
         Ok(Self {
             config,
             footage,

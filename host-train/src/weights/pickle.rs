@@ -1,4 +1,5 @@
-//! Reads the one pickle that Watchpost needs: nested dicts of numpy arrays, as flax saves parameters.
+//! Reads the pickles that Watchpost needs: nested dicts of numpy arrays, as flax saves parameters, and the dicts of tensors of
+//! PyTorch's files.
 //!
 //! A pickle is a program for a stack machine that may call any Python function. This reader knows the
 //! opcodes that data of this shape uses and treats every call as a plain tuple, so nothing can be run.
@@ -17,6 +18,7 @@ pub enum Value {
     Text(String),
     Bytes(std::rc::Rc<Vec<u8>>),
     Tuple(Vec<Value>),
+    List(Vec<Value>),
     Dict(Vec<(String, Value)>),
     /// A global name such as `numpy.ndarray`.
     Global(String),
@@ -26,8 +28,13 @@ pub enum Value {
         arguments: Box<Value>,
         state: Option<Box<Value>>,
     },
+    /// Names something outside the pickle.
+    Reference(Box<Value>),
     Mark,
 }
+
+/// A dict that remembers its order, as all dicts here do.
+const ORDERED_DICT: &str = "collections.OrderedDict";
 
 #[derive(Debug, Error, PartialEq)]
 pub enum PickleError {
@@ -44,13 +51,21 @@ pub enum PickleError {
 /// # Errors
 /// [`PickleError`] names the byte offset.
 pub fn read(bytes: &[u8]) -> Result<Value, PickleError> {
+    Ok(read_first(bytes)?.0)
+}
+
+/// Reads the pickle at the beginning, and says where the next one begins.
+///
+/// # Errors
+/// [`PickleError`] names the byte offset.
+pub fn read_first(bytes: &[u8]) -> Result<(Value, usize), PickleError> {
     let mut machine = Machine { bytes, at: 0, stack: Vec::new(), memo: Vec::new() };
     while !machine.step()? {
         if machine.stack.len() > MAX_ITEMS || machine.memo.len() > MAX_ITEMS {
             return Err(machine.malformed("too many items"));
         }
     }
-    machine.pop()
+    Ok((machine.pop()?, machine.at))
 }
 
 struct Machine<'a> {
@@ -74,16 +89,22 @@ impl Machine<'_> {
             b'K' => self.push_int(1)?,
             b'M' => self.push_int(2)?,
             b'J' => self.push_int(4)?,
-            0x8c => {
+            0x8a => {
                 let len = self.uint(1)?;
-                let text = String::from_utf8_lossy(self.take(len)?).into_owned();
-                self.stack.push(Value::Text(text));
+                let bytes = self.take(len)?.to_vec();
+                // A number of any length. None is needed but as the mark of a file, byte by byte.
+                self.stack.push(Value::Bytes(bytes.into()));
             }
+            0x8c => self.push_text(1)?,
+            b'X' => self.push_text(4)?,
             b'C' => self.push_bytes(1)?,
             b'B' => self.push_bytes(4)?,
             b'(' => self.stack.push(Value::Mark),
             b'}' => self.stack.push(Value::Dict(Vec::new())),
+            b']' => self.stack.push(Value::List(Vec::new())),
+            b')' => self.stack.push(Value::Tuple(Vec::new())),
             0x85 => self.push_tuple(1)?,
+            0x86 => self.push_tuple(2)?,
             0x87 => self.push_tuple(3)?,
             b't' => {
                 let items = self.pop_to_mark()?;
@@ -93,13 +114,33 @@ impl Machine<'_> {
                 let top = self.stack.last().cloned().ok_or_else(|| self.malformed("nothing to memoize"))?;
                 self.memo.push(top);
             }
+            b'q' => self.put_memo(1)?,
+            b'r' => self.put_memo(4)?,
             b'h' => self.push_memo(1)?,
             b'j' => self.push_memo(4)?,
             0x93 => self.push_global()?,
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.stack.push(Value::Global(format!("{module}.{name}")));
+            }
+            b'Q' => {
+                let named = Box::new(self.pop()?);
+                self.stack.push(Value::Reference(named));
+            }
             b'R' => {
                 let arguments = Box::new(self.pop()?);
                 let function = Box::new(self.pop()?);
-                self.stack.push(Value::Call { function, arguments, state: None });
+                self.stack.push(match &*function {
+                    Value::Global(name) if name == ORDERED_DICT => Value::Dict(Vec::new()),
+                    _ => Value::Call { function, arguments, state: None },
+                });
+            }
+            b'e' => {
+                let items = self.pop_to_mark()?;
+                match self.stack.last_mut() {
+                    Some(Value::List(list)) => list.extend(items),
+                    _ => return Err(self.malformed("items without a list")),
+                }
             }
             b'b' => self.set_state()?,
             b's' => {
@@ -146,6 +187,35 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn push_text(&mut self, width: usize) -> Result<(), PickleError> {
+        let len = self.uint(width)?;
+        let text = String::from_utf8_lossy(self.take(len)?).into_owned();
+        self.stack.push(Value::Text(text));
+        Ok(())
+    }
+
+    /// Text up to the end of its line.
+    fn line(&mut self) -> Result<String, PickleError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let len = rest.iter().position(|byte| *byte == b'\n');
+        let len = len.ok_or(PickleError::Truncated { at: self.bytes.len() })?;
+        let text = String::from_utf8_lossy(self.take(len)?).into_owned();
+        self.take(1)?;
+        Ok(text)
+    }
+
+    /// Puts the top of the stack into a numbered place; files number them one by one.
+    fn put_memo(&mut self, width: usize) -> Result<(), PickleError> {
+        let index = self.uint(width)?;
+        let top = self.stack.last().cloned().ok_or_else(|| self.malformed("nothing to memoize"))?;
+        match self.memo.len() {
+            next if index == next => self.memo.push(top),
+            len if index < len => self.memo[index] = top,
+            _ => return Err(self.malformed("a memo out of order")),
+        }
+        Ok(())
+    }
+
     fn push_tuple(&mut self, len: usize) -> Result<(), PickleError> {
         let from = self.stack.len().checked_sub(len).ok_or_else(|| self.malformed("tuple is short"))?;
         let items = self.stack.split_off(from);
@@ -177,6 +247,8 @@ impl Machine<'_> {
                 *state = Some(Box::new(new_state));
                 Ok(())
             }
+            // Attributes of a dict, which say nothing of what is in it.
+            Some(Value::Dict(_)) => Ok(()),
             _ => Err(self.malformed("state without an object")),
         }
     }
@@ -233,8 +305,19 @@ mod tests {
 
     #[test]
     fn an_instruction_that_parameters_never_use_is_refused() {
-        // 'c' fetches a global by name from the text: the classic way to run code.
-        let error = read(b"\x80\x04cos\nsystem\n.").unwrap_err();
-        assert_eq!(error, PickleError::UnknownOpcode { opcode: b'c', at: 2 });
+        // 'i' calls a function by its name from the text: the classic way to run code.
+        let error = read(b"\x80\x04(ios\nsystem\n.").unwrap_err();
+        assert_eq!(error, PickleError::UnknownOpcode { opcode: b'i', at: 3 });
+    }
+
+    #[test]
+    fn a_function_is_a_name_and_a_call_of_it_is_not_made() {
+        let arguments = Value::Tuple(vec![Value::Text("true".to_owned())]);
+        let call = Value::Call {
+            function: Box::new(Value::Global("os.system".to_owned())),
+            arguments: Box::new(arguments),
+            state: None,
+        };
+        assert_eq!(read(b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."), Ok(call));
     }
 }

@@ -11,7 +11,7 @@ use golden::kinetics_i3d;
 use tempfile::TempDir;
 use vad_core::{LiteSize, PreprocessSpec};
 use vad_data::{CacheKey, FeatureCache, FeatureRows, FeatureSpec, Features, Label, VideoEntry};
-use watchpost::distill::config::DistillConfig;
+use watchpost::distill::config::{DistillConfig, Start};
 use watchpost::distill::error::DistillError;
 use watchpost::distill::film::Reel;
 use watchpost::distill::lessons::{CLIP, Footage, Lesson};
@@ -73,7 +73,8 @@ fn place(at_once: usize) -> Place {
 fn learn(footage: &Footage, checkpoint: &Path, stop_after: u64) -> Option<Distilled> {
     let none = footage.beside(Vec::new());
     let flow = |step: u64| if step >= stop_after { Flow::Stop } else { Flow::Continue };
-    train(&config(), footage, &none, checkpoint, &place(1), &mut |report| flow(report.train.step)).unwrap()
+    train(&config(), footage, &none, None, checkpoint, &place(1), &mut |report| flow(report.train.step))
+        .unwrap()
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn windows_in_threads_of_their_own_teach_what_they_teach_together() {
     let windows = footage.pass(1, 0);
     assert_eq!(windows.len(), 2);
     let learnt = |at_once| {
-        let mut pupil = Pupil::new(&config(), &footage, &place(at_once)).unwrap();
+        let mut pupil = Pupil::new(&config(), &footage, None, &place(at_once)).unwrap();
         let losses = pupil.step(&footage, &windows, 1e-3).unwrap();
         (losses, pupil.weights())
     };
@@ -125,10 +126,14 @@ fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     assert!(learn(&footage, &path, 1).is_none());
     let go_on = |config: &DistillConfig, footage: &Footage| {
         let none = footage.beside(Vec::new());
-        train(config, footage, &none, &path, &place(1), &mut |_| Flow::Continue).unwrap_err().to_string()
+        train(config, footage, &none, None, &path, &place(1), &mut |_| Flow::Continue)
+            .unwrap_err()
+            .to_string()
     };
     let error = go_on(&DistillConfig { learning_rate: 0.5, ..config() }, &footage);
     assert!(error.contains("learning_rate was 0.002"), "{error}");
+    let error = go_on(&DistillConfig { start: Start::Imagenet, ..config() }, &footage);
+    assert!(error.contains("EfficientNet-Lite0"), "{error}");
     let other = Footage::new(vec![lesson(&folder, "still-defg", Label::Normal)], 2, PLACES).unwrap();
     assert!(go_on(&config(), &other).contains("belongs to other data"));
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::ablation::{Prepared, prepare};
 use crate::commands::{read, watchpost};
+use crate::footage::{config, job, training_videos};
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::hashed_values;
 use model_bundle::{ArtefactRole, Bundle};
@@ -16,8 +17,12 @@ use watchpost::backbone::i3d_lite::I3dLite;
 use watchpost::distill::config::DistillConfig;
 use watchpost::distill::training::{Distilled, Fidelity};
 use watchpost::distilled::DistilledEncoder;
-use watchpost::recipe::curves::Curves;
-use watchpost::tensors;
+use watchpost::finetune::start::Pretrained;
+use watchpost::finetune::training::Training;
+use watchpost::recipe::curves::{Curves, TrainPoint};
+use watchpost::recipe::mist_stage2_config::{EncoderChoice, Stage2Config};
+use watchpost::run::Flow;
+use watchpost::tensors::{self, Arrays};
 
 /// A stream on a board, and an evaluation that encoded the same stream; the heads sum in another order.
 const BOARD_AS_HOST: f64 = 1e-5;
@@ -25,13 +30,28 @@ const BOARD_AS_HOST: f64 = 1e-5;
 /// Side of the made-up pictures that the weights are calibrated on.
 const SIDE: usize = 32;
 
+/// And their number.
+const FRAMES: usize = 4;
+
+/// Fresh weights that are fit for learning.
+fn fresh(size: LiteSize) -> Arrays {
+    let device = Device::flex();
+    let mut pixels = hashed_values("pictures", 1, 3 * FRAMES * SIDE * SIDE, -0.7, -0.5);
+    // A bright square that moves, as in the made-up videos.
+    for (at, pixel) in pixels.iter_mut().enumerate() {
+        let (frame, y, x) = (at / SIDE.pow(2) % FRAMES, at / SIDE % SIDE, at % SIDE);
+        if (8..20).contains(&y) && (3 * frame..3 * frame + 10).contains(&x) {
+            *pixel = 0.8;
+        }
+    }
+    let clips: Tensor<5> = Tensor::from_data(TensorData::new(pixels, [1, 3, FRAMES, SIDE, SIDE]), &device);
+    I3dLite::init(size, 1, &device).calibrate(clips).to_arrays()
+}
+
 /// Leaves an encoder in the work folder as a distillation would, with fresh weights.
 fn leave_encoder(work: &Path, name: &str, size: LiteSize) {
-    let device = Device::flex();
-    let pixels = hashed_values("pictures", 1, 3 * 4 * SIDE * SIDE, -1.0, 1.0);
-    let clips: Tensor<5> = Tensor::from_data(TensorData::new(pixels, [1, 3, 4, SIDE, SIDE]), &device);
     let distilled = Distilled {
-        weights: I3dLite::init(size, 1, &device).calibrate(clips).to_arrays(),
+        weights: fresh(size),
         curves: Curves::default(),
         fidelity: Fidelity { learnt: 0.0, held_back: None },
     };
@@ -67,6 +87,33 @@ fn bundled_as_evaluated(prepared: &Prepared, run: &str) {
         assert_eq!(got.len(), want.len());
         let worst = got.iter().zip(&want).map(|(got, want)| (got - want).abs()).fold(0.0, f64::max);
         assert!(worst <= BOARD_AS_HOST, "{}: {worst:e}", video["video"]);
+    }
+}
+
+#[test]
+fn it_learns_from_its_labels_and_all_three_classifiers_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Stage2Config {
+        encoder: EncoderChoice::LiteSmall,
+        epochs: 24,
+        videos: 2,
+        thawed_rate: 0.1,
+        dropout: 0.0,
+        crop_share: 1.0,
+        clips_at_once: 8,
+        ..config()
+    };
+    let (start, device) = (Pretrained::new(fresh(LiteSize::Small), "test"), Device::flex());
+    let train = training_videos(&folder);
+    let mut training = Training::new(job(&config, &train, &[], &start, &device)).unwrap();
+    training.work(&mut |_, _| Ok(Flow::Continue)).unwrap();
+    let outcome = training.outcome();
+    let Curves { parts, train: points, .. } = &outcome.curves;
+    assert_eq!(parts, &["classifier", "guided", "plain"]);
+    for (part, name) in parts.iter().enumerate() {
+        let mean = |points: &[TrainPoint]| points.iter().map(|point| point.parts[part]).sum::<f32>() / 4.0;
+        let (first, last) = (mean(&points[..4]), mean(&points[points.len() - 4..]));
+        assert!(last < 0.7 * first, "{name}: {first} {last}");
     }
 }
 

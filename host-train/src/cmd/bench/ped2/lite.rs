@@ -205,7 +205,8 @@ impl<'a> School<'a> {
         let encoder = DistilledEncoder::create(&dir, false)?;
         let tested = footage.beside(lessons(splits.test.entries())?);
         let checkpoint = encoder.checkpoint_path();
-        let Some(distilled) = learn(&name, &config, &footage, &tested, &checkpoint, &self.place)? else {
+        let Some(distilled) = learn(&name, &config, [&footage, &tested], None, &checkpoint, &self.place)?
+        else {
             bail!("interrupted: draw {seed}\n  remedy: the same command goes on there");
         };
         encoder.write(&config, &distilled, footage.lessons().len(), provenance::facts(&[]))?;
