@@ -286,7 +286,7 @@ fn a_graph_in_int8_that_differs_is_refused_with_its_node() {
     for (place, reason, change) in changes {
         let mut changed = write(&shape);
         change(&mut changed);
-        let fault = LiteNet::read(Isa::best(), &changed, shape.clip()).err().expect(reason);
+        let fault = LiteNet::read(Isa::best(), &changed, shape.clip()).err().unwrap();
         assert!(fault.node == place && fault.reason.contains(reason), "{place}, {reason}: {fault:?}");
     }
 }
