@@ -11,6 +11,7 @@
     reason = "a broken set-up must stop the benchmark"
 )]
 
+mod memory;
 mod models;
 mod own;
 mod page;
@@ -44,9 +45,12 @@ struct Args {
     /// Also write the result page and its numbers to this folder, from the root of the source tree.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
-    /// Be one of our runtimes: MODEL GRAPH INPUT PULSE (what the program calls itself with).
-    #[arg(long, hide = true, num_args = 4)]
+    /// Be one of our runtimes: MODEL GRAPH INPUT PULSE KERNELS (what the program calls itself with).
+    #[arg(long, hide = true, num_args = 5)]
     alone: Option<Vec<String>>,
+    /// Load MODEL ENCODER HEAD and say what it takes (what the program calls itself with).
+    #[arg(long, hide = true, num_args = 3)]
+    memory: Option<Vec<String>>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -56,6 +60,9 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(alone) = &args.alone {
         return own::serve(alone);
+    }
+    if let Some(files) = &args.memory {
+        return memory::serve(files);
     }
     if !args.bench {
         eprintln!("nothing measured: this is for `cargo bench`");

@@ -1,12 +1,36 @@
 //! What is timed: three sizes of I3D-lite, and I3D at 112 px, with random weights.
 
 use golden::hashed_values;
+use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
+use serde::Serialize;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 
 use crate::common::{SEED, i3d_tensors, lite_tensors, safetensors};
 
 /// Side of I3D's pictures: what the smallest I3D-lite sees.
 const I3D_SIDE_PX: u16 = 112;
+
+/// What a graph computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    F32,
+    /// Every `1x1x1` convolution behind the stem on 8-bit integers, between `QuantizeLinear` and `DequantizeLinear`.
+    Int8,
+}
+
+impl Precision {
+    /// Its name, here and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+/// About where the values before a layer with random weights lie.
+const RANGE: f32 = 4.0;
 
 /// One encoder.
 pub struct Model {
@@ -54,10 +78,25 @@ impl Model {
         ModelSpec::mist("edge", EncoderSpec::lite(size))
     }
 
+    /// What it is measured in.
+    pub fn precisions(&self) -> &'static [Precision] {
+        if self.streams() { &[Precision::F32, Precision::Int8] } else { &[Precision::F32] }
+    }
+
     /// Its graph, `[1, 3, 16, H, W]` to `[1, D, 16]` or `[1, D]`.
-    pub fn onnx(&self) -> Vec<u8> {
-        let weights = safetensors(&self.size.map_or_else(i3d_tensors, lite_tensors));
-        model_export::encoder_onnx(&weights, &self.spec()).expect("sound weights")
+    pub fn onnx(&self, precision: Precision) -> Vec<u8> {
+        let tensors = self.size.map_or_else(i3d_tensors, lite_tensors);
+        let mut plan = Int8Plan::default();
+        if let (Precision::Int8, Some(size)) = (precision, self.size) {
+            for layer in int8_layers(size.plan()) {
+                let bias = tensors.iter().find(|(name, ..)| *name == format!("{layer}.bias"));
+                let bias = bias.expect("a bias of each layer").2.clone();
+                // Behind a ReLU nothing is negative.
+                let least = if layer.ends_with("project") { 0.0 } else { -RANGE };
+                plan.insert(layer, Int8Layer { input: InputGrid::covering(least, RANGE), bias });
+            }
+        }
+        model_export::encoder_int8_onnx(&safetensors(&tensors), &self.spec(), &plan).expect("sound weights")
     }
 
     /// Sixteen normalised frames.

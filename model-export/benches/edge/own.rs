@@ -4,18 +4,22 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use vad_infer::{Encoder, Pulse, PulseState};
+use vad_infer::{Encoder, Kernels, Pulse, PulseState};
 
 use crate::models::MODELS;
 use crate::runtime::{floats, write_floats};
 
 /// Answers lines on standard input until it ends: `run N` with N times, `output FILE` with a file of features.
+///
+/// KERNELS is `best` or the name of others that the processor has.
 pub fn serve(args: &[String]) -> Result<()> {
-    let [name, graph, input, pulse] = args else { bail!("MODEL GRAPH INPUT PULSE") };
+    let [name, graph, input, pulse, kernels] = args else { bail!("MODEL GRAPH INPUT PULSE KERNELS") };
     let model = MODELS.iter().find(|model| model.name == name).context("a model")?;
     let spec = model.spec();
     let pulse = Pulse::new(pulse.parse()?, spec.clip).context("a pulse")?;
-    let encoder = Encoder::with_pulse(&std::fs::read(graph)?, name, &spec, pulse)?;
+    let mut known = Kernels::available().into_iter().chain([Kernels::Best]);
+    let kernels = known.find(|known| known.name() == kernels).context("kernels")?;
+    let encoder = Encoder::with_kernels(&std::fs::read(graph)?, name, &spec, pulse, kernels)?;
     let clip = floats(input.as_ref())?;
     let mut runner = match encoder.stream()? {
         Some(state) => Runner::Frames(Box::new(state), pulses(&clip, encoder.clip_shape(), pulse)),

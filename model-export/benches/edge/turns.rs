@@ -6,9 +6,11 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use golden::{Tolerance, assert_close};
 use serde::Serialize;
+use vad_infer::Kernels;
 
 use crate::Args;
-use crate::models::{MODELS, Model};
+use crate::memory::{self, MemoryRow};
+use crate::models::{MODELS, Model, Precision};
 use crate::runtime::{Runtime, write_floats};
 
 const PEER_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/edge/python/worker.py");
@@ -16,15 +18,24 @@ const PEER_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/edge/pyt
 /// Other runtimes compute the same sums in another order, through up to 60 layers.
 const PEER: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-4, of_max_abs: 1e-4 };
 
+/// In int8, values that lie between two steps may be rounded to either, and some runtimes merge scales before they round.
+const PEER_INT8: Tolerance = Tolerance { relative: 0.0, absolute: 0.0, of_max_abs: 0.05 };
+
 /// Frames of a clip, in which the peers' time is divided.
 pub const CLIP_FRAMES: usize = 16;
 
 /// A runtime, and how it takes frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "runtime", content = "pulse")]
+#[serde(rename_all = "kebab-case", tag = "runtime")]
 pub enum Runner {
     /// Ours, with so many frames at a time.
-    Ours(usize),
+    Ours {
+        pulse: usize,
+    },
+    /// Ours, one frame at a time, on other kernels than the best for this processor.
+    OursOn {
+        kernels: &'static str,
+    },
     OnnxRuntime,
     OpenVino,
     #[serde(rename = "litert")]
@@ -34,7 +45,7 @@ pub enum Runner {
 impl Runner {
     fn peer(self) -> Option<&'static str> {
         match self {
-            Self::Ours(_) => None,
+            Self::Ours { .. } | Self::OursOn { .. } => None,
             Self::OnnxRuntime => Some("onnxruntime"),
             Self::OpenVino => Some("openvino"),
             Self::LiteRt => Some("litert"),
@@ -42,13 +53,20 @@ impl Runner {
     }
 
     /// Those that run a model.
-    fn all(model: &Model) -> Vec<Self> {
-        if model.streams() {
-            let ours = [1, 2, 4].map(Self::Ours);
-            ours.into_iter().chain([Self::OnnxRuntime, Self::OpenVino, Self::LiteRt]).collect()
-        } else {
-            vec![Self::Ours(1), Self::OnnxRuntime, Self::OpenVino]
+    fn all(model: &Model, precision: Precision) -> Vec<Self> {
+        if !model.streams() {
+            return vec![Self::Ours { pulse: 1 }, Self::OnnxRuntime, Self::OpenVino];
         }
+        let ours = [1, 2, 4].into_iter().map(|pulse| Self::Ours { pulse });
+        let slower = Kernels::available().into_iter().skip(1);
+        // Without vectors everything takes a hundred times as long.
+        let slower = slower.filter(|kernels| !matches!(kernels, Kernels::Portable | Kernels::Tract));
+        let peers = match precision {
+            Precision::F32 => vec![Self::OnnxRuntime, Self::OpenVino, Self::LiteRt],
+            // LiteRT's graph is written layer by layer, in f32.
+            Precision::Int8 => vec![Self::OnnxRuntime, Self::OpenVino],
+        };
+        ours.chain(slower.map(|kernels| Self::OursOn { kernels: kernels.name() })).chain(peers).collect()
     }
 }
 
@@ -56,6 +74,7 @@ impl Runner {
 #[derive(Debug, Serialize)]
 pub struct Row {
     pub model: &'static str,
+    pub precision: Precision,
     #[serde(flatten)]
     pub runner: Runner,
     /// Milliseconds per frame of each pass over sixteen frames, in the order they were taken.
@@ -74,6 +93,7 @@ pub struct Report {
     pub clips: usize,
     /// Whether every process ran on one and the same core.
     pub one_core: bool,
+    pub memory: Vec<MemoryRow>,
     pub rows: Vec<Row>,
 }
 
@@ -85,9 +105,14 @@ pub fn measure(args: &Args) -> Result<Report> {
         eprintln!("`taskset` is not there (Debian: util-linux): processes are not bound to a core");
     }
     let chosen = |model: &&Model| args.models.is_empty() || args.models.iter().any(|name| name == model.name);
+    let models: Vec<&Model> = MODELS.iter().filter(chosen).collect();
+    // First, while nothing else takes the processor.
+    let memory = memory::measure(&models, folder.path())?;
     let mut seats = Vec::new();
-    for model in MODELS.iter().filter(chosen) {
-        seats.extend(seat(model, args, core, folder.path())?);
+    for model in models {
+        for &precision in model.precisions() {
+            seats.extend(seat(model, precision, args, core, folder.path())?);
+        }
     }
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
@@ -104,6 +129,7 @@ pub fn measure(args: &Args) -> Result<Report> {
         rounds: args.rounds,
         clips: args.clips,
         one_core: core.is_some(),
+        memory,
         rows: seats.into_iter().map(|seat| seat.row).collect(),
     })
 }
@@ -113,43 +139,56 @@ struct Seat {
     row: Row,
 }
 
-/// The runtimes of one model, all of which give the same features.
-fn seat(model: &Model, args: &Args, core: Option<usize>, folder: &Path) -> Result<Vec<Seat>> {
-    let graph = folder.join(format!("{}.onnx", model.name));
-    let input = folder.join(format!("{}.input", model.name));
-    std::fs::write(&graph, model.onnx())?;
+/// The runtimes of one graph, all of which give the same features.
+fn seat(
+    model: &Model,
+    precision: Precision,
+    args: &Args,
+    core: Option<usize>,
+    folder: &Path,
+) -> Result<Vec<Seat>> {
+    let name = format!("{}-{}", model.name, precision.name());
+    let graph = folder.join(format!("{name}.onnx"));
+    let input = folder.join(format!("{name}.input"));
+    let tolerance = match precision {
+        Precision::F32 => PEER,
+        Precision::Int8 => PEER_INT8,
+    };
+    std::fs::write(&graph, model.onnx(precision))?;
     write_floats(&input, &model.clip())?;
     let files = [graph.display().to_string(), input.display().to_string()];
     let mut seats: Vec<Seat> = Vec::new();
     let mut ours: Option<Vec<f32>> = None;
-    for runner in Runner::all(model) {
-        let features = folder.join(format!("{}-{}.features", model.name, seats.len()));
+    for runner in Runner::all(model, precision) {
+        let features = folder.join(format!("{name}-{}.features", seats.len()));
         let mut runtime = match (runner, &args.python) {
-            (Runner::Ours(pulse), _) => {
+            (Runner::Ours { .. } | Runner::OursOn { .. }, _) => {
+                let (pulse, kernels) = match runner {
+                    Runner::Ours { pulse } => (pulse, Kernels::Best.name()),
+                    Runner::OursOn { kernels } => (1, kernels),
+                    _ => continue,
+                };
                 let mut own = vec!["--alone".to_owned(), model.name.to_owned()];
                 own.extend(files.clone());
-                own.push(pulse.to_string());
+                own.extend([pulse.to_string(), kernels.to_owned()]);
                 Runtime::start(&std::env::current_exe()?, &own, core, features)?
             }
             (_, None) => continue,
             (_, Some(python)) => {
-                let name = runner.peer().context("a peer")?.to_owned();
-                let mut peer = vec![PEER_SCRIPT.to_owned(), name];
+                let peer = runner.peer().context("a peer")?.to_owned();
+                let mut peer = vec![PEER_SCRIPT.to_owned(), peer];
                 peer.extend(files.clone());
                 Runtime::start(python, &peer, core, features)?
             }
         };
-        let found = runtime.features().with_context(|| format!("{runner:?} with {}", model.name))?;
-        ensure!(
-            found.iter().any(|&value| value != 0.0),
-            "{runner:?} with {}: all features are 0",
-            model.name
-        );
+        let found = runtime.features().with_context(|| format!("{runner:?} with {name}"))?;
+        ensure!(found.iter().any(|&value| value != 0.0), "{runner:?} with {name}: all features are 0");
         let expected = ours.get_or_insert_with(|| found.clone());
-        assert_close(&format!("{runner:?} with {}", model.name), &found, expected, PEER);
-        seats.push(Seat { runtime, row: Row { model: model.name, runner, frame_ms: Vec::new() } });
+        assert_close(&format!("{runner:?} with {name}"), &found, expected, tolerance);
+        let row = Row { model: model.name, precision, runner, frame_ms: Vec::new() };
+        seats.push(Seat { runtime, row });
     }
-    eprintln!("{}: {} runtimes give the same features", model.name, seats.len());
+    eprintln!("{name}: {} runtimes give the same features", seats.len());
     Ok(seats)
 }
 

@@ -4,15 +4,23 @@
 
 use e2e_tests::{Run, finish, program, run};
 use golden::kinetics_i3d;
+use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use vad_core::ModelSpec;
+use vad_core::{ClipSpec, LiteSize, ModelSpec};
+
+#[path = "../../../model-export/tests/common/mod.rs"]
+mod export;
 
 /// Kernels of the two processors sum in another order.
 const SCORE_TOLERANCE: f64 = 1e-4;
+/// Besides, a value that lies between two steps in int8 may be rounded to either.
+const INT8_SCORE_TOLERANCE: f64 = 2e-3;
 /// Small pictures: emulated arithmetic is fifty times slower.
 const INPUT_PX: u16 = 64;
+/// Clips in the video.
+const CLIPS: usize = 3;
 
 #[test]
 fn emulated_scores_equal_native_ones() {
@@ -22,28 +30,56 @@ fn emulated_scores_equal_native_ones() {
         );
         return;
     };
-    let Some(weights) = kinetics_i3d() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let bundle = small_bundle(&weights, folder.path());
     let out = folder.path().join("scenes");
     run(
         "watchpost",
         &["scenes", "--out", out.to_str().unwrap(), "--videos", "1", "--abnormal", "1", "--frames", "48"],
     )
     .expect_success();
-    let video = out.join("scene-000.mp4");
+    let footage = Footage { board, video: out.join("scene-000.mp4") };
 
-    let native = replay(Command::new(program("watchpostd")), &bundle, &video);
-    let mut emulator = Command::new("qemu-aarch64");
-    emulator.arg(&board);
-    let emulated = replay(emulator, &bundle, &video);
+    if let Some(weights) = kinetics_i3d() {
+        let mut spec = ModelSpec::i3d_mist("emulated");
+        spec.preprocess.width_px = INPUT_PX;
+        spec.preprocess.height_px = INPUT_PX;
+        let i3d = bundle(&spec, &weights, &Int8Plan::default(), &folder.path().join("i3d"));
+        footage.compare("I3D", &i3d, SCORE_TOLERANCE);
+    }
 
-    let (native, emulated) = (scores(&native), scores(&emulated));
-    assert_eq!(native.len(), 3);
-    assert_eq!(native.len(), emulated.len());
-    let worst = native.iter().zip(&emulated).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    println!("{} clips, largest difference between aarch64 and this machine {worst:.1e}", native.len());
-    assert!(worst <= SCORE_TOLERANCE, "native {native:?}, emulated {emulated:?}");
+    let size = LiteSize::Small;
+    let spec = export::lite_spec(size, ClipSpec { frames: 16, stride: 16 }, INPUT_PX);
+    let tensors = export::lite_tensors(size);
+    let weights = folder.path().join("lite.safetensors");
+    std::fs::write(&weights, export::safetensors(&tensors)).unwrap();
+    let lite = bundle(&spec, &weights, &Int8Plan::default(), &folder.path().join("lite"));
+    let float = footage.compare("I3D-lite", &lite, SCORE_TOLERANCE);
+    let int8 = bundle(&spec, &weights, &all_in_int8(size, &tensors), &folder.path().join("lite-int8"));
+    let int8 = footage.compare("I3D-lite in int8", &int8, INT8_SCORE_TOLERANCE);
+    assert_ne!(float, int8);
+}
+
+struct Footage {
+    board: PathBuf,
+    video: PathBuf,
+}
+
+impl Footage {
+    /// Scores of this machine, which those of the emulated one are compared with.
+    fn compare(&self, what: &str, bundle: &Path, tolerance: f64) -> Vec<f64> {
+        let native = scores(&replay(Command::new(program("watchpostd")), bundle, &self.video));
+        let mut emulator = Command::new("qemu-aarch64");
+        emulator.arg(&self.board);
+        let emulated = scores(&replay(emulator, bundle, &self.video));
+        assert_eq!(native.len(), CLIPS, "{what}");
+        assert_eq!(emulated.len(), CLIPS, "{what}");
+        let worst = native.iter().zip(&emulated).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        println!("{what}: {CLIPS} clips, largest difference between aarch64 and this machine {worst:.1e}");
+        assert!(worst <= tolerance, "{what}: native {native:?}, emulated {emulated:?}");
+        // A score at either end would hide any difference.
+        assert!(native.iter().all(|score| (0.02..0.98).contains(score)), "{what}: {native:?}");
+        native
+    }
 }
 
 fn replay(mut command: Command, bundle: &Path, video: &Path) -> Run {
@@ -56,18 +92,25 @@ fn scores(replay: &Run) -> Vec<f64> {
     replay.stdout.lines().map(clip).collect()
 }
 
-/// I3D on small pictures with a head whose weights come from a formula.
-fn small_bundle(weights: &Path, folder: &Path) -> PathBuf {
-    let mut spec = ModelSpec::i3d_mist("emulated");
-    spec.preprocess.width_px = INPUT_PX;
-    spec.preprocess.height_px = INPUT_PX;
-    let head = folder.join("head.safetensors");
+/// An encoder with a head whose weights come from a formula.
+fn bundle(spec: &ModelSpec, weights: &Path, int8: &Int8Plan, folder: &Path) -> PathBuf {
+    let head = folder.with_extension("head.safetensors");
     std::fs::write(&head, formula_head(&spec.head.dims)).unwrap();
-    let bundle = folder.join("bundle");
-    let int8 = model_export::Int8Plan::default();
-    let sources = model_export::BundleSources { encoder: weights, int8: &int8, head: &head };
-    model_export::bundle(&spec, sources, &bundle, &model_export::BundleFacts::default()).unwrap();
-    bundle
+    let sources = model_export::BundleSources { encoder: weights, int8, head: &head };
+    model_export::bundle(spec, sources, folder, &model_export::BundleFacts::default()).unwrap();
+    folder.to_owned()
+}
+
+/// Every layer that can be, on grids as wide as the activations of the made-up weights.
+fn all_in_int8(size: LiteSize, tensors: &export::Tensors) -> Int8Plan {
+    let mut plan = Int8Plan::default();
+    for layer in int8_layers(size.plan()) {
+        let name = format!("{layer}.bias");
+        let (.., bias) = tensors.iter().find(|(tensor, ..)| *tensor == name).unwrap();
+        let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
+        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), bias: bias.clone() });
+    }
+    plan
 }
 
 fn formula_head(dims: &[u32]) -> Vec<u8> {

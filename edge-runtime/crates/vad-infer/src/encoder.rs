@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use vad_core::ModelSpec;
 
-use crate::InferError;
 use crate::plan::Plan;
 use crate::pulse::{Pulse, PulsePlan, PulseState};
+use crate::{InferError, Kernels};
 
 /// A prepared encoder. `Send + Sync`: runs on several threads share the weights.
 #[derive(Debug)]
@@ -46,12 +46,29 @@ impl Encoder {
     /// # Errors
     /// As [`Self::from_onnx`].
     pub fn with_pulse(bytes: &[u8], name: &str, spec: &ModelSpec, pulse: Pulse) -> Result<Self, InferError> {
+        Self::with_kernels(bytes, name, spec, pulse, Kernels::Best)
+    }
+
+    /// As [`Self::with_pulse`], on chosen kernels where the encoder streams.
+    ///
+    /// # Errors
+    /// As [`Self::from_onnx`]; kernels that this processor does not have.
+    pub fn with_kernels(
+        bytes: &[u8],
+        name: &str,
+        spec: &ModelSpec,
+        pulse: Pulse,
+        kernels: Kernels,
+    ) -> Result<Self, InferError> {
         spec.validate()?;
         let feature_dim = spec.encoder.feature_dim as usize;
         let clip = clip_shape(spec);
         let graph = match spec.encoder.kind.lite() {
             None => Graph::Clips(Plan::load(bytes, name, &clip, &[1, feature_dim])?),
-            Some(_) => Graph::Frames(Arc::new(PulsePlan::load(bytes, name, clip, feature_dim, pulse)?)),
+            Some(_) => {
+                let plan = PulsePlan::load(bytes, name, clip, feature_dim, pulse, kernels)?;
+                Graph::Frames(Arc::new(plan))
+            }
         };
         Ok(Self { graph, clip, feature_dim })
     }

@@ -2,6 +2,8 @@
 
 use vad_core::{ClipSpec, FrameError, SpecError};
 
+use crate::Kernels;
+
 /// Error of loading or running a graph. `graph` is the name the caller gave, usually a file's.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
@@ -78,6 +80,14 @@ pub enum InferError {
         node: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Kernels that this processor has no instructions for.
+    #[error("{graph}: this processor has no kernels `{kernels}`")]
+    Kernels {
+        /// Graph that was to be loaded.
+        graph: String,
+        /// What was asked for.
+        kernels: Kernels,
     },
     /// The runtime could not build a plan.
     #[error("{graph}: cannot be prepared ({reason})")]

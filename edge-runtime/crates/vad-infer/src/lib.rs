@@ -14,6 +14,7 @@
 mod encoder;
 mod error;
 mod head;
+mod kernels;
 mod lite;
 mod model_file;
 mod plan;
@@ -26,6 +27,7 @@ mod tuning;
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::{Head, HeadStream};
+pub use kernels::Kernels;
 pub use pulse::{Pulse, PulseState};
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;

@@ -23,6 +23,7 @@ use self::layer::Layer;
 use self::lines::Lines;
 use self::pointwise::{Pointwise, Then};
 
+pub(crate) use self::isa::Isa;
 pub(crate) use self::read::{Fault, is_linear};
 
 /// About as many values between the two `1x1x1` convolutions of a block are held at once: they stay in the cache.

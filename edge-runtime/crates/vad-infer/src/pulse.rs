@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tract_onnx::prelude::*;
 use vad_core::ClipSpec;
 
-use crate::InferError;
 use crate::lite::{Fault, LiteNet, LiteState};
 use crate::plan::Contract;
 use crate::prepare::{self, guarded};
+use crate::{InferError, Kernels};
 
 /// Frames that a streaming encoder takes at a time, 1 to [`Pulse::MOST`].
 ///
@@ -63,14 +63,16 @@ impl PulsePlan {
         clip: [usize; 5],
         feature_dim: usize,
         pulse: Pulse,
+        kernels: Kernels,
     ) -> Result<Self, InferError> {
         let whole = Contract::new(name, &clip, &[1, feature_dim, clip[2]]);
         let model = prepare::checked(bytes, &whole)?;
-        let net = LiteNet::read(&model, clip).map_err(|Fault { node, reason }| InferError::Int8 {
-            graph: name.to_owned(),
-            node,
-            reason,
-        })?;
+        let isa = kernels.isa();
+        if isa.is_none() && kernels != Kernels::Tract {
+            return Err(InferError::Kernels { graph: name.to_owned(), kernels });
+        }
+        let fault = |Fault { node, reason }| InferError::Int8 { graph: name.to_owned(), node, reason };
+        let net = isa.map(|isa| LiteNet::read(isa, &model, clip)).transpose().map_err(fault)?.flatten();
         let runner = match net.filter(|net| net.feature_dim() == feature_dim) {
             Some(net) => Runner::Lite(Arc::new(net)),
             None => Runner::Graph(prepare::pulsed(&model, &whole, pulse)?),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::isa::{Isa, padded};
+use super::isa::{Isa, mul_add, padded};
 use super::lines::Lines;
 
 /// One axis of a kernel over a picture.
@@ -240,15 +240,16 @@ impl Step<'_> {
                     for down in 0..SIDE {
                         for across in 0..SIDE {
                             let x = taps[down][left + across * vectors];
-                            sum = simd.mul_add_e_f32s(x, weight[down][across], sum);
+                            sum = mul_add(simd, x, weight[down][across], sum);
                         }
                     }
                     let at = column * vectors + vector;
                     next[at] = sum;
                     let mut over_time =
-                        simd.mul_add_e_f32s(sum, time_weight[BEFORE * vectors + vector], time_bias[vector]);
+                        mul_add(simd, sum, time_weight[BEFORE * vectors + vector], time_bias[vector]);
                     for before in 0..BEFORE {
-                        over_time = simd.mul_add_e_f32s(
+                        over_time = mul_add(
+                            simd,
                             older[before][at],
                             time_weight[before * vectors + vector],
                             over_time,
@@ -280,15 +281,15 @@ impl Step<'_> {
             for (tap, weight) in weight.iter().skip(vector).step_by(vectors).enumerate() {
                 let (down, across) = (tap / columns.kernel, tap % columns.kernel);
                 let from = (top + down) * columns.reach(columns.output) + left + across;
-                sum = simd.mul_add_e_f32s(framed[from * vectors + vector], *weight, sum);
+                sum = mul_add(simd, framed[from * vectors + vector], *weight, sum);
             }
             *next = sum;
-            *y = simd.mul_add_e_f32s(sum, time_weight[(frames - 1) * vectors + vector], time_bias[vector]);
+            *y = mul_add(simd, sum, time_weight[(frames - 1) * vectors + vector], time_bias[vector]);
         }
         for (older, weight) in older.zip(time_weight.chunks_exact(vectors)) {
             let (older, _) = S::as_simd_f32s(older);
             for (at, (y, &older)) in y.iter_mut().zip(older).enumerate() {
-                *y = simd.mul_add_e_f32s(older, weight[at % vectors], *y);
+                *y = mul_add(simd, older, weight[at % vectors], *y);
             }
         }
     }

@@ -68,7 +68,7 @@ mod vnni {
     use super::{Dots, Sums, WithDots};
 
     #[derive(Debug, Clone, Copy)]
-    pub(in super::super) struct Vnni {
+    pub(crate) struct Vnni {
         simd: V4,
         token: X64V4xToken,
     }
@@ -125,7 +125,7 @@ mod vnni {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use vnni::Vnni;
+pub(crate) use vnni::Vnni;
 
 /// AVX2: `vpmaddwd`, two products of each lane at once. Its counterpart for 8 bits would saturate.
 #[cfg(target_arch = "x86_64")]

@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 use super::dots::{Dots, Sums, WithDots, weight_words};
-use super::isa::{Isa, padded};
+use super::isa::{Isa, mul_add, padded};
 use super::lines::Lines;
 use super::pointwise::{Then, panels};
 
@@ -341,7 +341,7 @@ impl Product<'_> {
                             }
                             Then::Add(map) => {
                                 let (map, _) = D::Simd::as_simd_f32s(&map[begin..begin + width]);
-                                simd.mul_add_e_f32s(value, scale[vector], map[vector])
+                                mul_add(simd, value, scale[vector], map[vector])
                             }
                         };
                     }

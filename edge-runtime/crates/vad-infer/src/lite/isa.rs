@@ -1,8 +1,11 @@
 //! The vectors of the processor at hand.
 
+use std::any::TypeId;
+
 use pulp::{Simd, WithSimd};
 
 use super::dots::{Dots, WithDots};
+use crate::Kernels;
 
 /// Channels of a map are filled up with zeros to a multiple of this: the widest vector there is, in f32.
 pub(super) const LANES: usize = 16;
@@ -14,7 +17,7 @@ pub(super) fn padded(count: usize) -> usize {
 
 /// A set of vector instructions that this processor has.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Isa {
+pub(crate) enum Isa {
     /// AVX-512 with products of 8-bit integers.
     #[cfg(target_arch = "x86_64")]
     Vnni(super::dots::Vnni),
@@ -30,7 +33,7 @@ pub(super) enum Isa {
 
 impl Isa {
     /// All, the fastest first.
-    pub(super) fn available() -> Vec<Self> {
+    pub(crate) fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
         let special = [
             super::dots::Vnni::try_new().map(Self::Vnni),
@@ -44,8 +47,23 @@ impl Isa {
         special.into_iter().flatten().chain([Self::Any]).collect()
     }
 
-    pub(super) fn best() -> Self {
+    pub(crate) fn best() -> Self {
         Self::available().first().copied().unwrap_or(Self::Any)
+    }
+
+    /// The public name of its kernels.
+    pub(crate) fn kernels(self) -> Kernels {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni(_) => Kernels::Avx512Vnni,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Kernels::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Kernels::Avx2,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => Kernels::Neon,
+            Self::Any => Kernels::Portable,
+        }
     }
 
     pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
@@ -76,6 +94,17 @@ impl Isa {
             Self::Neon(simd) => Simd::vectorize(simd, Under(simd, op)),
             Self::Any => Simd::vectorize(pulp::Scalar256b, Under(pulp::Scalar256b, op)),
         }
+    }
+}
+
+/// `a * b + c`, rounded once where an instruction does that.
+#[inline(always)]
+pub(super) fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    // For any processor it would be a call for each value, a hundred times as slow; known when this is compiled.
+    if TypeId::of::<S>() == TypeId::of::<pulp::Scalar256b>() {
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_e_f32s(a, b, c)
     }
 }
 

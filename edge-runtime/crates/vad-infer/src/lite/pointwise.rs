@@ -5,7 +5,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::isa::{Isa, LANES, padded};
+use super::isa::{Isa, LANES, mul_add, padded};
 use super::lines::Lines;
 
 /// What is done with the sums.
@@ -194,7 +194,7 @@ impl Tile<'_> {
             for row in 0..ROWS {
                 let value = simd.splat_f32s(rows[row][input]);
                 for vector in 0..VECTORS {
-                    sums[row][vector] = simd.mul_add_e_f32s(value, weight[vector], sums[row][vector]);
+                    sums[row][vector] = mul_add(simd, value, weight[vector], sums[row][vector]);
                 }
             }
         }

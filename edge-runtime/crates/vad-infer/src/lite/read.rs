@@ -23,11 +23,7 @@ impl LiteNet {
     ///
     /// # Errors
     /// Another one that has layers in int8.
-    pub(crate) fn read(model: &ModelProto, clip: [usize; 5]) -> Result<Option<Self>, Fault> {
-        Self::read_for(Isa::best(), model, clip)
-    }
-
-    pub(super) fn read_for(isa: Isa, model: &ModelProto, clip: [usize; 5]) -> Result<Option<Self>, Fault> {
+    pub(crate) fn read(isa: Isa, model: &ModelProto, clip: [usize; 5]) -> Result<Option<Self>, Fault> {
         let (Some(graph), [1, COLOURS, frames, height, width]) = (&model.graph, clip) else {
             return Ok(None);
         };

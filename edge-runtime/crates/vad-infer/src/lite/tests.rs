@@ -293,7 +293,7 @@ proptest! {
             let frames = stream(&shape, at_a_time);
             let expected = by_tract(&model, &shape, &frames, at_a_time);
             for isa in Isa::available() {
-                let net = Arc::new(LiteNet::read_for(isa, &model, shape.clip()).unwrap().unwrap());
+                let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
                 let mut state = net.beginning(at_a_time);
                 let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
                 assert_like(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
@@ -311,7 +311,7 @@ fn small() -> Shape {
 #[test]
 fn a_stream_that_was_forgotten_begins_anew() {
     let shape = small();
-    let net = Arc::new(LiteNet::read(&write(&shape), shape.clip()).unwrap().unwrap());
+    let net = Arc::new(LiteNet::read(Isa::best(), &write(&shape), shape.clip()).unwrap().unwrap());
     let frames = stream(&shape, 1);
     let (mut used, mut other) = (net.beginning(1), net.beginning(1));
     let first: Vec<_> = frames.iter().map(|frame| used.run(frame)).collect();
@@ -326,7 +326,7 @@ fn a_stream_that_was_forgotten_begins_anew() {
 #[test]
 fn a_graph_that_differs_in_one_place_is_left_to_tract() {
     let shape = small();
-    let read = |model: &ModelProto| LiteNet::read(model, shape.clip()).unwrap().is_some();
+    let read = |model: &ModelProto| LiteNet::read(Isa::best(), model, shape.clip()).unwrap().is_some();
     assert!(read(&write(&shape)));
     let attribute = |model: &mut ModelProto, name: &str, attribute: &str, values: &[i64]| {
         let node = graph(model).node.iter_mut().find(|node| node.name == name).unwrap();

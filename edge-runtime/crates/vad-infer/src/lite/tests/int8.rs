@@ -132,7 +132,7 @@ proptest! {
             let frames = stream(&shape, at_a_time);
             let expected = by_tract(&model, &shape, &frames, at_a_time);
             for isa in Isa::available() {
-                let net = Arc::new(LiteNet::read_for(isa, &model, shape.clip()).unwrap().unwrap());
+                let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
                 let mut state = net.beginning(at_a_time);
                 let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
                 assert_rounded(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
@@ -198,7 +198,7 @@ fn a_bias_that_overflows_is_refused() {
 #[test]
 fn a_graph_in_int8_that_differs_is_refused_with_its_node() {
     let shape = Shape { int8: u64::MAX, ..small() };
-    assert!(LiteNet::read(&write(&shape), shape.clip()).unwrap().is_some());
+    assert!(LiteNet::read(Isa::best(), &write(&shape), shape.clip()).unwrap().is_some());
     type Change = Box<dyn Fn(&mut ModelProto)>;
     let constant = |name: &'static str, change: fn(&mut tract_onnx::pb::TensorProto)| -> Change {
         Box::new(move |model| {
@@ -286,7 +286,7 @@ fn a_graph_in_int8_that_differs_is_refused_with_its_node() {
     for (place, reason, change) in changes {
         let mut changed = write(&shape);
         change(&mut changed);
-        let fault = LiteNet::read(&changed, shape.clip()).expect_err(reason);
+        let fault = LiteNet::read(Isa::best(), &changed, shape.clip()).expect_err(reason);
         assert!(fault.node == place && fault.reason.contains(reason), "{place}, {reason}: {fault:?}");
     }
 }
