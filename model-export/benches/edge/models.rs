@@ -93,7 +93,10 @@ impl Model {
                 let bias = bias.expect("a bias of each layer").2.clone();
                 // Behind a ReLU nothing is negative.
                 let least = if layer.ends_with("project") { 0.0 } else { -RANGE };
-                plan.insert(layer, Int8Layer { input: InputGrid::covering(least, RANGE), bias });
+                plan.insert(
+                    layer,
+                    Int8Layer { input: InputGrid::covering(least, RANGE), divisors: Vec::new(), bias },
+                );
             }
         }
         model_export::encoder_int8_onnx(&safetensors(&tensors), &self.spec(), &plan).expect("sound weights")
