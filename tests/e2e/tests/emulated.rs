@@ -108,7 +108,10 @@ fn all_in_int8(size: LiteSize, tensors: &export::Tensors) -> Int8Plan {
         let name = format!("{layer}.bias");
         let (.., bias) = tensors.iter().find(|(tensor, ..)| *tensor == name).unwrap();
         let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
-        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), bias: bias.clone() });
+        plan.insert(
+            layer,
+            Int8Layer { input: InputGrid::covering(least, 4.0), divisors: Vec::new(), bias: bias.clone() },
+        );
     }
     plan
 }
