@@ -124,12 +124,6 @@ impl Int8Plan {
         self.0.keys().map(String::as_str)
     }
 
-    /// The same with the layers that `keep` is true of.
-    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
-        let kept = self.0.iter().filter(|(layer, _)| keep(layer));
-        Self(kept.map(|(layer, how)| (layer.clone(), how.clone())).collect())
-    }
-
     /// Whether every layer is f32.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -156,16 +156,12 @@ impl Pointwise<'_> {
 
     /// `[outputs, inputs]`.
     pub fn weight(&self) -> Vec<f32> {
-        self.conv.weight.val().into_data().iter::<f32>().collect()
+        Array::from_tensor(self.conv.weight.val()).values
     }
 
     /// `[outputs]`.
     pub fn bias(&self) -> Vec<f32> {
-        self.conv
-            .bias
-            .iter()
-            .flat_map(|bias| bias.val().into_data().iter::<f32>().collect::<Vec<_>>())
-            .collect()
+        self.conv.bias.iter().flat_map(|bias| Array::from_tensor(bias.val()).values).collect()
     }
 }
 

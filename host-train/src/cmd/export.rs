@@ -16,7 +16,7 @@ use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
-use vad_core::EncoderKind;
+use vad_core::{EncoderKind, ModelSpec};
 use vad_data::{CropPlan, Features};
 
 mod precision;
@@ -112,15 +112,7 @@ pub fn run(args: &Args) -> Result<()> {
         spec: &spec,
         sources: &sources,
     };
-    let int8 = args.precision.choose(&exported)?;
-    let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    let bundle = model_export::bundle(&spec, sources.with(&int8), &args.out, &facts)?;
-    let reference = reference(&work, &made, &scorer)?;
-    let report = check_parity(&bundle, &reference, &EXPORT_F32)?;
-    println!(
-        "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
-        report.scores, report.score_max_error, EXPORT_F32.score_absolute
-    );
+    write(args, &exported, || reference(&work, &made, &scorer))?;
     if let Some(window) = &window {
         window.print_cost(&work, &run, &made, &scorer, args.compute.device)?;
     }
@@ -130,8 +122,29 @@ pub fn run(args: &Args) -> Result<()> {
              over crops; `watchpost eval --crops 1` shows the difference"
         );
     }
-    println!("bundle {} version {}: {}", spec.name, args.version, args.out.display());
+    print_bundle(args, &spec);
     Ok(())
+}
+
+/// Writes the bundle and checks that it repeats the trainer's scores.
+fn write(
+    args: &Args,
+    exported: &Exported<'_>,
+    reference: impl FnOnce() -> Result<Vec<ReferenceClip>>,
+) -> Result<()> {
+    let int8 = args.precision.choose(exported)?;
+    let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
+    let bundle = model_export::bundle(exported.spec, exported.sources.with(&int8), &args.out, &facts)?;
+    let report = check_parity(&bundle, &reference()?, &EXPORT_F32)?;
+    println!(
+        "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
+        report.scores, report.score_max_error, EXPORT_F32.score_absolute
+    );
+    Ok(())
+}
+
+fn print_bundle(args: &Args, spec: &ModelSpec) {
+    println!("bundle {} version {}: {}", spec.name, args.version, args.out.display());
 }
 
 /// The trainer's own scores of the first clips of the data set, each crop taken for a video.

@@ -6,7 +6,7 @@ use vad_core::LiteSize;
 
 use super::range::{Histogram, RangeMethod};
 use crate::backbone::i3d_lite::{I3dLite, Pointwise};
-use crate::tensors::{Arrays, TensorsError};
+use crate::tensors::{Array, Arrays, TensorsError};
 
 /// What every layer saw in f32.
 pub struct Calibration {
@@ -96,8 +96,8 @@ impl Calibration {
             let mut how = Int8Layer { input, divisors, bias: layer.bias() };
             let y = rounded(&layer, x, &how);
             let correction = seen.outputs.clone() - mean_of_channels(y.clone());
-            let corrections = correction.clone().into_data();
-            how.bias.iter_mut().zip(corrections.iter::<f32>()).for_each(|(bias, by)| *bias += by);
+            let corrections = Array::from_tensor(correction.clone()).values;
+            how.bias.iter_mut().zip(corrections).for_each(|(bias, by)| *bias += by);
             plan.insert(name.clone(), how);
             y + correction
         });
@@ -111,20 +111,14 @@ impl Calibration {
         (off / spread.max(f64::MIN_POSITIVE)).sqrt()
     }
 
-    /// What every layer of a plan brings by itself, in order.
-    pub fn sensitivity(
-        &self,
-        plan: &Int8Plan,
-        method: RangeMethod,
-        step: &mut dyn FnMut(),
-    ) -> Vec<LayerError> {
-        let layers = self.layers.iter().filter_map(|layer| Some((layer, plan.get(layer)?)));
-        let alone = |(layer, how): (&String, &Int8Layer)| {
+    /// What every layer that can be in int8 brings by itself, in order.
+    pub fn sensitivity(&self, method: RangeMethod, step: &mut dyn FnMut()) -> Vec<LayerError> {
+        let alone = |(layer, seen): (&String, &Seen)| {
             step();
             let error = self.plan(method, |name| name == layer).error;
-            LayerError { layer: layer.clone(), range: how.input.ends(), error }
+            LayerError { layer: layer.clone(), range: seen.inputs.grid(method).ends(), error }
         };
-        layers.map(alone).collect()
+        self.layers.iter().zip(&self.seen).map(alone).collect()
     }
 }
 
@@ -149,8 +143,7 @@ fn divide(x: Tensor<4>, divisors: &[f32]) -> Tensor<4> {
 
 /// Largest magnitude of each channel of `[rows, C, H, W]`.
 fn greatest(x: Tensor<4>) -> Vec<f32> {
-    let most = x.abs().max_dim(0).max_dim(2).max_dim(3);
-    most.into_data().iter::<f32>().collect()
+    Array::from_tensor(x.abs().max_dim(0).max_dim(2).max_dim(3)).values
 }
 
 /// Divisors that share the unevenness of channels between inputs and weights `[outputs, inputs]` (SmoothQuant with half of
@@ -206,7 +199,7 @@ mod tests {
         let Planned { plan, error: all } = own.plan(RangeMethod::Mse, |_| true);
         assert_eq!(plan.layers().len(), own.layers().len());
         let mut steps = 0;
-        let alone = own.sensitivity(&plan, RangeMethod::Mse, &mut || steps += 1);
+        let alone = own.sensitivity(RangeMethod::Mse, &mut || steps += 1);
         assert_eq!((alone.len(), steps), (own.layers().len(), own.layers().len()));
         let worst = alone.iter().map(|layer| layer.error).fold(0.0, f64::max);
         assert!(alone.iter().all(|layer| layer.error > 0.0), "{alone:?}");

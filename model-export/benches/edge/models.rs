@@ -1,11 +1,10 @@
 //! What is timed: three sizes of I3D-lite, and I3D at 112 px, with random weights.
 
 use golden::hashed_values;
-use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
 use serde::Serialize;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 
-use crate::common::{SEED, i3d_tensors, lite_tensors, safetensors};
+use crate::common::{SEED, i3d_tensors, lite_int8, lite_tensors, safetensors};
 
 /// Side of I3D's pictures: what the smallest I3D-lite sees.
 const I3D_SIDE_PX: u16 = 112;
@@ -28,9 +27,6 @@ impl Precision {
         }
     }
 }
-
-/// About where the values before a layer with random weights lie.
-const RANGE: f32 = 4.0;
 
 /// One encoder.
 pub struct Model {
@@ -86,20 +82,9 @@ impl Model {
     /// Its graph, `[1, 3, 16, H, W]` to `[1, D, 16]` or `[1, D]`.
     pub fn onnx(&self, precision: Precision) -> Vec<u8> {
         let tensors = self.size.map_or_else(i3d_tensors, lite_tensors);
-        let mut plan = Int8Plan::default();
-        if let (Precision::Int8, Some(size)) = (precision, self.size) {
-            for layer in int8_layers(size.plan()) {
-                let bias = tensors.iter().find(|(name, ..)| *name == format!("{layer}.bias"));
-                let bias = bias.expect("a bias of each layer").2.clone();
-                // Behind a ReLU nothing is negative.
-                let least = if layer.ends_with("project") { 0.0 } else { -RANGE };
-                plan.insert(
-                    layer,
-                    Int8Layer { input: InputGrid::covering(least, RANGE), divisors: Vec::new(), bias },
-                );
-            }
-        }
-        model_export::encoder_int8_onnx(&safetensors(&tensors), &self.spec(), &plan).expect("sound weights")
+        let int8 = self.size.filter(|_| precision == Precision::Int8).map(lite_int8);
+        model_export::encoder_int8_onnx(&safetensors(&tensors), &self.spec(), &int8.unwrap_or_default())
+            .expect("sound weights")
     }
 
     /// Sixteen normalised frames.

@@ -8,6 +8,7 @@
 )]
 
 use golden::hashed_values;
+use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
 use safetensors::tensor::{Dtype, TensorView};
 use vad_core::{ClipSpec, EncoderSpec, HeadContext, HeadKind, HeadSpec, LiteSize, ModelSpec};
 
@@ -242,4 +243,19 @@ pub fn frame(index: usize, width_px: usize, height_px: usize) -> Vec<u8> {
         .flat_map(|y| (0..width_px).flat_map(move |x| pixel(x, y)))
         .map(|v| (v % 256) as u8)
         .collect()
+}
+
+/// Every layer that can be in int8, on grids as wide as the activations of [`lite_tensors`].
+pub fn lite_int8(size: LiteSize) -> Int8Plan {
+    let tensors = lite_tensors(size);
+    let mut plan = Int8Plan::default();
+    for layer in int8_layers(size.plan()) {
+        let name = format!("{layer}.bias");
+        let (.., bias) = tensors.iter().find(|(tensor, ..)| *tensor == name).expect("a bias of each layer");
+        // Behind a ReLU nothing is negative.
+        let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
+        let input = InputGrid::covering(least, 4.0);
+        plan.insert(layer, Int8Layer { input, divisors: Vec::new(), bias: bias.clone() });
+    }
+    plan
 }

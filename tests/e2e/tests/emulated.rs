@@ -4,7 +4,7 @@
 
 use e2e_tests::{Run, finish, program, run};
 use golden::kinetics_i3d;
-use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
+use model_export::Int8Plan;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,12 +49,11 @@ fn emulated_scores_equal_native_ones() {
 
     let size = LiteSize::Small;
     let spec = export::lite_spec(size, ClipSpec { frames: 16, stride: 16 }, INPUT_PX);
-    let tensors = export::lite_tensors(size);
     let weights = folder.path().join("lite.safetensors");
-    std::fs::write(&weights, export::safetensors(&tensors)).unwrap();
+    std::fs::write(&weights, export::safetensors(&export::lite_tensors(size))).unwrap();
     let lite = bundle(&spec, &weights, &Int8Plan::default(), &folder.path().join("lite"));
     let float = footage.compare("I3D-lite", &lite, SCORE_TOLERANCE);
-    let int8 = bundle(&spec, &weights, &all_in_int8(size, &tensors), &folder.path().join("lite-int8"));
+    let int8 = bundle(&spec, &weights, &export::lite_int8(size), &folder.path().join("lite-int8"));
     let int8 = footage.compare("I3D-lite in int8", &int8, INT8_SCORE_TOLERANCE);
     assert_ne!(float, int8);
 }
@@ -99,21 +98,6 @@ fn bundle(spec: &ModelSpec, weights: &Path, int8: &Int8Plan, folder: &Path) -> P
     let sources = model_export::BundleSources { encoder: weights, int8, head: &head };
     model_export::bundle(spec, sources, folder, &model_export::BundleFacts::default()).unwrap();
     folder.to_owned()
-}
-
-/// Every layer that can be, on grids as wide as the activations of the made-up weights.
-fn all_in_int8(size: LiteSize, tensors: &export::Tensors) -> Int8Plan {
-    let mut plan = Int8Plan::default();
-    for layer in int8_layers(size.plan()) {
-        let name = format!("{layer}.bias");
-        let (.., bias) = tensors.iter().find(|(tensor, ..)| *tensor == name).unwrap();
-        let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
-        plan.insert(
-            layer,
-            Int8Layer { input: InputGrid::covering(least, 4.0), divisors: Vec::new(), bias: bias.clone() },
-        );
-    }
-    plan
 }
 
 fn formula_head(dims: &[u32]) -> Vec<u8> {

@@ -141,7 +141,8 @@ pub fn run(args: &Args) -> Result<()> {
         let features = extract_all(&cache, &encoding, &manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
         let device = args.compute.devices.first().open()?;
-        let bench = Bench { manifest: &manifest, features, on_board: None, made_from, device };
+        let bench =
+            Bench { manifest: &manifest, features: features.into(), on_board: None, made_from, device };
         for contender in &contenders {
             let draws = all_draws(args.seeds, |_| &bench, &ledger, contender, crops)?;
             results.push(contender.result(crops, draws)?);

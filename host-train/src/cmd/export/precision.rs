@@ -132,8 +132,7 @@ impl PrecisionOptions {
         );
         let calibration = exported.calibration(size, &dataset)?;
         let judged = exported.judge_whole(&dataset)?;
-        let whole = calibration.plan(self.calibration, |_| true);
-        let layers = self.sensitivity(&calibration, &whole.plan);
+        let layers = self.sensitivity(&calibration);
         let worst_first = worst_first(&layers);
 
         let mut in_f32 = 0;
@@ -168,10 +167,10 @@ impl PrecisionOptions {
         }
     }
 
-    fn sensitivity(self, calibration: &Calibration, whole: &Int8Plan) -> Vec<LayerError> {
-        let bar = progress::bar(whole.layers().len() as u64, "layers");
+    fn sensitivity(self, calibration: &Calibration) -> Vec<LayerError> {
+        let bar = progress::bar(calibration.layers().len() as u64, "layers");
         bar.set_prefix("int8 one by one");
-        let layers = calibration.sensitivity(whole, self.calibration, &mut || bar.inc(1));
+        let layers = calibration.sensitivity(self.calibration, &mut || bar.inc(1));
         bar.finish_and_clear();
         layers
     }

@@ -288,16 +288,21 @@ proptest! {
 
     #[test]
     fn features_are_those_of_tract(shape in shapes()) {
-        let model = write(&shape);
-        for at_a_time in [1, 2, 4] {
-            let frames = stream(&shape, at_a_time);
-            let expected = by_tract(&model, &shape, &frames, at_a_time);
-            for isa in Isa::available() {
-                let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
-                let mut state = net.beginning(at_a_time);
-                let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
-                assert_like(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
-            }
+        beside_tract(&shape, assert_like);
+    }
+}
+
+/// Features of every instruction set at every pulse, those of tract, and words on which they are.
+fn beside_tract(shape: &Shape, compare: impl Fn(&[f32], &[f32], &str)) {
+    let model = write(shape);
+    for at_a_time in [1, 2, 4] {
+        let frames = stream(shape, at_a_time);
+        let expected = by_tract(&model, shape, &frames, at_a_time);
+        for isa in Isa::available() {
+            let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
+            let mut state = net.beginning(at_a_time);
+            let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
+            compare(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
         }
     }
 }

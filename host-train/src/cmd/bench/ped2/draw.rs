@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Instant;
 use toml::Table;
 use vad_core::ModelSpec;
@@ -42,7 +43,7 @@ pub struct DrawResult {
 /// What every draw on one kind of features has in common.
 pub struct Bench<'a> {
     pub manifest: &'a Manifest,
-    pub features: BTreeMap<String, Features>,
+    pub features: Rc<BTreeMap<String, Features>>,
     /// What a board sees of the same videos, where that differs from what detectors are trained on.
     pub on_board: Option<BTreeMap<String, Features>>,
     /// Tells features of one kind, of one data set, from others.

@@ -30,6 +30,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 use vad_data::{CropPlan, FeatureCache, FeatureSpec, Label, Manifest, Splits, VideoEntry, hex};
 
@@ -103,8 +104,9 @@ pub fn run(args: &Args) -> Result<()> {
         let student =
             Student { seed, learnt: about.fidelity.learnt, on_test_videos: about.fidelity.held_back };
         println!("draw {seed:>2}: {}", explained(&student));
-        in_int8.push(school.bench_int8(seed, about.encoder.clone(), &weights)?);
-        benches.push(school.bench(about.encoder, &weights)?);
+        let bench = school.bench(about.encoder.clone(), &weights)?;
+        in_int8.push(school.bench_int8(seed, &bench, about.encoder, &weights)?);
+        benches.push(bench);
         students.push(student);
     }
 
@@ -222,19 +224,25 @@ impl<'a> School<'a> {
         let made_from = serde_json::to_string(&(&self.data_sha256, hex(&loaded.hash()), &spec))?;
         let features = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
         let device = self.place.device.clone();
-        Ok(Bench { manifest: self.manifest, features, on_board: None, made_from, device })
+        Ok(Bench { manifest: self.manifest, features: features.into(), on_board: None, made_from, device })
     }
 
     /// The same for a student of a draw, tested as it sees in int8: every layer that can be, calibrated on the normal videos of
     /// the draw's training.
-    fn bench_int8(&self, seed: u64, encoder: EncoderSpec, weights: &Path) -> Result<Bench<'_>> {
-        let plain = self.bench(encoder.clone(), weights)?;
+    fn bench_int8(
+        &self,
+        seed: u64,
+        plain: &Bench<'_>,
+        encoder: EncoderSpec,
+        weights: &Path,
+    ) -> Result<Bench<'_>> {
         let model = ModelSpec::mist("ped2", encoder);
         let loaded = encoder::load_int8(weights, &model, &self.int8(seed, weights, &model)?)?;
         let spec = FeatureSpec::new(model.preprocess, model.clip);
         let made_from = format!("{}, tested as {}", plain.made_from, hex(&loaded.hash()));
         let seen = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
-        Ok(Bench { on_board: Some(seen), made_from, ..plain })
+        let (features, device) = (Rc::clone(&plain.features), plain.device.clone());
+        Ok(Bench { manifest: self.manifest, features, on_board: Some(seen), made_from, device })
     }
 
     fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {

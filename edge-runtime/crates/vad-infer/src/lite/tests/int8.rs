@@ -1,13 +1,11 @@
 //! Layers in int8: against plain loops over integers, against tract on the same graph, and what is refused.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::common::{graph, node};
-use super::{Shape, by_tract, noise, shapes, small, stream, write};
+use super::{Shape, beside_tract, noise, shapes, small, write};
 use crate::lite::LiteNet;
 use crate::lite::int8::{Grid, Int8, Int8Weights};
 use crate::lite::isa::{Isa, padded};
@@ -126,18 +124,7 @@ proptest! {
 
     #[test]
     fn features_in_int8_are_those_of_tract(shape in shapes(), int8 in 1_u64..) {
-        let shape = Shape { int8, ..shape };
-        let model = write(&shape);
-        for at_a_time in [1, 2, 4] {
-            let frames = stream(&shape, at_a_time);
-            let expected = by_tract(&model, &shape, &frames, at_a_time);
-            for isa in Isa::available() {
-                let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
-                let mut state = net.beginning(at_a_time);
-                let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
-                assert_rounded(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
-            }
-        }
+        beside_tract(&Shape { int8, ..shape }, assert_rounded);
     }
 }
 
