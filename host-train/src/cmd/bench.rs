@@ -18,6 +18,7 @@ enum Protocol {
     Ped2(ped2::Args),
     Ped2Join(ped2::join::Args),
     Ped2Lite(ped2::lite::Args),
+    ScenesLite(ped2::lite::ScenesArgs),
     Published(published::Args),
 }
 
@@ -26,6 +27,7 @@ pub fn run(args: &Args) -> Result<()> {
         Protocol::Ped2(args) => ped2::run(args),
         Protocol::Ped2Join(args) => ped2::join::run(args),
         Protocol::Ped2Lite(args) => ped2::lite::run(args),
+        Protocol::ScenesLite(args) => ped2::lite::run_on_scenes(args),
         Protocol::Published(args) => published::run(args),
     }
 }

@@ -247,3 +247,26 @@ fn int8_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&
     let passed = if report["refused"].is_null() { report["int8"].as_array().unwrap().len() } else { 0 };
     assert_eq!(quantised, passed, "{report}");
 }
+
+#[test]
+fn what_a_student_loses_is_measured_on_scenes() {
+    if kinetics_i3d().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [work, out] = ["work", "out"].map(|name| folder.path().join(name).display().to_string());
+    let bench =
+        ["bench", "scenes-lite", "--size", "small", "--videos", "4", "--frames", "48", "--passes", "1"];
+    let recipe = ["--seeds", "1", "--recipe", "sultani", "--set", "steps=2", "--work", &work, "--out", &out];
+    assert_eq!(watchpost(&[&bench[..], &recipe[..]].concat()), ExitCode::SUCCESS);
+    let page = std::fs::read_to_string(folder.path().join("out/scenes-lite-small.md")).unwrap();
+    assert!(page.contains("# Made-up scenes: what I3D-lite, small, loses against I3D"), "{page}");
+    assert!(page.contains("--seed 7 --videos 4 --frames 48`), 2 of them abnormal"), "{page}");
+    let against = |name: &str, other: &str| format!("| {name} | 1 | {other} |");
+    for row in [
+        against("sultani, i3d-lite small", "sultani"),
+        against("sultani, i3d-lite small, int8", "sultani, i3d-lite small"),
+    ] {
+        assert!(page.contains(&row), "{row} is missing in\n{page}");
+    }
+}

@@ -10,27 +10,25 @@ use crate::cmd::terminal::count;
 use crate::cmd::trials::Variant;
 use crate::cmd::trials::training::Training;
 use crate::recipe::registry::Recipe;
-use crate::shared_data;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml::Table;
 use vad_core::{ClipSpec, ModelSpec};
-use vad_data::{
-    ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Manifest, VideoEntry, extract, file_hash, hex,
-};
+use vad_data::{ClipEncoder, CropPlan, FeatureCache, FeatureSpec, Features, Manifest, extract, hex};
 
 mod draw;
 pub mod join;
 mod ledger;
 pub mod lite;
 mod page;
+mod protocol;
 mod tables;
 
 use draw::{Bench, DrawResult};
 use ledger::Ledger;
+use protocol::Protocol;
 
 /// Seed of the first draw; the others follow.
 const FIRST_SEED: u64 = 1;
@@ -122,11 +120,11 @@ struct Results {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let manifest = load_manifest(args.data.as_deref())?;
+    let protocol = Protocol::ped2(args.data.as_deref())?;
     let (question, contenders) = contenders(args)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[]);
-    let data_sha256 = data_hash(&manifest)?;
+    let data_sha256 = protocol.data_sha256.clone();
     let model = ModelSpec::i3d_mist("ped2");
     let clip = ClipSpec { stride: args.stride, ..model.clip };
     clip.validate()?;
@@ -138,11 +136,11 @@ pub fn run(args: &Args) -> Result<()> {
     let mut results = Vec::new();
     for crops in plans(&args.crops) {
         let spec = FeatureSpec { crops, ..FeatureSpec::new(model.preprocess.clone(), clip) };
-        let features = extract_all(&cache, &encoding, &manifest, &*encoder, spec.clone())?;
+        let features = extract_all(&cache, &encoding, &protocol.manifest, &*encoder, spec.clone())?;
         let made_from = serde_json::to_string(&(&data_sha256, hex(&encoder.hash()), &spec))?;
         let device = args.compute.devices.first().open()?;
         let bench =
-            Bench { manifest: &manifest, features: features.into(), on_board: None, made_from, device };
+            Bench { protocol: &protocol, features: features.into(), on_board: None, made_from, device };
         for contender in &contenders {
             let draws = all_draws(args.seeds, |_| &bench, &ledger, contender, crops)?;
             results.push(contender.result(crops, draws)?);
@@ -158,18 +156,6 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let results = Results { question, setup, facts, variants: results };
     page::write(&args.out, &file_name(args.ablation.as_deref(), args.stride), &results)
-}
-
-/// The videos of UCSD Ped2 with their labels.
-fn load_manifest(data: Option<&Path>) -> Result<Manifest> {
-    let data = data.map_or_else(|| shared_data::folder().join("ped2"), Path::to_owned);
-    let labels = data.join("labels.csv");
-    ensure!(
-        labels.is_file(),
-        "{} is missing\n  remedy: name the folder of UCSD Ped2 with --data",
-        labels.display()
-    );
-    Ok(Manifest::load(&labels, &data)?)
 }
 
 /// Name of a page, without ending: what is not the default is in it.
@@ -278,17 +264,4 @@ fn extract_all(
     let features = outcome?.features;
     println!("{speed}");
     Ok(features)
-}
-
-/// SHA-256 over the label file's hash and every video's, in the order of ids.
-fn data_hash(manifest: &Manifest) -> Result<String> {
-    let mut hash = Sha256::new();
-    hash.update(manifest.sha256());
-    let mut entries: Vec<&VideoEntry> = manifest.entries().iter().collect();
-    entries.sort_by(|a, b| a.id.cmp(&b.id));
-    for entry in entries {
-        hash.update(entry.id.as_bytes());
-        hash.update(file_hash(&entry.path)?);
-    }
-    Ok(hex(&hash.finalize()))
 }

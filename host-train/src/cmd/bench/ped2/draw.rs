@@ -1,6 +1,7 @@
-//! One draw: ten videos to train on, the others to test on.
+//! One draw: some videos to train on, the others to test on.
 
 use super::ledger::{Ledger, Training};
+use super::protocol::Protocol;
 use crate::bag::TrainingSet;
 use crate::cmd::recipe_options::with_seed;
 use crate::evaluate;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::time::Instant;
 use toml::Table;
 use vad_core::ModelSpec;
-use vad_data::{Features, Manifest, Quota, SplitPlan, Splits};
+use vad_data::Features;
 use vad_eval::{Evaluation, Limits};
 
 /// One draw and its figures.
@@ -21,7 +22,7 @@ use vad_eval::{Evaluation, Limits};
 #[serde(deny_unknown_fields)]
 pub struct DrawResult {
     pub seed: u64,
-    /// Frame ROC AUC over the 18 test videos.
+    /// Frame ROC AUC over the test videos.
     pub frame_auc: f64,
     /// Average precision over the same frames.
     pub average_precision: f64,
@@ -42,7 +43,7 @@ pub struct DrawResult {
 
 /// What every draw on one kind of features has in common.
 pub struct Bench<'a> {
-    pub manifest: &'a Manifest,
+    pub protocol: &'a Protocol,
     pub features: Rc<BTreeMap<String, Features>>,
     /// What a board sees of the same videos, where that differs from what detectors are trained on.
     pub on_board: Option<BTreeMap<String, Features>>,
@@ -70,11 +71,6 @@ impl DrawResult {
     }
 }
 
-/// Ten videos to train on, the other 18 to test on.
-pub fn training_quota() -> SplitPlan {
-    SplitPlan { train: Quota::Videos { normal: 4, abnormal: 6 }, val: Quota::NONE, test: Quota::Rest }
-}
-
 impl Bench<'_> {
     /// The figures of one draw, from the ledger where it has them.
     pub fn draw(&self, ledger: &Ledger, recipe: &dyn Recipe, given: &Table, seed: u64) -> Result<DrawResult> {
@@ -90,7 +86,7 @@ impl Bench<'_> {
     }
 
     fn measure(&self, recipe: &dyn Recipe, given: &Table, seed: u64) -> Result<DrawResult> {
-        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
+        let splits = self.protocol.draw(seed)?;
         let data = TrainingSet::new(&splits.train, &splits.val, &self.features)?;
         let started = Instant::now();
         let detector = recipe.train_in_memory(given, &data, &self.device)?;

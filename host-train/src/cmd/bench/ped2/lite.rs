@@ -1,11 +1,12 @@
-//! `watchpost bench ped2-lite`: what I3D-lite loses against I3D, with the same recipe on the same draws.
+//! `watchpost bench ped2-lite` and `scenes-lite`: what I3D-lite loses against I3D, with the same recipe on the same draws.
 //!
-//! Every draw has a student of its own, which saw the draw's ten training videos and no other.
+//! Every draw has a student of its own, which saw the draw's training videos and no other.
 
-use super::draw::{Bench, training_quota};
+use super::draw::Bench;
 use super::ledger::Ledger;
-use super::tables::{self, Difference, PROTOCOL};
-use super::{Contender, FIRST_SEED, Setup, VariantResult, data_hash, extract_all, load_manifest};
+use super::protocol::Protocol;
+use super::tables::{self, Difference};
+use super::{Contender, FIRST_SEED, Setup, VariantResult, extract_all};
 use crate::cmd::distill::teacher::{Shelf, Teacher};
 use crate::cmd::distill::{learn, place, sizes};
 use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
@@ -32,7 +33,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
-use vad_data::{CropPlan, FeatureCache, FeatureSpec, Label, Manifest, Splits, VideoEntry, hex};
+use vad_data::{CropPlan, FeatureCache, FeatureSpec, Label, VideoEntry, hex};
+use vad_scenes::SetSpec;
 
 /// UCSD Ped2 with I3D-lite: distilled for every draw from its training videos, beside I3D itself
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,38 @@ pub struct Args {
     /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Folder for frames, features, encoders and finished trainings
+    #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
+    work: PathBuf,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Made-up scenes with I3D-lite: distilled for every draw from its training videos, beside I3D itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  watchpost bench scenes-lite --size middle --recipe arms --seeds 3\n\n\
+    As `watchpost bench ped2-lite`, on street scenes that are made up where the work folder has none: half of them to train\n\
+    on, the others to test on.")]
+pub struct ScenesArgs {
+    /// Decides everything about the scenes
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    scenes_seed: u64,
+    /// Number of scenes, half of them abnormal
+    #[arg(long, value_name = "N", default_value_t = 48)]
+    videos: u32,
+    /// Frames of each
+    #[arg(long, value_name = "N", default_value_t = 240)]
+    frames: u64,
+    /// Folder for scenes, frames, features, encoders and finished trainings
+    #[arg(long, value_name = "DIR", default_value = "watchpost-work/scenes")]
+    work: PathBuf,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What both have.
+#[derive(Debug, clap::Args)]
+struct Options {
     /// Number of draws
     #[arg(long, default_value_t = 10)]
     seeds: u64,
@@ -55,10 +89,7 @@ pub struct Args {
     passes: Option<u64>,
     #[command(flatten)]
     recipe: RecipeOptions,
-    /// Folder for frames, features, encoders and finished trainings
-    #[arg(long, value_name = "DIR", default_value = "watchpost-work/ped2")]
-    work: PathBuf,
-    /// Folder of the result page (ped2-lite-SIZE.md and .json)
+    /// Folder of the result page (DATA-lite-SIZE.md and .json)
     #[arg(long, value_name = "DIR", default_value = "docs/results")]
     out: PathBuf,
     #[command(flatten)]
@@ -73,7 +104,7 @@ struct Student {
     seed: u64,
     /// Share of the variance of I3D's clip features explained on the draw's training videos.
     learnt: f32,
-    /// And on its 18 test videos, which it did not learn from.
+    /// And on its test videos, which it did not learn from.
     on_test_videos: Option<f32>,
 }
 
@@ -90,12 +121,28 @@ struct Results {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let manifest = load_manifest(args.data.as_deref())?;
+    measure("ped2", &args.options, &args.work, || Protocol::ped2(args.data.as_deref()))
+}
+
+pub fn run_on_scenes(args: &ScenesArgs) -> Result<()> {
+    let ScenesArgs { scenes_seed: seed, videos, frames, .. } = *args;
+    let spec = SetSpec { seed, videos, abnormal: videos / 2, frames, ..SetSpec::default() };
+    let folder = args.work.join(format!("footage-{seed}-{videos}-{frames}"));
+    measure("scenes", &args.options, &args.work, || Protocol::scenes(&folder, &spec))
+}
+
+fn measure(
+    data: &str,
+    args: &Options,
+    work: &Path,
+    protocol: impl FnOnce() -> Result<Protocol>,
+) -> Result<()> {
     let contenders = super::whole_recipes(&args.recipe)?;
     // The tree may change while this runs.
     let facts = provenance::facts(&[]);
-    let school = School::open(args, &manifest)?;
-    let ledger = Ledger::open(&args.work.join("trainings"))?;
+    let protocol = protocol()?;
+    let school = School::open(args, work, &protocol)?;
+    let ledger = Ledger::open(&work.join("trainings"))?;
 
     let whole = school.bench(EncoderSpec::i3d(), &school.weights)?;
     let (mut students, mut benches, mut in_int8) = (Vec::new(), Vec::new(), Vec::new());
@@ -129,11 +176,11 @@ pub fn run(args: &Args) -> Result<()> {
         clip_frames: model.clip.frames,
         clip_stride: model.clip.stride,
         input_px: model.preprocess.width_px,
-        data_sha256: school.data_sha256,
+        data_sha256: protocol.data_sha256.clone(),
     };
     let results = Results { setup, size: args.size, distillation: school.config, students, facts, variants };
-    let file = format!("ped2-lite-{}", args.size);
-    tables::save(&args.out, &file, &page(&file, &results)?, &results)
+    let file = format!("{data}-lite-{}", args.size);
+    tables::save(&args.out, &file, &page(&file, protocol.title, &protocol.about, &results)?, &results)
 }
 
 fn explained(Student { learnt, on_test_videos, .. }: &Student) -> String {
@@ -145,8 +192,8 @@ fn explained(Student { learnt, on_test_videos, .. }: &Student) -> String {
 
 /// Where students are taught and their features extracted.
 struct School<'a> {
-    args: &'a Args,
-    manifest: &'a Manifest,
+    work: &'a Path,
+    protocol: &'a Protocol,
     config: DistillConfig,
     encoding: Encoding,
     weights: PathBuf,
@@ -154,11 +201,10 @@ struct School<'a> {
     features: FeatureCache,
     frames: PathBuf,
     place: Place,
-    data_sha256: String,
 }
 
 impl<'a> School<'a> {
-    fn open(args: &'a Args, manifest: &'a Manifest) -> Result<Self> {
+    fn open(args: &Options, work: &'a Path, protocol: &'a Protocol) -> Result<Self> {
         let fresh = DistillConfig::new(args.size);
         let config = DistillConfig { passes: args.passes.unwrap_or(fresh.passes), ..fresh };
         let encoding = args.encoder.on(args.compute.device)?;
@@ -169,14 +215,16 @@ impl<'a> School<'a> {
             teacher,
             weights,
             encoding,
-            features: FeatureCache::open(&args.work.join("features"))?,
-            frames: args.work.join("frames"),
+            features: FeatureCache::open(&work.join("features"))?,
+            frames: work.join("frames"),
             place: place(args.compute.device)?,
-            data_sha256: data_hash(manifest)?,
-            args,
-            manifest,
+            work,
+            protocol,
         };
-        println!("I3D, place by place: {}", school.teacher.look(manifest.entries(), &school.shelf())?);
+        println!(
+            "I3D, place by place: {}",
+            school.teacher.look(protocol.manifest.entries(), &school.shelf())?
+        );
         Ok(school)
     }
 
@@ -190,7 +238,7 @@ impl<'a> School<'a> {
             !interrupt::asked(),
             "interrupted: draw {seed} is next\n  remedy: the same command goes on there"
         );
-        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
+        let splits = self.protocol.draw(seed)?;
         let lessons = |entries: &[VideoEntry]| {
             entries.iter().map(|entry| self.teacher.lesson(entry, &self.shelf())).collect::<Result<Vec<_>>>()
         };
@@ -200,7 +248,7 @@ impl<'a> School<'a> {
         let settings = to_table(&config)?.to_string();
         let own = Sha256::digest([program.as_bytes(), settings.as_bytes(), &footage.sha256()].concat());
         let name = format!("draw-{seed}-{}-{}", config.size, hex(&own[..4]));
-        let dir = self.args.work.join("encoders").join(&name);
+        let dir = self.work.join("encoders").join(&name);
         if let Ok((encoder, about)) = DistilledEncoder::open(&dir) {
             return Ok((about, encoder.weights_path()));
         }
@@ -221,10 +269,10 @@ impl<'a> School<'a> {
         let model = ModelSpec::mist("ped2", encoder);
         let loaded = self.encoding.load(weights, &model)?;
         let spec = FeatureSpec::new(model.preprocess, model.clip);
-        let made_from = serde_json::to_string(&(&self.data_sha256, hex(&loaded.hash()), &spec))?;
-        let features = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
+        let made_from = serde_json::to_string(&(&self.protocol.data_sha256, hex(&loaded.hash()), &spec))?;
+        let features = extract_all(&self.features, &self.encoding, &self.protocol.manifest, &*loaded, spec)?;
         let device = self.place.device.clone();
-        Ok(Bench { manifest: self.manifest, features: features.into(), on_board: None, made_from, device })
+        Ok(Bench { protocol: self.protocol, features: features.into(), on_board: None, made_from, device })
     }
 
     /// The same for a student of a draw, tested as it sees in int8: every layer that can be, calibrated on the normal videos of
@@ -240,13 +288,13 @@ impl<'a> School<'a> {
         let loaded = encoder::load_int8(weights, &model, &self.int8(seed, weights, &model)?)?;
         let spec = FeatureSpec::new(model.preprocess, model.clip);
         let made_from = format!("{}, tested as {}", plain.made_from, hex(&loaded.hash()));
-        let seen = extract_all(&self.features, &self.encoding, self.manifest, &*loaded, spec)?;
+        let seen = extract_all(&self.features, &self.encoding, &self.protocol.manifest, &*loaded, spec)?;
         let (features, device) = (Rc::clone(&plain.features), plain.device.clone());
-        Ok(Bench { manifest: self.manifest, features, on_board: Some(seen), made_from, device })
+        Ok(Bench { protocol: self.protocol, features, on_board: Some(seen), made_from, device })
     }
 
     fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {
-        let splits = Splits::draw(self.manifest, &training_quota(), seed)?;
+        let splits = self.protocol.draw(seed)?;
         let normal = splits.train.entries().iter().filter(|entry| entry.label == Label::Normal);
         let lessons = normal.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
         let reels = footage::long_enough(lessons.collect::<Result<Vec<_>>>()?);
@@ -261,14 +309,14 @@ impl<'a> School<'a> {
     }
 }
 
-fn page(file: &str, results: &Results) -> Result<String> {
+fn page(file: &str, title: &str, about: &str, results: &Results) -> Result<String> {
     let Results { size, students, variants, .. } = results;
-    let mut page = format!("# UCSD Ped2: what I3D-lite, {size}, loses against I3D\n\n{PROTOCOL}\n\n");
+    let mut page = format!("# {title}: what I3D-lite, {size}, loses against I3D\n\n{about}\n\n");
     writeln!(
         page,
-        "Each draw has an I3D-lite of its own, distilled from I3D on the ten training videos of that draw without their labels. It \
+        "Each draw has an I3D-lite of its own, distilled from I3D on the training videos of that draw without their labels. It \
          runs as on a board: frame by frame, each once. One crop. In int8 every layer that can be is in 8-bit integers, \
-         calibrated on the normal ones of these ten videos; the detector is the one that was trained on the features in f32.\n"
+         calibrated on the normal ones of these videos; the detector is the one that was trained on the features in f32.\n"
     )?;
     let rows: Vec<_> = variants.iter().map(|result| (result.name.clone(), result)).collect();
     tables::figures(&mut page, "recipe", &rows)?;
@@ -332,7 +380,7 @@ mod tests {
             facts: Vec::new(),
             variants: vec![row("mist", None, [0.75, 0.875]), row("mist, lite", Some("mist"), [0.625, 1.0])],
         };
-        let page = page("ped2-lite-middle", &results).unwrap();
+        let page = page("ped2-lite-middle", "UCSD Ped2", "Ten draws.", &results).unwrap();
         let lost = "| mist, lite | 1 | mist | 0.0000 ± 0.1768 (-0.1250 to 0.1250) | 1 of 2 |";
         assert!(page.contains(lost), "{page}");
         assert!(page.contains("| 2 | 0.900 | 0.625 |"), "{page}");

@@ -1,6 +1,7 @@
 //! The result page, written by the program that measured.
 
-use super::tables::{self, Difference, PROTOCOL, name, of};
+use super::protocol::PED2;
+use super::tables::{self, Difference, name, of};
 use super::{Results, VariantResult};
 use crate::cmd::terminal::count;
 use crate::published::RTFM_ON_PED2;
@@ -27,7 +28,7 @@ fn text(file: &str, results: &Results) -> Result<String> {
         None => "# UCSD Ped2: weakly supervised, video-level labels\n\n".to_owned(),
         Some(question) => format!("# UCSD Ped2: {question}\n\n"),
     };
-    writeln!(page, "{PROTOCOL}\n")?;
+    writeln!(page, "{PED2}\n")?;
     let what = if results.question.is_some() { "variant" } else { "recipe" };
     let rows: Vec<_> = results.variants.iter().map(|result| (label(results, result), result)).collect();
     tables::figures(&mut page, what, &rows)?;

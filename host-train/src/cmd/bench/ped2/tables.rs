@@ -11,12 +11,6 @@ use std::path::Path;
 use toml::Table;
 use vad_data::CropPlan;
 
-/// What is measured, for the head of a page.
-pub const PROTOCOL: &str = "Protocol of RTFM (ICCV 2021): for every seed 6 abnormal and 4 normal videos are drawn for training, \
-    the other 18 are the test. Frame ROC AUC over all test frames together, without normalisation per video. There is no \
-    validation split; the model of the last step is the result, and nothing was selected on test videos. Data: Mahadevan et al., \
-    CVPR 2010.";
-
 /// The frame AUC of one row less that of another, draw by draw: a draw is as difficult for both.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Difference {

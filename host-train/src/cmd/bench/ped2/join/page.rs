@@ -1,7 +1,8 @@
 //! The page of joined tables.
 
 use super::super::VariantResult;
-use super::super::tables::{self, PROTOCOL, name};
+use super::super::protocol::PED2;
+use super::super::tables::{self, name};
 use super::{Joined, Row};
 use anyhow::Result;
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub fn write(out: &Path, file: &str, joined: &Joined, facts: &[(String, String)]
 
 fn text(out: &Path, file: &str, joined: &Joined, facts: &[(String, String)]) -> Result<String> {
     let results = || joined.rows.iter().map(|row| &row.result);
-    let mut page = format!("# UCSD Ped2: every recipe, one crop and several\n\n{PROTOCOL}\n\n");
+    let mut page = format!("# UCSD Ped2: every recipe, one crop and several\n\n{PED2}\n\n");
     let rows: Vec<_> = results().map(|result| (result.about.clone(), result)).collect();
     tables::figures(&mut page, "recipe", &rows)?;
     printed(&mut page, joined)?;
