@@ -2,12 +2,15 @@
 
 use std::process::Command;
 
+/// Name of the fact that says which source tree.
+pub const COMMIT: &str = "Commit";
+
 /// Facts for a report: the given ones, then program version, commit and command line.
 pub fn facts(first: &[(&str, String)]) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> =
         first.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     facts.push(("Program".into(), format!("watchpost {}", env!("CARGO_PKG_VERSION"))));
-    facts.push(("Commit".into(), commit()));
+    facts.push((COMMIT.into(), commit()));
     facts.push(("Command".into(), command_line()));
     facts
 }

@@ -42,11 +42,6 @@ impl Ledger {
         Ok(Self { folder: folder.to_path_buf(), program })
     }
 
-    /// Tells this program from others.
-    pub fn program(&self) -> &str {
-        &self.program
-    }
-
     /// The figures of a training that was finished before.
     pub fn find(&self, training: &Training<'_>) -> Result<Option<DrawResult>> {
         let path = self.path(training)?;

@@ -41,7 +41,8 @@ use vad_scenes::SetSpec;
 #[command(after_help = "Example:\n  watchpost bench ped2-lite --data ped2/ --size middle --recipe mist\n\n\
     The recipes of `watchpost bench ped2` on the features of both encoders, one crop. A student learns from the ten training\n\
     videos of its draw without their labels; the other 18 are touched only to be tested. Everything finished is kept in\n\
-    the work folder; an interrupted benchmark goes on from there when the same program is given the same command again.")]
+    the work folder; an interrupted benchmark goes on from there when the same program is given the same command again, and\n\
+    students are not distilled again by a later one.")]
 pub struct Args {
     /// Folder with the 28 videos and labels.csv [default: WATCHPOST_SHARED/data/ped2, else ../shared/data/ped2]
     #[arg(long, value_name = "DIR")]
@@ -106,6 +107,8 @@ struct Student {
     learnt: f32,
     /// And on its test videos, which it did not learn from.
     on_test_videos: Option<f32>,
+    /// Commit of the program that distilled it, which may be an earlier one.
+    commit: String,
 }
 
 /// Everything on the page.
@@ -147,9 +150,8 @@ fn measure(
     let whole = school.bench(EncoderSpec::i3d(), &school.weights)?;
     let (mut students, mut benches, mut in_int8) = (Vec::new(), Vec::new(), Vec::new());
     for seed in FIRST_SEED..FIRST_SEED.saturating_add(args.seeds) {
-        let (about, weights) = school.student(seed, ledger.program())?;
-        let student =
-            Student { seed, learnt: about.fidelity.learnt, on_test_videos: about.fidelity.held_back };
+        let (about, weights) = school.student(seed)?;
+        let student = Student::new(seed, &about);
         println!("draw {seed:>2}: {}", explained(&student));
         let bench = school.bench(about.encoder.clone(), &weights)?;
         in_int8.push(school.bench_int8(seed, &bench, about.encoder, &weights)?);
@@ -181,6 +183,18 @@ fn measure(
     let results = Results { setup, size: args.size, distillation: school.config, students, facts, variants };
     let file = format!("{data}-lite-{}", args.size);
     tables::save(&args.out, &file, &page(&file, protocol.title, &protocol.about, &results)?, &results)
+}
+
+impl Student {
+    fn new(seed: u64, about: &About) -> Self {
+        let commit = about.facts.iter().find(|(name, _)| name == provenance::COMMIT);
+        Self {
+            seed,
+            learnt: about.fidelity.learnt,
+            on_test_videos: about.fidelity.held_back,
+            commit: commit.map_or("unknown", |(_, commit)| commit).to_owned(),
+        }
+    }
 }
 
 fn explained(Student { learnt, on_test_videos, .. }: &Student) -> String {
@@ -232,8 +246,8 @@ impl<'a> School<'a> {
         Shelf { features: &self.features, frames: &self.frames }
     }
 
-    /// The encoder of a draw, distilled unless this very program has done so, and its weights.
-    fn student(&self, seed: u64, program: &str) -> Result<(About, PathBuf)> {
+    /// The encoder of a draw, distilled unless that has been done with the same settings from the same videos, and its weights.
+    fn student(&self, seed: u64) -> Result<(About, PathBuf)> {
         ensure!(
             !interrupt::asked(),
             "interrupted: draw {seed} is next\n  remedy: the same command goes on there"
@@ -246,7 +260,7 @@ impl<'a> School<'a> {
         let footage = Footage::new(learning, self.config.clips, self.teacher.places())?;
         let config = DistillConfig { seed, ..self.config.clone() };
         let settings = to_table(&config)?.to_string();
-        let own = Sha256::digest([program.as_bytes(), settings.as_bytes(), &footage.sha256()].concat());
+        let own = Sha256::digest([settings.as_bytes(), &footage.sha256()].concat());
         let name = format!("draw-{seed}-{}-{}", config.size, hex(&own[..4]));
         let dir = self.work.join("encoders").join(&name);
         if let Ok((encoder, about)) = DistilledEncoder::open(&dir) {
@@ -330,14 +344,17 @@ fn page(file: &str, title: &str, about: &str, results: &Results) -> Result<Strin
         page,
         "\n## Students\n\nShare of the variance of I3D's clip features that a student explains.\n"
     )?;
-    writeln!(page, "| draw | on its training videos | on its test videos |\n|---|---|---|")?;
-    for Student { seed, learnt, on_test_videos } in students {
-        writeln!(page, "| {seed} | {learnt:.3} | {:.3} |", on_test_videos.unwrap_or(f32::NAN))?;
+    writeln!(
+        page,
+        "| draw | on its training videos | on its test videos | distilled by |\n|---|---|---|---|"
+    )?;
+    for Student { seed, learnt, on_test_videos, commit } in students {
+        writeln!(page, "| {seed} | {learnt:.3} | {:.3} | `{commit}` |", on_test_videos.unwrap_or(f32::NAN))?;
     }
     let spread = |of: fn(&Student) -> f64| Spread::of(students.iter().map(of));
     let learnt = spread(|student| student.learnt.into());
     let tested = spread(|student| student.on_test_videos.unwrap_or(f32::NAN).into());
-    writeln!(page, "| {} | {learnt} | {tested} |", count(students.len(), "draw"))?;
+    writeln!(page, "| {} | {learnt} | {tested} | |", count(students.len(), "draw"))?;
     tables::limits(&mut page, variants)?;
     for result in variants {
         super::page::every_draw(&mut page, result)?;
@@ -371,7 +388,12 @@ mod tests {
 
     #[test]
     fn the_page_says_what_the_light_encoder_loses_draw_by_draw() {
-        let student = |seed, share| Student { seed, learnt: 0.9, on_test_videos: Some(share) };
+        let student = |seed, share| Student {
+            seed,
+            learnt: 0.9,
+            on_test_videos: Some(share),
+            commit: "abc".to_owned(),
+        };
         let results = Results {
             setup: Setup { clip_frames: 16, clip_stride: 16, input_px: 224, data_sha256: "4cd3".to_owned() },
             size: LiteSize::Middle,
@@ -383,7 +405,7 @@ mod tests {
         let page = page("ped2-lite-middle", "UCSD Ped2", "Ten draws.", &results).unwrap();
         let lost = "| mist, lite | 1 | mist | 0.0000 ± 0.1768 (-0.1250 to 0.1250) | 1 of 2 |";
         assert!(page.contains(lost), "{page}");
-        assert!(page.contains("| 2 | 0.900 | 0.625 |"), "{page}");
+        assert!(page.contains("| 2 | 0.900 | 0.625 | `abc` |"), "{page}");
         assert!(page.contains("recipe = \"i3d-lite\"") && page.contains("size = \"middle\""), "{page}");
     }
 }
