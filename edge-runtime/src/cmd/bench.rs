@@ -15,7 +15,7 @@ use super::streams::{self, Laps, Stream};
 use super::timing::ms;
 use crate::cli::BenchArgs;
 use crate::config::Config;
-use crate::energy::EnergyMeter;
+use crate::energy::{EnergySensor, Metering};
 use crate::error::Error;
 use crate::model::Model;
 use crate::tuned::TuningSource;
@@ -55,21 +55,24 @@ fn measure(args: &BenchArgs) -> Result<BenchFigures, Error> {
         first_score_ms.get_or_insert_with(|| ms(begin));
         memory.extend(figures::memory_mib());
     }
-    let meter = EnergyMeter::find(Path::new("/sys"));
-    let (reading, begin) = (meter.read(), Instant::now());
+    let mut metering = EnergySensor::find(Path::new("/sys")).and_then(EnergySensor::start);
+    let begin = Instant::now();
     let mut laps = Laps::default();
     let clip = usize::from(spec.clip.frames);
     let clips = args.frames.get().div_ceil(clip);
     for _ in 0..clips {
         for stream in &mut streams {
             stream.clip(&mut laps)?;
+            if let Some(metering) = &mut metering {
+                metering.sample();
+            }
         }
     }
     let frames = clips * clip * streams.len();
     let seconds = begin.elapsed().as_secs_f64();
-    let joules = reading.and_then(|reading| meter.joules_since(&reading));
+    let energy = metering.and_then(Metering::finish);
     Ok(BenchFigures::new(args, &model, &laps, frames)
         .with_times(load_ms, first_score_ms.unwrap_or(load_ms), seconds)
         .with_memory(&memory)
-        .with_energy(joules))
+        .with_energy(energy))
 }

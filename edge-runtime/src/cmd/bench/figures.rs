@@ -8,6 +8,7 @@ use vad_core::{EncoderKind, LiteSize};
 use crate::cli::BenchArgs;
 use crate::cmd::streams::Laps;
 use crate::cmd::timing::Spread;
+use crate::energy::Energy;
 use crate::model::Model;
 use crate::tuned::{Origin, TuningRecord};
 
@@ -43,8 +44,9 @@ pub(super) struct BenchFigures {
     camera_memory_mib: Option<f64>,
     /// The most, loading included.
     peak_memory_mib: Option<f64>,
-    /// Of all processor packages, whatever else runs on them; where there is a sensor.
+    /// Of all that the sensor measures, whatever else runs there; where there is one.
     joules_per_frame: Option<f64>,
+    energy_sensor: Option<String>,
 }
 
 impl BenchFigures {
@@ -75,6 +77,7 @@ impl BenchFigures {
             camera_memory_mib: None,
             peak_memory_mib: status_mib("VmHWM:"),
             joules_per_frame: None,
+            energy_sensor: None,
         }
     }
 
@@ -91,8 +94,9 @@ impl BenchFigures {
         Self { memory_mib: memory.first().copied(), camera_memory_mib, ..self }
     }
 
-    pub(super) fn with_energy(self, joules: Option<f64>) -> Self {
-        Self { joules_per_frame: joules.map(|joules| joules / self.frames as f64), ..self }
+    pub(super) fn with_energy(self, energy: Option<Energy>) -> Self {
+        let (joules, energy_sensor) = energy.map(|energy| (energy.joules, energy.sensor)).unzip();
+        Self { joules_per_frame: joules.map(|joules| joules / self.frames as f64), energy_sensor, ..self }
     }
 }
 
@@ -140,8 +144,10 @@ impl fmt::Display for BenchFigures {
         if let Some(mib) = self.camera_memory_mib {
             writeln!(f, "{:<16} {mib:>10.1} MiB for each further camera", "")?;
         }
-        match self.joules_per_frame {
-            Some(joules) => write!(f, "{:<16} {:>10.2} mJ per frame, all packages", "energy", joules * 1e3),
+        match self.joules_per_frame.zip(self.energy_sensor.as_ref()) {
+            Some((joules, sensor)) => {
+                write!(f, "{:<16} {:>10.2} mJ per frame ({sensor})", "energy", joules * 1e3)
+            }
             None => write!(f, "{:<16} {:>10}", "energy", "no sensor"),
         }
     }
