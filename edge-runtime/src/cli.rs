@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use vad_infer::Kernels;
 
 use crate::cmd;
 use crate::error::Error;
@@ -22,6 +23,7 @@ use crate::error::Error;
   watchpostd run --config /etc/watchpost/board.toml       watch the cameras
   watchpostd replay --bundle bundle/ clip.mp4             score a recording as a camera would be
   watchpostd drill --config /etc/watchpost/board.toml     press the test button
+  watchpostd tune --config /etc/watchpost/board.toml      what is the fastest way to run the model here?
   watchpostd bench --bundle bundle/                       how many cameras can this board take?
 
 The log goes to standard error; WATCHPOSTD_LOG=debug shows more of it."
@@ -70,9 +72,21 @@ Examples:
 
 Examples:
   watchpostd bench --bundle bundle/
+  watchpostd bench --bundle bundle/ --config /etc/watchpost/board.toml     as `watchpostd tune` left it
   watchpostd bench --bundle bundle/ --pulse 4 --cameras 4 --picture 1280x720
   watchpostd bench --bundle bundle/ --json | jq .encoder.p50_ms")]
     Bench(BenchArgs),
+    /// Look for the fastest way to run a model on this board, and store it
+    #[command(
+        after_help = "One thread, made-up pictures, everything in turns; then `run`, `replay` and `check` use what was stored.
+The scores stay the same. With `model.pulse` in the configuration only kernels are looked at.
+
+Examples:
+  watchpostd tune --config /etc/watchpost/board.toml
+  watchpostd tune --bundle bundle/ --rounds 3                 look, store nothing
+  watchpostd tune --bundle bundle/ --out tune.toml --json"
+    )]
+    Tune(TuneArgs),
 }
 
 #[derive(Debug, Args)]
@@ -122,9 +136,18 @@ pub(crate) struct BenchArgs {
     /// Model bundle
     #[arg(long, value_name = "DIR")]
     pub bundle: PathBuf,
-    /// Frames that an encoder which streams takes at a time, 1 to 4
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub pulse: u8,
+    /// Run the encoder as on the board with this configuration
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tuned", "kernels", "pulse"])]
+    pub config: Option<PathBuf>,
+    /// Run the encoder as this file of `watchpostd tune` says
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernels", "pulse"])]
+    pub tuned: Option<PathBuf>,
+    /// Kernels of an encoder that streams: best, avx512-vnni, avx512, avx2, neon, portable or tract [default: best]
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<Kernels>,
+    /// Frames that an encoder which streams takes at a time, 1 to 4 [default: 1]
+    #[arg(long, value_name = "N")]
+    pub pulse: Option<u8>,
     /// Frames of each camera that are timed, rounded up to whole clips
     #[arg(long, value_name = "N", default_value = "320")]
     pub frames: NonZeroUsize,
@@ -142,11 +165,35 @@ pub(crate) struct BenchArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// Model bundle [default: that of --config]
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub bundle: Option<PathBuf>,
+    /// Configuration of this board: its bundle, its model.pulse, and where to store
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Store in this file instead of tune.toml beside the configuration's outbox
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How often everything is timed in turns
+    #[arg(long, value_name = "N", default_value = "9")]
+    pub rounds: NonZeroUsize,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Width and height of a picture, written `640x480`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PictureSize {
     pub width_px: u32,
     pub height_px: u32,
+}
+
+impl PictureSize {
+    /// What most cameras give.
+    pub const VGA: Self = Self { width_px: 640, height_px: 480 };
 }
 
 /// Largest side of a made-up picture, in pixels.
@@ -189,6 +236,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Drill(args) => cmd::drill::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
+        Command::Tune(args) => cmd::tune::run(&args),
     }
 }
 

@@ -16,6 +16,7 @@
 //! No training code, no TLS library in C, no preprocessing and no score arithmetic of its own: those are `vad-core`'s,
 //! bit for bit as on the host.
 
+mod atomic;
 pub mod capture;
 pub mod cli;
 pub mod clock;
@@ -32,5 +33,6 @@ pub mod model;
 pub mod outbox;
 pub mod pipeline;
 pub mod shutdown;
+pub mod tuned;
 
 pub use error::Error;

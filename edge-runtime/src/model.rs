@@ -9,6 +9,7 @@ use vad_infer::{Encoder, Head, InferError, Pulse, Scorer};
 
 use crate::config::ScoreOverride;
 use crate::detector::Detector;
+use crate::tuned::{Tuned, TuningSource};
 
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +27,9 @@ pub enum ModelError {
         /// This board.
         hardware: String,
     },
-    /// The configured number of frames at a time does not fit the bundle's clips.
+    /// The number of frames at a time does not fit the bundle's clips.
     #[error(
-        "{}: model.pulse is {pulse}, but must be 1 to {} and divide the bundle's clips of {} frames every {}; 1 always does",
+        "{}: a pulse of {pulse} (model.pulse, --pulse) must be 1 to {} and divide the bundle's clips of {} frames every {}; 1 always does",
         dir.display(), Pulse::MOST, clip.frames, clip.stride
     )]
     Pulse {
@@ -63,30 +64,50 @@ pub struct Model {
     dir: PathBuf,
     encoder: Arc<Encoder>,
     head: Arc<Head>,
+    tuned: Tuned,
+}
+
+/// Verifies the bundle in `dir` for a board of kind `hardware` (`None`: any).
+///
+/// # Errors
+/// [`ModelError`].
+pub fn open_bundle(dir: &Path, hardware: Option<&str>) -> Result<Bundle, ModelError> {
+    let bundle = Bundle::open(dir)?;
+    let manifest = bundle.manifest();
+    if let Some(hardware) = hardware.filter(|h| !manifest.allows_board(h)) {
+        let (allowed, hardware) = (manifest.boards.join(", "), hardware.to_owned());
+        return Err(ModelError::OtherHardware { dir: dir.to_owned(), allowed, hardware });
+    }
+    Ok(bundle)
 }
 
 impl Model {
-    /// Verifies and loads the bundle in `dir` for a board of kind `hardware` (`None`: any). An encoder that streams takes
-    /// `pulse` frames at a time.
+    /// Verifies and loads the bundle in `dir` for a board of kind `hardware` (`None`: any). `source` says how its encoder is
+    /// run.
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn load(dir: &Path, hardware: Option<&str>, pulse: usize) -> Result<Self, ModelError> {
-        let bundle = Bundle::open(dir)?;
-        let manifest = bundle.manifest();
-        if let Some(hardware) = hardware.filter(|h| !manifest.allows_board(h)) {
-            let (allowed, hardware) = (manifest.boards.join(", "), hardware.to_owned());
-            return Err(ModelError::OtherHardware { dir: dir.to_owned(), allowed, hardware });
-        }
-        let graph = |source| ModelError::Graph { dir: dir.to_owned(), source };
-        let clip = bundle.model().clip;
-        let pulse =
-            Pulse::new(pulse, clip).ok_or_else(|| ModelError::Pulse { dir: dir.to_owned(), pulse, clip })?;
-        let onnx = bundle.artefact(ArtefactRole::Encoder);
-        let encoder = Encoder::with_pulse(onnx, "encoder", bundle.model(), pulse);
-        let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
-        let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
-        Ok(Self { bundle, dir: dir.to_owned(), encoder, head })
+    pub fn load(dir: &Path, hardware: Option<&str>, source: &TuningSource) -> Result<Self, ModelError> {
+        let bundle = open_bundle(dir, hardware)?;
+        let (encoder, tuned) = source.encoder(&bundle, dir)?;
+        let head = load_head(&bundle, dir)?;
+        Ok(Self { bundle, dir: dir.to_owned(), encoder: Arc::new(encoder), head, tuned })
+    }
+
+    /// What its encoder runs on, and why.
+    #[must_use]
+    pub fn tuned(&self) -> &Tuned {
+        &self.tuned
+    }
+
+    /// The encoder that all cameras share.
+    pub(crate) fn encoder(&self) -> &Arc<Encoder> {
+        &self.encoder
+    }
+
+    /// The head that all cameras share.
+    pub(crate) fn head(&self) -> &Arc<Head> {
+        &self.head
     }
 
     /// What the model is.
@@ -132,6 +153,12 @@ impl Model {
         Detector::new(scorer, score)
             .map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })
     }
+}
+
+/// The head of `bundle`, read from `dir`.
+pub(crate) fn load_head(bundle: &Bundle, dir: &Path) -> Result<Arc<Head>, ModelError> {
+    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
+    head.map(Arc::new).map_err(|source| ModelError::Graph { dir: dir.to_owned(), source })
 }
 
 impl ScoreOverride {

@@ -49,7 +49,7 @@ fn a_good_file_is_read_with_its_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.board.as_str(), "gate-1");
     assert_eq!(config.bundle, Path::new("/etc/watchpost/bundle"), "relative paths start at the file");
-    assert_eq!(config.pulse, 1);
+    assert_eq!(config.pulse, None);
     assert_eq!(config.outbox.path, Path::new("/etc/watchpost/outbox.db"));
     assert_eq!(config.outbox.max_bytes, 320 << 20);
     let network = config.network.unwrap();

@@ -105,7 +105,7 @@ fn a_pulse_that_does_not_divide_the_clips_is_refused() {
     let refused = pulse(3);
     assert!(!refused.status.success());
     let says = stderr(&refused);
-    assert!(says.contains("model.pulse is 3") && says.contains("16 frames every 16"), "{says}");
+    assert!(says.contains("a pulse of 3 (model.pulse") && says.contains("16 frames every 16"), "{says}");
     assert!(pulse(4).status.success());
 }
 

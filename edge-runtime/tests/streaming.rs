@@ -11,6 +11,7 @@ use vad_infer::InferError;
 use watchpostd::capture::Stamp;
 use watchpostd::detector::{ClipReport, Detector};
 use watchpostd::model::Model;
+use watchpostd::tuned::TuningSource;
 
 /// Scores of the same frames, taken in pulses of another length.
 const STREAMED: f32 = 1e-5;
@@ -20,7 +21,7 @@ const FRAME_MS: u64 = 100;
 fn model(folder: &Path, gain: f32) -> Model {
     let dir = folder.join("bundle");
     tiny_stream::bundle(&dir, gain, tiny_stream::WINDOW_CLIPS);
-    Model::load(&dir, None, 1).unwrap()
+    Model::load(&dir, None, &TuningSource::default()).unwrap()
 }
 
 fn detector(model: &Model) -> Detector {
@@ -124,7 +125,7 @@ fn a_head_that_takes_another_window_than_its_manifest_says_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("bundle");
     tiny_stream::bundle(&dir, 1.0, tiny_stream::WINDOW_CLIPS + 1);
-    let error = Model::load(&dir, None, 1).map(drop).unwrap_err().to_string();
+    let error = Model::load(&dir, None, &TuningSource::default()).map(drop).unwrap_err().to_string();
     for part in ["bundle", "head: the input has shape [1, 4, 256]", "asks for [1, 3, 256]"] {
         assert!(error.contains(part), "{error}");
     }

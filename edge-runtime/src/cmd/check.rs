@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::model::Model;
 use crate::outbox::Outbox;
 use crate::shutdown::Stop;
+use crate::tuned::Tuned;
 
 const BROKER_TIMEOUT_MS: u64 = 3_000;
 
@@ -43,6 +44,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     );
     let (finding, model) = model(&config);
     show("model", finding);
+    if let Some(model) = &model {
+        show("tuning", tuning(model.tuned()));
+    }
     for camera in &config.cameras {
         show("camera", camera_works(camera));
         if let Some(Err(e)) = model.as_ref().map(|m| m.score_spec(&[&config.score, &camera.score])) {
@@ -60,10 +64,16 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
 }
 
 fn model(config: &Config) -> (Finding, Option<Model>) {
-    match Model::load(&config.bundle, Some(&config.hardware), config.pulse) {
+    match Model::load(&config.bundle, Some(&config.hardware), &config.tuning()) {
         Ok(model) => (Finding::Ok(model.title()), Some(model)),
         Err(e) => (Finding::Fail(e.to_string()), None),
     }
+}
+
+/// The default is slower at worst: a warning.
+fn tuning(tuned: &Tuned) -> Finding {
+    let text = tuned.to_string();
+    if tuned.is_stale() { Finding::Warn(text) } else { Finding::Ok(text) }
 }
 
 /// Takes one frame.

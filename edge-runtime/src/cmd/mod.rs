@@ -6,8 +6,15 @@ pub(crate) mod drill;
 pub(crate) mod replay;
 pub(crate) mod run;
 mod scores;
+mod streams;
+mod timing;
+pub(crate) mod tune;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -82,6 +89,17 @@ fn open_outbox(
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// What was measured, for people or as one JSON object.
+fn print_figures<T: Serialize + Display>(figures: &T, json: bool) -> Result<(), Error> {
+    let text = if json {
+        serde_json::to_string(figures)
+            .map_err(|e| Error::System { doing: "write JSON", reason: e.to_string() })?
+    } else {
+        figures.to_string()
+    };
+    writeln!(std::io::stdout().lock(), "{text}").map_err(Error::system("write to standard output"))
 }
 
 /// A failing disk is no reason to stop alarming; a wrong configuration is a reason to stop.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use alarm_proto::CameraId;
 use vad_core::AlarmEdge;
-use vad_infer::Pulse;
 
 use super::scores::{ScoreFormat, ScoreRow, edge_line, write_file};
 use super::{Delivery, OnDiskFailure};
@@ -28,8 +27,9 @@ const DRAIN_MS: u64 = 10_000;
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let format = args.scores.as_deref().map(ScoreFormat::of).transpose()?;
     let config = args.config.as_deref().map(Config::load).transpose()?;
-    let pulse = config.as_ref().map_or(Pulse::ONE.frames(), |c| c.pulse);
-    let model = Model::load(&args.bundle, None, pulse)?;
+    let tuning = config.as_ref().map(Config::tuning).unwrap_or_default();
+    let model = Model::load(&args.bundle, None, &tuning)?;
+    model.tuned().log();
     let over = config.as_ref().map_or_else(ScoreOverride::default, |c| c.score.clone());
     let detector = model.detector(model.score_spec(&[&over])?)?;
     let stop =

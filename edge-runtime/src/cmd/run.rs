@@ -26,7 +26,8 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     }
     let stop =
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
-    let model = Model::load(&config.bundle, Some(&config.hardware), config.pulse)?;
+    let model = Model::load(&config.bundle, Some(&config.hardware), &config.tuning())?;
+    model.tuned().log();
     let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
     let board = Arc::new(Board {

@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 
+use crate::tuned::{TUNE_FILE, TuningSource};
+
 pub use error::{ConfigError, Problem};
 pub use schema::{LocalAlarmKind, Pace, ScoreOverride};
 
@@ -48,8 +50,8 @@ pub struct Config {
     pub hardware: String,
     /// Folder of the model bundle.
     pub bundle: PathBuf,
-    /// Frames that an encoder which streams takes at a time.
-    pub pulse: usize,
+    /// Frames that an encoder which streams takes at a time; `None`: as tuned, else 1.
+    pub pulse: Option<usize>,
     /// The link to the hub; `None`: the board works alone.
     pub network: Option<Network>,
     /// The durable store of alarms.
@@ -163,6 +165,18 @@ impl Config {
         let raw: schema::ConfigFile =
             toml::from_str(text).map_err(|e| ConfigError::syntax(file, text, &e))?;
         resolve::resolve(raw, file).map_err(|problems| ConfigError::values(file, text, problems))
+    }
+
+    /// Where `watchpostd tune` stores its choice: with what else the board remembers.
+    #[must_use]
+    pub fn tune_file(&self) -> PathBuf {
+        self.outbox.path.with_file_name(TUNE_FILE)
+    }
+
+    /// How the encoder is run.
+    #[must_use]
+    pub fn tuning(&self) -> TuningSource {
+        TuningSource::Stored { file: self.tune_file(), pulse: self.pulse }
     }
 }
 

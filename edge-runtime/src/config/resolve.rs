@@ -26,7 +26,9 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     let mut check = Check { folder: file.parent().unwrap_or(Path::new("")), problems: Vec::new() };
     let board = check.name::<BoardId>("board.id", &raw.board.id);
     let site = check.name::<SiteId>("board.site", &raw.board.site);
-    check.range("model.pulse", raw.model.pulse, 1..=Pulse::MOST);
+    if let Some(pulse) = raw.model.pulse {
+        check.range("model.pulse", pulse, 1..=Pulse::MOST);
+    }
     let network = raw.network.map(|n| check.network(n));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     check.score("score", &raw.score);

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use vad_infer::Pulse;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -49,9 +48,8 @@ pub struct Model {
     /// Folder of the bundle. Required.
     pub bundle: PathBuf,
     /// Frames that an encoder which streams takes at a time, 1 to 4, a divisor of the clips and their stride; encoders of
-    /// whole clips have no use for it. Default: 1.
-    #[serde(default = "default_pulse")]
-    pub pulse: usize,
+    /// whole clips have no use for it. Default: as `watchpostd tune` found to be the fastest, 1 where it has not been run.
+    pub pulse: Option<usize>,
 }
 
 /// `[network]`
@@ -209,10 +207,6 @@ pub enum Pace {
     RealTime,
     /// As fast as they can be scored.
     Fast,
-}
-
-fn default_pulse() -> usize {
-    Pulse::ONE.frames()
 }
 
 fn default_prefix() -> String {

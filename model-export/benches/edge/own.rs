@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use vad_infer::{Encoder, Kernels, Pulse, PulseState};
+use vad_infer::{Encoder, Kernels, Pulse, PulseState, Tuning};
 
 use crate::models::MODELS;
 use crate::runtime::{floats, write_floats};
@@ -19,7 +19,8 @@ pub fn serve(args: &[String]) -> Result<()> {
     let pulse = Pulse::new(pulse.parse()?, spec.clip).context("a pulse")?;
     let mut known = Kernels::available().into_iter().chain([Kernels::Best]);
     let kernels = known.find(|known| known.name() == kernels).context("kernels")?;
-    let encoder = Encoder::with_kernels(&std::fs::read(graph)?, name, &spec, pulse, kernels)?;
+    let tuning = Tuning { kernels, pulse, ..Tuning::default() };
+    let encoder = Encoder::tuned(&std::fs::read(graph)?, name, &spec, tuning)?;
     let clip = floats(input.as_ref())?;
     let mut runner = match encoder.stream()? {
         Some(state) => Runner::Frames(Box::new(state), pulses(&clip, encoder.clip_shape(), pulse)),

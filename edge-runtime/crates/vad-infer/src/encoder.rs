@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use vad_core::ModelSpec;
+use vad_core::{ClipSpec, ModelSpec};
 
 use crate::plan::Plan;
 use crate::pulse::{Pulse, PulsePlan, PulseState};
-use crate::{InferError, Kernels};
+use crate::{InferError, Kernels, LazyIm2col, Tuning};
 
 /// A prepared encoder. `Send + Sync`: runs on several threads share the weights.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Encoder {
 #[derive(Debug)]
 enum Graph {
     /// Each clip anew.
-    Clips(Plan),
+    Clips(Plan, LazyIm2col),
     /// Each frame once.
     Frames(Arc<PulsePlan>),
 }
@@ -46,27 +46,24 @@ impl Encoder {
     /// # Errors
     /// As [`Self::from_onnx`].
     pub fn with_pulse(bytes: &[u8], name: &str, spec: &ModelSpec, pulse: Pulse) -> Result<Self, InferError> {
-        Self::with_kernels(bytes, name, spec, pulse, Kernels::Best)
+        Self::tuned(bytes, name, spec, Tuning { pulse, ..Tuning::default() })
     }
 
-    /// As [`Self::with_pulse`], on chosen kernels where the encoder streams.
+    /// As [`Self::from_onnx`], run as `tuning` says.
     ///
     /// # Errors
     /// As [`Self::from_onnx`]; kernels that this processor does not have.
-    pub fn with_kernels(
-        bytes: &[u8],
-        name: &str,
-        spec: &ModelSpec,
-        pulse: Pulse,
-        kernels: Kernels,
-    ) -> Result<Self, InferError> {
+    pub fn tuned(bytes: &[u8], name: &str, spec: &ModelSpec, tuning: Tuning) -> Result<Self, InferError> {
         spec.validate()?;
         let feature_dim = spec.encoder.feature_dim as usize;
         let clip = clip_shape(spec);
         let graph = match spec.encoder.kind.lite() {
-            None => Graph::Clips(Plan::load(bytes, name, &clip, &[1, feature_dim])?),
+            None => {
+                let plan = Plan::load(bytes, name, &clip, &[1, feature_dim], tuning.lazy_im2col)?;
+                Graph::Clips(plan, tuning.lazy_im2col.in_force())
+            }
             Some(_) => {
-                let plan = PulsePlan::load(bytes, name, clip, feature_dim, pulse, kernels)?;
+                let plan = PulsePlan::load(bytes, name, clip, feature_dim, tuning)?;
                 Graph::Frames(Arc::new(plan))
             }
         };
@@ -84,7 +81,7 @@ impl Encoder {
     /// A clip of another length, and values that are not finite on either side.
     pub fn encode(&self, clip: &[f32]) -> Result<Vec<f32>, InferError> {
         match &self.graph {
-            Graph::Clips(plan) => plan.run(clip),
+            Graph::Clips(plan, _) => plan.run(clip),
             Graph::Frames(plan) => self.encode_frames(plan, clip),
         }
     }
@@ -95,7 +92,7 @@ impl Encoder {
             return Err(InferError::InputLength { graph: plan.name().to_owned(), expected, found });
         }
         let [_, colours, frames, height, width] = self.clip;
-        let (plane, pulse) = (height * width, plan.pulse().frames());
+        let (plane, pulse) = (height * width, plan.tuning().pulse.frames());
         let mut state = plan.spawn()?;
         let mut features = Vec::with_capacity(self.feature_dim * frames);
         for first in (0..frames).step_by(pulse) {
@@ -113,9 +110,38 @@ impl Encoder {
     /// A runtime that cannot make one.
     pub fn stream(&self) -> Result<Option<PulseState>, InferError> {
         match &self.graph {
-            Graph::Clips(_) => Ok(None),
+            Graph::Clips(..) => Ok(None),
             Graph::Frames(plan) => Ok(Some(plan.spawn()?)),
         }
+    }
+
+    /// What it runs on indeed: never [`Kernels::Best`], and tract where the graph is not one of ours.
+    pub fn tuning(&self) -> Tuning {
+        match &self.graph {
+            Graph::Clips(_, lazy_im2col) => {
+                Tuning { kernels: Kernels::Tract, pulse: Pulse::ONE, lazy_im2col: *lazy_im2col }
+            }
+            Graph::Frames(plan) => plan.tuning(),
+        }
+    }
+
+    /// All that may take another time, for clips of `clip`: on tract with its settings, on our kernels with other kernels too.
+    pub fn alternatives(&self, clip: ClipSpec) -> Vec<Tuning> {
+        let now = self.tuning();
+        let pulses = match &self.graph {
+            Graph::Clips(..) => vec![Pulse::ONE],
+            Graph::Frames(_) => Pulse::all(clip),
+        };
+        let tunings = pulses.into_iter().flat_map(|pulse| match now.kernels {
+            Kernels::Tract => {
+                LazyIm2col::CANDIDATES.map(|lazy_im2col| Tuning { pulse, lazy_im2col, ..now }).to_vec()
+            }
+            _ => {
+                let kernels = Kernels::available().into_iter();
+                kernels.map(|kernels| Tuning { pulse, kernels, ..now }).collect()
+            }
+        });
+        tunings.collect()
     }
 
     /// Length `D` of a feature.
@@ -136,7 +162,7 @@ impl Encoder {
     /// Name given when it was loaded.
     pub fn name(&self) -> &str {
         match &self.graph {
-            Graph::Clips(plan) => plan.name(),
+            Graph::Clips(plan, _) => plan.name(),
             Graph::Frames(plan) => plan.name(),
         }
     }

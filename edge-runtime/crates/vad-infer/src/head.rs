@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use vad_core::{HeadContext, HeadKind, ModelSpec, SpecError};
 
-use crate::InferError;
 use crate::plan::Plan;
+use crate::{InferError, LazyIm2col};
 
 mod stream;
 
@@ -35,12 +35,11 @@ impl Head {
             return Err(SpecError::Name { field, value, allowed: "a kind that boards run" }.into());
         }
         let (context, feature_dim) = (spec.head.context, spec.encoder.feature_dim as usize);
+        let load = |input: &[usize]| Plan::load(bytes, name, input, &[1, 1], LazyIm2col::default());
         let plan = match context {
-            HeadContext::Clip => Plan::load(bytes, name, &[1, feature_dim], &[1, 1]),
-            HeadContext::Memory { .. } => Plan::load(bytes, name, &[1, 2 * feature_dim], &[1, 1]),
-            HeadContext::Window { clips } => {
-                Plan::load(bytes, name, &[1, clips.into(), feature_dim], &[1, 1])
-            }
+            HeadContext::Clip => load(&[1, feature_dim]),
+            HeadContext::Memory { .. } => load(&[1, 2 * feature_dim]),
+            HeadContext::Window { clips } => load(&[1, clips.into(), feature_dim]),
         };
         Ok(Self { plan: plan?, context, feature_dim })
     }

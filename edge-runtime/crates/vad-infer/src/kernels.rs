@@ -1,6 +1,7 @@
 //! What an encoder that streams can be run on.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::lite::Isa;
 
@@ -24,11 +25,29 @@ pub enum Kernels {
     Tract,
 }
 
+/// A name that no kernels have.
+#[derive(Debug, thiserror::Error)]
+#[error("`{name}` are no kernels; there are {}", Kernels::ALL.map(Kernels::name).join(", "))]
+pub struct UnknownKernels {
+    /// What was read.
+    pub name: String,
+}
+
 impl Kernels {
+    /// Those of any processor.
+    pub const ALL: [Self; 7] =
+        [Self::Best, Self::Avx512Vnni, Self::Avx512, Self::Avx2, Self::Neon, Self::Portable, Self::Tract];
+
     /// Those of this processor, ours first, of them the ones with the widest vectors first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         Isa::available().into_iter().map(Isa::kernels).chain([Self::Tract]).collect()
+    }
+
+    /// Whether this processor has them.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        self == Self::Best || Self::available().contains(&self)
     }
 
     /// A name for people and files.
@@ -54,8 +73,32 @@ impl Kernels {
     }
 }
 
+impl FromStr for Kernels {
+    type Err = UnknownKernels;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKernels> {
+        let known = Self::ALL.into_iter().find(|kernels| kernels.name() == name);
+        known.ok_or_else(|| UnknownKernels { name: name.to_owned() })
+    }
+}
+
 impl fmt::Display for Kernels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back() {
+        for kernels in Kernels::ALL {
+            assert_eq!(kernels.name().parse::<Kernels>().unwrap(), kernels);
+        }
+        assert!(Kernels::available().iter().all(|kernels| Kernels::ALL.contains(kernels)));
+        let error = "sse9".parse::<Kernels>().unwrap_err().to_string();
+        assert!(error.contains("sse9") && error.contains("avx2, neon"), "{error}");
     }
 }

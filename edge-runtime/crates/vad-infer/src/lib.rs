@@ -11,6 +11,9 @@
 //! Deliberately absent: files, threads, clocks, calibration and smoothing.
 #![deny(missing_docs)]
 
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod encoder;
 mod error;
 mod head;
@@ -27,7 +30,8 @@ mod tuning;
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::{Head, HeadStream};
-pub use kernels::Kernels;
+pub use kernels::{Kernels, UnknownKernels};
 pub use pulse::{Pulse, PulseState};
 pub use scorer::{ClipScore, Scorer};
 pub use stream::FeatureStream;
+pub use tuning::{LazyIm2col, Tuning};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
-use crate::InferError;
 use crate::prepare::{self, guarded};
+use crate::{InferError, LazyIm2col};
 
 /// Shapes that a spec asks of a graph, and the graph's name for errors.
 #[derive(Debug, Clone)]
@@ -74,9 +74,10 @@ impl Plan {
         name: &str,
         input: &[usize],
         output: &[usize],
+        lazy_im2col: LazyIm2col,
     ) -> Result<Self, InferError> {
         let contract = Contract::new(name, input, output);
-        let runnable = prepare::clip(bytes, &contract)?;
+        let runnable = prepare::clip(bytes, &contract, lazy_im2col)?;
         Ok(Self { contract, runnable })
     }
 

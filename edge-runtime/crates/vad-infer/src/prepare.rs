@@ -9,7 +9,10 @@ use tract_onnx::prelude::*;
 use tract_pulse::internal::{PulsedModel, PulsedModelExt, ToDim};
 
 use crate::plan::Contract;
-use crate::{InferError, Pulse, lite, model_file, tuning};
+use crate::{InferError, LazyIm2col, Pulse, lite, model_file};
+
+#[cfg(test)]
+mod tests;
 
 /// Most values in any tensor of a graph (256 MiB of f32).
 pub(crate) const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
@@ -18,7 +21,11 @@ pub(crate) const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
 const TIME_AXIS: usize = 2;
 
 /// A graph that takes its whole input at once.
-pub(crate) fn clip(bytes: &[u8], contract: &Contract) -> Result<Arc<TypedRunnableModel>, InferError> {
+pub(crate) fn clip(
+    bytes: &[u8],
+    contract: &Contract,
+    lazy_im2col: LazyIm2col,
+) -> Result<Arc<TypedRunnableModel>, InferError> {
     let model = checked(bytes, contract)?;
     if let Some(node) = model.graph.iter().flat_map(|graph| &graph.node).find(|node| lite::is_linear(node)) {
         return Err(InferError::Int8 {
@@ -29,7 +36,7 @@ pub(crate) fn clip(bytes: &[u8], contract: &Contract) -> Result<Arc<TypedRunnabl
     }
     let typed = guarded(|| typed(&model, &contract.input)).map_err(|reason| refused(contract, reason))?;
     check_output(&typed, &contract.name, &contract.output)?;
-    ready(typed, contract)
+    ready(typed, contract, lazy_im2col)
 }
 
 /// A graph whose axis of time is a stream, of which it takes `pulse` frames at a time.
@@ -37,6 +44,7 @@ pub(crate) fn pulsed(
     model: &ModelProto,
     contract: &Contract,
     pulse: Pulse,
+    lazy_im2col: LazyIm2col,
 ) -> Result<Arc<TypedRunnableModel>, InferError> {
     let typed = guarded(|| typed(model, &contract.input)).map_err(|reason| refused(contract, reason))?;
     check_output(&typed, &contract.name, &contract.output)?;
@@ -47,7 +55,7 @@ pub(crate) fn pulsed(
         let reason = format!("it looks {late} frames ahead, so it cannot run on a stream");
         return Err(refused(contract, reason));
     }
-    ready(streamed, contract)
+    ready(streamed, contract, lazy_im2col)
 }
 
 /// Runs a step of the runtime; its error as text, and a panic inside it too.
@@ -87,13 +95,17 @@ fn streamed(model: &ModelProto, input: &[usize], pulse: Pulse) -> TractResult<(T
     Ok((pulsed.into_typed()?.into_decluttered()?, late))
 }
 
-fn ready(typed: TypedModel, contract: &Contract) -> Result<Arc<TypedRunnableModel>, InferError> {
+fn ready(
+    typed: TypedModel,
+    contract: &Contract,
+    lazy_im2col: LazyIm2col,
+) -> Result<Arc<TypedRunnableModel>, InferError> {
     check_sizes(&typed, &contract.name)?;
-    guarded(|| runnable(typed)).map_err(|reason| refused(contract, reason))
+    guarded(|| runnable(typed, lazy_im2col)).map_err(|reason| refused(contract, reason))
 }
 
-fn runnable(typed: TypedModel) -> TractResult<Arc<TypedRunnableModel>> {
-    let optimised = tuning::scope()?.enter(|| typed.into_optimized())?;
+fn runnable(typed: TypedModel, lazy_im2col: LazyIm2col) -> TractResult<Arc<TypedRunnableModel>> {
+    let optimised = lazy_im2col.scope()?.enter(|| typed.into_optimized())?;
     let options = RunOptions { executor: Some(Executor::SingleThread), ..RunOptions::default() };
     optimised.into_runnable_with_options(&options)
 }

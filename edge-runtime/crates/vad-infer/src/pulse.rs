@@ -9,13 +9,19 @@ use vad_core::ClipSpec;
 use crate::lite::{Fault, LiteNet, LiteState};
 use crate::plan::Contract;
 use crate::prepare::{self, guarded};
-use crate::{InferError, Kernels};
+use crate::{InferError, Kernels, Tuning};
 
 /// Frames that a streaming encoder takes at a time, 1 to [`Pulse::MOST`].
 ///
 /// More frames at a time cost less per frame. The features are the same, and clips end with a pulse, so no score is later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulse(usize);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
 
 impl Pulse {
     /// One frame at a time.
@@ -31,6 +37,12 @@ impl Pulse {
             .then_some(Self(frames))
     }
 
+    /// All that suit clips of `clip`, the shortest first.
+    #[must_use]
+    pub fn all(clip: ClipSpec) -> Vec<Self> {
+        (1..=Self::MOST).filter_map(|frames| Self::new(frames, clip)).collect()
+    }
+
     /// Number of frames.
     #[must_use]
     pub fn frames(self) -> usize {
@@ -42,7 +54,7 @@ impl Pulse {
 #[derive(Debug)]
 pub(crate) struct PulsePlan {
     contract: Contract,
-    pulse: Pulse,
+    tuning: Tuning,
     runner: Runner,
 }
 
@@ -62,9 +74,9 @@ impl PulsePlan {
         name: &str,
         clip: [usize; 5],
         feature_dim: usize,
-        pulse: Pulse,
-        kernels: Kernels,
+        tuning: Tuning,
     ) -> Result<Self, InferError> {
+        let Tuning { kernels, pulse, lazy_im2col } = tuning;
         let whole = Contract::new(name, &clip, &[1, feature_dim, clip[2]]);
         let model = prepare::checked(bytes, &whole)?;
         let isa = kernels.isa();
@@ -73,29 +85,32 @@ impl PulsePlan {
         }
         let fault = |Fault { node, reason }| InferError::Int8 { graph: name.to_owned(), node, reason };
         let net = isa.map(|isa| LiteNet::read(isa, &model, clip)).transpose().map_err(fault)?.flatten();
-        let runner = match net.filter(|net| net.feature_dim() == feature_dim) {
-            Some(net) => Runner::Lite(Arc::new(net)),
-            None => Runner::Graph(prepare::pulsed(&model, &whole, pulse)?),
+        let ours = isa.zip(net.filter(|net| net.feature_dim() == feature_dim));
+        let (runner, kernels) = match ours {
+            Some((isa, net)) => (Runner::Lite(Arc::new(net)), isa.kernels()),
+            None => (Runner::Graph(prepare::pulsed(&model, &whole, pulse, lazy_im2col)?), Kernels::Tract),
         };
         let [_, colours, _, height, width] = clip;
         let frames = pulse.frames();
         let contract = Contract::new(name, &[1, colours, frames, height, width], &[1, feature_dim, frames]);
-        Ok(Self { contract, pulse, runner })
+        let tuning = Tuning { kernels, pulse, lazy_im2col: lazy_im2col.in_force() };
+        Ok(Self { contract, tuning, runner })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.contract.name
     }
 
-    pub(crate) fn pulse(&self) -> Pulse {
-        self.pulse
+    /// What it runs on indeed.
+    pub(crate) fn tuning(&self) -> Tuning {
+        self.tuning
     }
 
     /// The state of a stream at its beginning.
     pub(crate) fn spawn(self: &Arc<Self>) -> Result<PulseState, InferError> {
         let failed = |reason| InferError::Run { graph: self.contract.name.clone(), reason };
         let state = match &self.runner {
-            Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.pulse.0))),
+            Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.tuning.pulse.0))),
             Runner::Graph(runnable) => {
                 let beginning = guarded(|| runnable.spawn()).map_err(failed)?;
                 State::Graph(Box::new(GraphState { now: beginning.clone(), beginning }))
@@ -132,7 +147,7 @@ impl PulseState {
     /// Frames that it takes at a time.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
-        self.plan.pulse
+        self.plan.tuning.pulse
     }
 
     /// Takes the next frames, `[3, pulse, H, W]`; gives their features, `[D, pulse]`.

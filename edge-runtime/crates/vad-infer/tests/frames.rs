@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{bytes, graph, streaming_encoder, streaming_spec};
 use vad_core::RgbFrame;
-use vad_infer::{Encoder, FeatureStream, InferError, Pulse};
+use vad_infer::{Encoder, FeatureStream, InferError, Kernels, Pulse, Tuning};
 
 fn load(onnx: &tract_onnx::pb::ModelProto) -> Result<Encoder, InferError> {
     Encoder::from_onnx(&bytes(onnx), "lite.onnx", &streaming_spec())
@@ -60,6 +60,32 @@ fn files_that_are_not_one_sound_streaming_encoder_are_refused_by_name() {
         let error = Encoder::from_onnx(&whole[..end], "lite.onnx", &streaming_spec()).unwrap_err();
         assert!(matches!(error, InferError::Malformed { .. }), "{end}: {error}");
     }
+}
+
+#[test]
+fn a_graph_that_is_not_ours_runs_on_tract_however_it_is_tuned() {
+    let (spec, onnx) = (streaming_spec(), bytes(&streaming_encoder(1.0, 2, [1, 0])));
+    let plain = Encoder::from_onnx(&onnx, "lite.onnx", &spec).unwrap();
+    assert_eq!(plain.tuning(), Tuning { kernels: Kernels::Tract, ..Tuning::default() });
+    let alternatives = plain.alternatives(spec.clip);
+    assert!(alternatives.contains(&plain.tuning()));
+    let pulses: Vec<usize> = alternatives.iter().map(|tuning| tuning.pulse.frames()).collect();
+    assert_eq!(pulses, [1, 1, 1, 2, 2, 2], "4 does not divide the stride");
+    let clip: Vec<f32> = (0..plain.clip_len()).map(|at| (at % 7) as f32).collect();
+    for tuning in alternatives {
+        let tuned = Encoder::tuned(&onnx, "lite.onnx", &spec, tuning).unwrap();
+        assert_eq!(tuned.tuning(), tuning);
+        assert_eq!(tuned.encode(&clip).unwrap(), plain.encode(&clip).unwrap(), "{tuning}");
+    }
+}
+
+#[test]
+fn kernels_that_the_processor_lacks_are_refused_by_name() {
+    let (spec, onnx) = (streaming_spec(), bytes(&streaming_encoder(1.0, 2, [1, 0])));
+    let lacking = Kernels::ALL.into_iter().find(|kernels| !kernels.is_available()).unwrap();
+    let tuning = Tuning { kernels: lacking, ..Tuning::default() };
+    let error = Encoder::tuned(&onnx, "lite.onnx", &spec, tuning).unwrap_err().to_string();
+    assert!(error.contains("lite.onnx") && error.contains(lacking.name()), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{bytes, encoder, graph, head, spec, weight};
 use proptest::prelude::*;
 use vad_core::{ClipSpec, ModelSpec, RgbFrame};
-use vad_infer::{ClipScore, Encoder, FeatureStream, Head, InferError, Scorer};
+use vad_infer::{ClipScore, Encoder, FeatureStream, Head, InferError, Kernels, Pulse, Scorer, Tuning};
 
 fn load() -> (Arc<Encoder>, Arc<Head>) {
     let encoder = Encoder::from_onnx(&bytes(&encoder()), "encoder.onnx", &spec()).unwrap();
@@ -42,6 +42,20 @@ fn the_score_is_the_one_worked_out_by_hand() {
     assert_eq!((score.span.index, score.span.first_frame.0, score.span.frames), (0, 0, 3));
     let want = expected([1.0 / 3.0, 1.0, -1.0]);
     assert!((score.raw - want).abs() < 1e-4, "{} is not {want}", score.raw);
+}
+
+#[test]
+fn an_encoder_of_clips_takes_of_a_tuning_what_is_for_tract() {
+    let (onnx, spec) = (bytes(&encoder()), spec());
+    let plain = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
+    let pulse = Pulse::new(2, ClipSpec { frames: 4, stride: 4 }).unwrap();
+    let other = Tuning { kernels: Kernels::Portable, pulse, ..Tuning::default() };
+    let tuned = Encoder::tuned(&onnx, "encoder.onnx", &spec, other).unwrap();
+    assert_eq!(tuned.tuning(), Tuning { kernels: Kernels::Tract, ..Tuning::default() });
+    assert_eq!(tuned.tuning(), plain.tuning());
+    let alternatives = plain.alternatives(spec.clip);
+    assert_eq!(alternatives.len(), 3);
+    assert!(alternatives.iter().all(|tuning| tuning.pulse == Pulse::ONE), "{alternatives:?}");
 }
 
 proptest! {

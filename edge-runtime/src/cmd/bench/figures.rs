@@ -1,36 +1,16 @@
 //! What was measured, for people and for programs.
 
 use std::fmt;
-use std::time::Instant;
 
 use serde::Serialize;
-use vad_core::{EncoderKind, LiteSize, ModelSpec};
+use vad_core::{EncoderKind, LiteSize};
 
-use super::streams::Laps;
 use crate::cli::BenchArgs;
-
-pub(super) fn ms(begin: Instant) -> f64 {
-    begin.elapsed().as_secs_f64() * 1e3
-}
-
-/// Milliseconds per frame.
-#[derive(Debug, Serialize)]
-struct Spread {
-    p50_ms: f64,
-    p99_ms: f64,
-}
-
-impl Spread {
-    fn of(laps: &[f64]) -> Self {
-        let mut sorted = laps.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let at = |percent: usize| {
-            let index = (sorted.len().saturating_sub(1) * percent).div_ceil(100);
-            sorted.get(index).copied().unwrap_or_default()
-        };
-        Self { p50_ms: at(50), p99_ms: at(99) }
-    }
-}
+use crate::cmd::streams::Laps;
+use crate::cmd::timing::Spread;
+use crate::energy::Energy;
+use crate::model::Model;
+use crate::tuned::{Origin, TuningRecord};
 
 /// Everything that `bench` prints; the names are those of its JSON.
 #[derive(Debug, Serialize)]
@@ -40,7 +20,12 @@ pub(super) struct BenchFigures {
     /// Frames of all cameras.
     frames: usize,
     cameras: usize,
-    pulse: u8,
+    /// What the encoder ran on.
+    #[serde(flatten)]
+    tuning: TuningRecord,
+    origin: &'static str,
+    /// The same in words.
+    tuned: String,
     preprocessing: Spread,
     encoder: Spread,
     head: Spread,
@@ -59,12 +44,14 @@ pub(super) struct BenchFigures {
     camera_memory_mib: Option<f64>,
     /// The most, loading included.
     peak_memory_mib: Option<f64>,
-    /// Of all processor packages, whatever else runs on them; where there is a sensor.
+    /// Of all that the sensor measures, whatever else runs there; where there is one.
     joules_per_frame: Option<f64>,
+    energy_sensor: Option<String>,
 }
 
 impl BenchFigures {
-    pub(super) fn new(args: &BenchArgs, spec: &ModelSpec, laps: &Laps, frames: usize) -> Self {
+    pub(super) fn new(args: &BenchArgs, model: &Model, laps: &Laps, frames: usize) -> Self {
+        let (spec, tuned) = (model.spec(), model.tuned());
         let (encoder, whole) = (Spread::of(&laps.encoder), Spread::of(&laps.whole));
         let (height, width) = (spec.preprocess.height_px, spec.preprocess.width_px);
         let macs = |size: LiteSize| size.plan().macs_per_frame(height.into(), width.into()) as f64;
@@ -73,7 +60,9 @@ impl BenchFigures {
             encoder_kind: spec.encoder.kind,
             frames,
             cameras: args.cameras.get(),
-            pulse: args.pulse,
+            tuning: tuned.tuning.into(),
+            origin: origin(&tuned.origin),
+            tuned: tuned.to_string(),
             gmac_per_s: spec.encoder.kind.lite().map(|size| macs(size) * 1e-6 / encoder.p50_ms),
             cameras_per_core: 1e3 / (whole.p50_ms * args.rate_hz),
             preprocessing: Spread::of(&laps.preprocessing),
@@ -88,6 +77,7 @@ impl BenchFigures {
             camera_memory_mib: None,
             peak_memory_mib: status_mib("VmHWM:"),
             joules_per_frame: None,
+            energy_sensor: None,
         }
     }
 
@@ -104,8 +94,9 @@ impl BenchFigures {
         Self { memory_mib: memory.first().copied(), camera_memory_mib, ..self }
     }
 
-    pub(super) fn with_energy(self, joules: Option<f64>) -> Self {
-        Self { joules_per_frame: joules.map(|joules| joules / self.frames as f64), ..self }
+    pub(super) fn with_energy(self, energy: Option<Energy>) -> Self {
+        let (joules, energy_sensor) = energy.map(|energy| (energy.joules, energy.sensor)).unzip();
+        Self { joules_per_frame: joules.map(|joules| joules / self.frames as f64), energy_sensor, ..self }
     }
 }
 
@@ -121,8 +112,8 @@ impl fmt::Display for BenchFigures {
         };
         writeln!(
             f,
-            "{}, {encoder}: {} frames of {cameras}, {} at a time, one thread\n",
-            self.model, self.frames, self.pulse
+            "{}, {encoder}: {} frames of {cameras}, one thread\nencoder on {}\n",
+            self.model, self.frames, self.tuned
         )?;
         writeln!(f, "{:<16} {:>10} {:>10}", "ms per frame", "p50", "p99")?;
         let rows = [
@@ -153,10 +144,21 @@ impl fmt::Display for BenchFigures {
         if let Some(mib) = self.camera_memory_mib {
             writeln!(f, "{:<16} {mib:>10.1} MiB for each further camera", "")?;
         }
-        match self.joules_per_frame {
-            Some(joules) => write!(f, "{:<16} {:>10.2} mJ per frame, all packages", "energy", joules * 1e3),
+        match self.joules_per_frame.zip(self.energy_sensor.as_ref()) {
+            Some((joules, sensor)) => {
+                write!(f, "{:<16} {:>10.2} mJ per frame ({sensor})", "energy", joules * 1e3)
+            }
             None => write!(f, "{:<16} {:>10}", "energy", "no sensor"),
         }
+    }
+}
+
+fn origin(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Asked => "asked",
+        Origin::Untuned => "default",
+        Origin::Stored(_) => "tuned",
+        Origin::Unused(..) => "not used",
     }
 }
 

@@ -9,14 +9,12 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 use vad_core::ClipSpec;
 
-use self::common::{float, graph, int, ints, model, node, raw, value};
 use super::LiteNet;
 use super::isa::Isa;
+use crate::common::{float, graph, int, ints, model, node, raw, value};
 use crate::plan::Contract;
-use crate::{Pulse, prepare};
+use crate::{LazyIm2col, Pulse, prepare};
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
 mod int8;
 
 /// Of the largest feature: other kernels take the same sums in another order.
@@ -215,7 +213,7 @@ fn pulse(frames: usize) -> Pulse {
 fn by_tract(model: &ModelProto, shape: &Shape, frames: &[Vec<f32>], at_a_time: usize) -> Vec<f32> {
     let [_, colours, _, height, width] = shape.clip();
     let contract = Contract::new("test", &shape.clip(), &[1, shape.features, FRAMES]);
-    let runnable = prepare::pulsed(model, &contract, pulse(at_a_time)).unwrap();
+    let runnable = prepare::pulsed(model, &contract, pulse(at_a_time), LazyIm2col::default()).unwrap();
     let mut state = runnable.spawn().unwrap();
     let step = |frames: &Vec<f32>| {
         let input = Tensor::from_shape(&[1, colours, at_a_time, height, width], frames).unwrap();

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::common::{graph, node};
 use super::{Shape, beside_tract, noise, shapes, small, write};
+use crate::common::{graph, node};
 use crate::lite::LiteNet;
 use crate::lite::int8::{Grid, Int8, Int8Weights};
 use crate::lite::isa::{Isa, padded};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use vad_core::{ModelSpec, Preprocessor, RgbFrame};
 use vad_infer::{Encoder, Head, HeadStream, PulseState};
 
-use super::figures::ms;
+use super::timing::ms;
 use crate::cli::PictureSize;
 use crate::error::Error;
 
@@ -67,8 +67,8 @@ impl Stream {
         })
     }
 
-    /// The frames of one clip and their score.
-    pub(super) fn clip(&mut self, laps: &mut Laps) -> Result<(), Error> {
+    /// The frames of one clip and their score; gives the clip's feature.
+    pub(super) fn clip(&mut self, laps: &mut Laps) -> Result<Vec<f32>, Error> {
         let begin = Instant::now();
         let (clip, at_a_time) = (self.pictures.len(), self.resized.len());
         let mut feature = vec![0.0; self.feature_dim];
@@ -102,7 +102,7 @@ impl Stream {
         self.head.push(&feature)?;
         laps.head.push(ms(lap) / clip as f64);
         laps.whole.push(ms(begin) / clip as f64);
-        Ok(())
+        Ok(feature)
     }
 }
 
