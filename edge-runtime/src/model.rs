@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model_bundle::{ArtefactRole, Bundle, BundleError};
+use model_bundle::{Bundle, BundleError};
 use vad_core::{ClipSpec, ModelSpec, ScoreSpec};
-use vad_infer::{Encoder, Head, InferError, Pulse, Scorer};
+use vad_infer::{Attention, Encoder, Head, InferError, Pulse, Scorer};
 
 use crate::config::ScoreOverride;
 use crate::detector::Detector;
@@ -63,6 +63,7 @@ pub struct Model {
     dir: PathBuf,
     encoder: Arc<Encoder>,
     head: Arc<Head>,
+    attention: Option<Arc<Attention>>,
 }
 
 impl Model {
@@ -82,17 +83,27 @@ impl Model {
         let clip = bundle.model().clip;
         let pulse =
             Pulse::new(pulse, clip).ok_or_else(|| ModelError::Pulse { dir: dir.to_owned(), pulse, clip })?;
-        let onnx = bundle.artefact(ArtefactRole::Encoder);
+        let onnx = bundle.encoder();
         let encoder = Encoder::with_pulse(onnx, "encoder", bundle.model(), pulse);
-        let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
+        let head = Head::from_onnx(bundle.head(), "head", bundle.model());
         let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
-        Ok(Self { bundle, dir: dir.to_owned(), encoder, head })
+        let attention = bundle.attention();
+        let attention =
+            attention.map(|onnx| Attention::from_onnx(onnx, "attention", bundle.model(), &encoder));
+        let attention = attention.transpose().map_err(graph)?.map(Arc::new);
+        Ok(Self { bundle, dir: dir.to_owned(), encoder, head, attention })
     }
 
     /// What the model is.
     #[must_use]
     pub fn spec(&self) -> &ModelSpec {
         self.bundle.model()
+    }
+
+    /// The bundle's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// First bytes of the bundle's hash, as alarms carry them.
@@ -127,8 +138,12 @@ impl Model {
     /// [`ModelError`].
     pub fn detector(&self, score: ScoreSpec) -> Result<Detector, ModelError> {
         let graph = |source| ModelError::Graph { dir: self.dir.clone(), source };
-        let scorer =
-            Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec()).map_err(graph)?;
+        let scorer = Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec());
+        let scorer = match &self.attention {
+            Some(attention) => scorer.and_then(|scorer| scorer.with_attention(Arc::clone(attention))),
+            None => scorer,
+        };
+        let scorer = scorer.map_err(graph)?;
         Detector::new(scorer, score)
             .map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model_bundle::{ArtefactRole, Bundle};
+use model_bundle::Bundle;
 use vad_infer::{Encoder, Head, InferError, Pulse};
 
 use self::figures::{BenchFigures, ms};
@@ -39,8 +39,8 @@ fn measure(args: &BenchArgs) -> Result<BenchFigures, Error> {
         return Err(InferError::Pulse { pulse: args.pulse.into(), clip: spec.clip }.into());
     };
     let graph = |source| ModelError::Graph { dir: args.bundle.clone(), source };
-    let encoder = Encoder::with_pulse(bundle.artefact(ArtefactRole::Encoder), "encoder", spec, pulse);
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", spec);
+    let encoder = Encoder::with_pulse(bundle.encoder(), "encoder", spec, pulse);
+    let head = Head::from_onnx(bundle.head(), "head", spec);
     let (encoder, head) = (Arc::new(encoder.map_err(graph)?), Arc::new(head.map_err(graph)?));
     let pictures = streams::pictures(spec, args.picture);
     let camera = |_| Stream::new(Arc::clone(&encoder), &head, spec, args.picture, Arc::clone(&pictures));

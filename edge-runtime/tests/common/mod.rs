@@ -3,6 +3,7 @@
 
 pub mod broker;
 pub mod hub;
+pub mod lite;
 pub mod tiny;
 pub mod tiny_stream;
 

@@ -6,6 +6,7 @@ use vad_core::ModelSpec;
 
 use crate::plan::Plan;
 use crate::pulse::{Pulse, PulsePlan, PulseState};
+use crate::tap::Tap;
 use crate::{InferError, Kernels};
 
 /// A prepared encoder. `Send + Sync`: runs on several threads share the weights.
@@ -115,6 +116,14 @@ impl Encoder {
         match &self.graph {
             Graph::Clips(_) => Ok(None),
             Graph::Frames(plan) => Ok(Some(plan.spawn()?)),
+        }
+    }
+
+    /// Whether its streams can hand out a map beside their features; why not.
+    pub(crate) fn check_tap(&self, tap: Tap) -> Result<(), String> {
+        match &self.graph {
+            Graph::Clips(_) => Err("the encoder takes whole clips".to_owned()),
+            Graph::Frames(plan) => plan.tapped(tap).map(drop),
         }
     }
 
