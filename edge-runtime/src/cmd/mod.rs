@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod drill;
+mod explain;
+mod file;
 pub(crate) mod replay;
 pub(crate) mod run;
 mod scores;

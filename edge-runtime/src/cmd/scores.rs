@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use vad_core::{AlarmEdge, EdgeKind};
 
+use super::file::write_whole;
 use crate::detector::ClipReport;
 use crate::error::Error;
 
@@ -110,22 +111,9 @@ impl ScoreFormat {
     }
 }
 
-/// Writes all rows to a temporary name and renames it, so that no half-written file is left behind.
+/// Writes all rows.
 pub(super) fn write_file(path: &Path, format: ScoreFormat, rows: &[ScoreRow]) -> Result<(), Error> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
-    let written = std::fs::File::create(&part)
-        .and_then(|mut file| {
-            file.write_all(&render(format, rows)?)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|source| {
-        // The part is worthless; the error to report is the first one.
-        let _ = std::fs::remove_file(&part);
-        Error::Write { path: path.to_owned(), source }
-    })
+    write_whole(path, |file| file.write_all(&render(format, rows)?))
 }
 
 fn render(format: ScoreFormat, rows: &[ScoreRow]) -> std::io::Result<Vec<u8>> {
