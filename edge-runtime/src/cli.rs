@@ -55,6 +55,7 @@ Examples:
   watchpostd replay --bundle bundle/ clip.mp4
   watchpostd replay --bundle bundle/ frames/ --scores scores.csv
   watchpostd replay --bundle bundle/ clip.mp4 --json | jq .raw
+  watchpostd replay --bundle bundle/ clip.mp4 --explain alarms/
   watchpostd replay --bundle bundle/ clip.mp4 --config board.toml"
     )]
     Replay(ReplayArgs),
@@ -110,6 +111,9 @@ pub(crate) struct ReplayArgs {
     /// Also write the scores to a .csv or .json file
     #[arg(long, value_name = "OUT")]
     pub scores: Option<PathBuf>,
+    /// Write a picture of each alarm to this folder: its highest clip, and where in it the model looked
+    #[arg(long, value_name = "DIR")]
+    pub explain: Option<PathBuf>,
     /// Print one JSON object per clip instead of a table
     #[arg(long)]
     pub json: bool,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use vad_core::{
     AlarmEdge, ClipSpan, MediaTimeMs, RgbFrame, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, SpecError,
 };
-use vad_infer::{ClipScore, InferError, Scorer};
+use vad_infer::{AttentionMap, ClipScore, InferError, Scorer};
 
 use crate::capture::Stamp;
 
@@ -79,12 +79,26 @@ impl Detector {
     /// [`InferError`]; the stream is ended all the same, but an active event must be cleared by [`Detector::abandon`].
     pub fn finish(&mut self) -> Result<StreamEnd, InferError> {
         let tail = self.scorer.finish()?.map(|clip| self.report(clip));
-        Ok(StreamEnd { tail, cleared: self.abandon() })
+        Ok(StreamEnd { tail, cleared: self.forget() })
+    }
+
+    /// Where the encoder looked in the clip that the latest push or finish reported, computed now. Nothing where it reported
+    /// none, and of a model without attention.
+    ///
+    /// # Errors
+    /// [`InferError`]; the stream goes on.
+    pub fn attention(&self) -> Result<Option<AttentionMap>, InferError> {
+        self.scorer.attention()
     }
 
     /// Ends the stream without scoring what is left, as after a fault.
     pub fn abandon(&mut self) -> Option<AlarmEdge> {
         self.scorer.reset();
+        self.forget()
+    }
+
+    /// A new beginning of all but the scorer.
+    fn forget(&mut self) -> Option<AlarmEdge> {
         self.stamps.clear();
         self.first_kept = 0;
         self.tracker.finish()

@@ -28,6 +28,15 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The bundle cannot tell where its encoder looks.
+    #[error(
+        "{}: this bundle carries no attention, which --explain draws; `watchpost finetune` of a distilled encoder makes a run whose `watchpost export` carries one",
+        bundle.display()
+    )]
+    NoAttention {
+        /// The bundle.
+        bundle: PathBuf,
+    },
     /// The system refuses something basic.
     #[error("cannot {doing}: {reason}")]
     System {

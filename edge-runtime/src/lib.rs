@@ -26,6 +26,7 @@ pub mod desk;
 pub mod detector;
 pub mod energy;
 pub mod error;
+mod eyes;
 pub mod health;
 pub mod link;
 pub mod local_alarm;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model_bundle::{ArtefactRole, Bundle, BundleError};
+use model_bundle::{Bundle, BundleError};
 use vad_core::{ClipSpec, ModelSpec, ScoreSpec};
-use vad_infer::{Encoder, Head, InferError, Pulse, Scorer};
+use vad_infer::{Attention, Encoder, Head, InferError, Pulse, Scorer};
 
 use crate::config::ScoreOverride;
 use crate::detector::Detector;
+use crate::eyes::Eyes;
 use crate::tuned::{Tuned, TuningSource};
 
 /// Why a bundle cannot be used.
@@ -64,6 +65,7 @@ pub struct Model {
     dir: PathBuf,
     encoder: Arc<Encoder>,
     head: Arc<Head>,
+    attention: Option<Arc<Attention>>,
     tuned: Tuned,
 }
 
@@ -89,9 +91,9 @@ impl Model {
     /// [`ModelError`].
     pub fn load(dir: &Path, hardware: Option<&str>, source: &TuningSource) -> Result<Self, ModelError> {
         let bundle = open_bundle(dir, hardware)?;
-        let (encoder, tuned) = source.encoder(&bundle, dir)?;
+        let (Eyes { encoder, attention }, tuned) = source.load(&bundle, dir)?;
         let head = load_head(&bundle, dir)?;
-        Ok(Self { bundle, dir: dir.to_owned(), encoder: Arc::new(encoder), head, tuned })
+        Ok(Self { bundle, dir: dir.to_owned(), encoder, head, attention, tuned })
     }
 
     /// What its encoder runs on, and why.
@@ -114,6 +116,12 @@ impl Model {
     #[must_use]
     pub fn spec(&self) -> &ModelSpec {
         self.bundle.model()
+    }
+
+    /// The bundle's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// First bytes of the bundle's hash, as alarms carry them.
@@ -148,8 +156,12 @@ impl Model {
     /// [`ModelError`].
     pub fn detector(&self, score: ScoreSpec) -> Result<Detector, ModelError> {
         let graph = |source| ModelError::Graph { dir: self.dir.clone(), source };
-        let scorer =
-            Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec()).map_err(graph)?;
+        let scorer = Scorer::new(Arc::clone(&self.encoder), Arc::clone(&self.head), self.spec());
+        let scorer = match &self.attention {
+            Some(attention) => scorer.and_then(|scorer| scorer.with_attention(Arc::clone(attention))),
+            None => scorer,
+        };
+        let scorer = scorer.map_err(graph)?;
         Detector::new(scorer, score)
             .map_err(|e| ModelError::Score { dir: self.dir.clone(), reason: e.to_string() })
     }
@@ -157,7 +169,7 @@ impl Model {
 
 /// The head of `bundle`, read from `dir`.
 pub(crate) fn load_head(bundle: &Bundle, dir: &Path) -> Result<Arc<Head>, ModelError> {
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model());
+    let head = Head::from_onnx(bundle.head(), "head", bundle.model());
     head.map(Arc::new).map_err(|source| ModelError::Graph { dir: dir.to_owned(), source })
 }
 

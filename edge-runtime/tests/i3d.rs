@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{stderr, stdout, tiny, watchpostd};
-use model_bundle::{ArtefactRole, Bundle, BundleDraft};
+use model_bundle::{Bundle, BundleDraft};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use vad_core::ModelSpec;
 use vad_infer::{Encoder, Head, Scorer};
@@ -53,6 +53,7 @@ fn bundle(dir: &Path, i3d: &[u8]) -> Bundle {
         boards: Vec::new(),
         encoder: model_export::encoder_onnx(i3d, &spec).unwrap(),
         head: model_export::head_onnx(&head_weights(), &spec).unwrap(),
+        attention: None,
         model: spec,
         overwrite: false,
     };
@@ -60,9 +61,8 @@ fn bundle(dir: &Path, i3d: &[u8]) -> Bundle {
 }
 
 fn library_scores(bundle: &Bundle, video: &Path) -> Vec<f32> {
-    let encoder =
-        Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder", bundle.model()).unwrap();
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head", bundle.model()).unwrap();
+    let encoder = Encoder::from_onnx(bundle.encoder(), "encoder", bundle.model()).unwrap();
+    let head = Head::from_onnx(bundle.head(), "head", bundle.model()).unwrap();
     let mut scorer = Scorer::new(Arc::new(encoder), Arc::new(head), bundle.model()).unwrap();
     let (mut source, mut buf) = (FrameSource::open(video).unwrap(), FrameBuf::new());
     let mut scores = Vec::new();

@@ -5,9 +5,9 @@ mod common;
 
 use std::path::Path;
 
-use common::{stderr, stdout, tiny, tiny_stream, watchpostd, write_config};
+use common::{lite, stderr, stdout, tiny, tiny_stream, watchpostd, write_config};
 use vad_core::{MediaTimeMs, RgbFrame};
-use vad_infer::InferError;
+use vad_infer::{AttentionMap, InferError, Kernels};
 use watchpostd::capture::Stamp;
 use watchpostd::detector::{ClipReport, Detector};
 use watchpostd::model::Model;
@@ -58,6 +58,52 @@ fn cameras_by_turns_score_as_each_by_itself() {
     assert_eq!(by_turns, alone);
     assert_ne!(alone[0], alone[1]);
     assert_eq!(alone[0].len(), 6);
+}
+
+/// Pushes a picture with a bright corner; the score of the clip that it ends, and where the encoder looked in it.
+fn push_picture(detector: &mut Detector, frame: u64, grey: u8) -> Option<(f32, AttentionMap)> {
+    let side = u32::from(lite::SIDE_PX);
+    let pixel = |at: u32| if at % side < side / 3 && at / side < side / 2 { 255 - grey } else { grey };
+    let pixels: Vec<u8> = (0..side * side).flat_map(|at| [pixel(at); 3]).collect();
+    let stamp = Stamp { start: MediaTimeMs(frame * FRAME_MS), end: MediaTimeMs((frame + 1) * FRAME_MS) };
+    let report = detector.push(RgbFrame::new(side, side, &pixels).unwrap(), stamp).unwrap();
+    let attention = detector.attention().unwrap();
+    assert_eq!(attention.is_some(), report.is_some(), "frame {frame}");
+    report.map(|report| report.raw).zip(attention)
+}
+
+#[test]
+fn cameras_by_turns_look_where_each_looks_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("bundle");
+    lite::looking_bundle(&dir);
+    let model = Model::load(&dir, None, &TuningSource::Asked { kernels: Kernels::Best, pulse: 2 }).unwrap();
+    let alone = [0, 1].map(|camera| {
+        let mut own = detector(&model);
+        (0..36).filter_map(|frame| push_picture(&mut own, frame, grey(camera, frame))).collect::<Vec<_>>()
+    });
+    let mut cameras = [0, 1].map(|_| detector(&model));
+    let mut by_turns = [Vec::new(), Vec::new()];
+    for frame in 0..36 {
+        for camera in [0, 1] {
+            let seen = push_picture(&mut cameras[camera], frame, grey(camera as u64, frame));
+            by_turns[camera].extend(seen);
+        }
+    }
+    assert_eq!(by_turns, alone);
+    assert_ne!(alone[0][0].1, alone[1][0].1);
+    let places = usize::from(lite::PLACES);
+    let map = &alone[0][0].1;
+    assert_eq!((map.rows, map.columns, map.values.len()), (places, places, places * places));
+    assert!(map.values.iter().all(|value| (0.0..=1.0).contains(value)), "{map:?}");
+
+    let [camera, other] = &mut cameras;
+    assert!(camera.finish().unwrap().tail.is_some());
+    assert!(camera.attention().unwrap().is_some(), "a tail can be explained too");
+    other.abandon();
+    assert!(other.attention().unwrap().is_none());
+    let again = (0..36).filter_map(|frame| push_picture(other, frame, grey(1, frame)));
+    assert_eq!(again.collect::<Vec<_>>(), alone[1]);
 }
 
 #[test]

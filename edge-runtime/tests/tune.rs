@@ -175,6 +175,30 @@ fn a_search_is_stored_and_then_used_by_every_command() {
 }
 
 #[test]
+fn an_encoder_that_tells_where_it_looks_is_not_put_on_tract() {
+    let folder = tempfile::tempdir().unwrap();
+    lite::looking_bundle(&folder.path().join("bundle"));
+    write_config(folder.path(), BOARD);
+    let args = ["tune", "--config", "board.toml", "--rounds", "1", "--json"];
+    let found = json(&command(folder.path(), &args));
+    let on_tract: Vec<_> =
+        found["candidates"].as_array().unwrap().iter().filter(|c| c["kernels"] == "tract").collect();
+    assert!(!on_tract.is_empty(), "{found}");
+    for candidate in on_tract {
+        assert!(candidate["state"].as_str().unwrap().contains("gives features alone"), "{candidate}");
+    }
+    // A file that says so all the same stops nothing.
+    let file = folder.path().join("tune.toml");
+    let chosen = format!("kernels = {}", found["tuning"]["kernels"]);
+    let text = std::fs::read_to_string(&file).unwrap().replace(&chosen, "kernels = \"tract\"");
+    std::fs::write(&file, text).unwrap();
+    let check = stdout(&command(folder.path(), &["check", "--config", "board.toml"]));
+    for part in ["warn  tuning", "the default", "does not fit the encoder", "run `watchpostd tune`"] {
+        assert!(check.contains(part), "{part} in {check}");
+    }
+}
+
+#[test]
 fn a_configured_pulse_is_kept_and_kernels_alone_are_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     tiny_stream::bundle(&folder.path().join("bundle"), 1.0, tiny_stream::WINDOW_CLIPS);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use model_bundle::{Bundle, BundleDraft};
 use vad_core::ModelSpec;
-use vad_infer::{Encoder, Head};
+use vad_infer::{Attention, Encoder, Head};
 
-use crate::{ExportError, Int8Plan, encoder_int8_onnx, head_onnx};
+use crate::{ExportError, Int8Plan, attention_onnx, encoder_int8_onnx, head_onnx};
 
 /// What the manifest says beside the model itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,11 +30,13 @@ pub struct BundleSources<'a> {
     pub int8: &'a Int8Plan,
     /// Weights of the head, safetensors.
     pub head: &'a Path,
+    /// Weights of the attention, safetensors; where the spec describes one.
+    pub attention: Option<&'a Path>,
 }
 
-/// Exports encoder and head, loads both as the board would, and writes the bundle folder.
+/// Exports the graphs, loads them as the board would, and writes the bundle folder.
 ///
-/// The graphs are named after the model; nothing is written when either fails to load.
+/// The graphs are named after the model; nothing is written when one fails to load.
 ///
 /// # Errors
 /// Any [`ExportError`]: unreadable or unfitting weights, a graph the runtime refuses, a folder that
@@ -47,8 +49,12 @@ pub fn bundle(
 ) -> Result<Bundle, ExportError> {
     let encoder = encoder_int8_onnx(&read(sources.encoder)?, spec, sources.int8)?;
     let head = head_onnx(&read(sources.head)?, spec)?;
-    Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
+    let loaded = Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
     Head::from_onnx(&head, "head.onnx", spec)?;
+    let attention = sources.attention.map(|path| attention_onnx(&read(path)?, spec)).transpose()?;
+    if let Some(attention) = &attention {
+        Attention::from_onnx(attention, "attention.onnx", spec, &loaded)?;
+    }
     let draft = BundleDraft {
         name: spec.name.clone(),
         version: facts.version,
@@ -57,6 +63,7 @@ pub fn bundle(
         model: spec.clone(),
         encoder,
         head,
+        attention,
         overwrite: facts.overwrite,
     };
     Ok(model_bundle::write(out_dir, draft)?)

@@ -94,7 +94,7 @@ pub enum ExportError {
         tolerance: &'static str,
         /// Position of the clip in the reference.
         clip: usize,
-        /// `feature` or `score`.
+        /// `feature`, `score` or `attention`.
         quantity: &'static str,
         /// Position inside the quantity.
         index: usize,
@@ -110,7 +110,7 @@ pub enum ExportError {
     ReferenceLength {
         /// Position of the clip in the reference.
         clip: usize,
-        /// `feature` or `clip`.
+        /// `feature`, `clip` or `attention`.
         quantity: &'static str,
         /// Values the model needs.
         expected: usize,

@@ -2,11 +2,13 @@
 //!
 //! Nothing here trains or names a training framework: the input is safetensors files and a spec, so
 //! an export builds in seconds and can be tested without a training run. The encoder is
-//! [`encoder_onnx`], the head [`head_onnx`]; [`bundle`] writes both with their manifest after loading
-//! them the way the board does, and [`check_parity`] compares them with reference vectors.
+//! [`encoder_onnx`], the head [`head_onnx`], what explains a score [`attention_onnx`]; [`bundle`] writes them with their
+//! manifest after loading them the way the board does, and [`check_parity`] and [`check_attention`] compare them with
+//! reference vectors.
 #![deny(missing_docs)]
 
 mod assemble;
+mod attention;
 mod encoder;
 mod error;
 mod fold;
@@ -22,9 +24,13 @@ mod volume;
 mod weights;
 
 pub use assemble::{BundleFacts, BundleSources, bundle};
+pub use attention::attention_onnx;
 pub use encoder::{encoder_int8_onnx, encoder_onnx};
 pub use error::ExportError;
 pub use head::head_onnx;
 pub use int8::{InputGrid, Int8Layer, Int8Plan, Int8Weights};
 pub use lite::int8_layers;
-pub use parity::{EXPORT_F32, ParityReport, ReferenceClip, Tolerance, check_parity};
+pub use parity::{
+    ATTENTION_ABSOLUTE, EXPORT_F32, ParityReport, ReferenceAttention, ReferenceClip, Tolerance,
+    check_attention, check_parity,
+};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use model_bundle::{ArtefactRole, Bundle};
-use vad_infer::{Encoder, Head};
+use model_bundle::Bundle;
+use vad_infer::{Attention, Encoder, Head};
 
 use crate::ExportError;
 
@@ -24,6 +24,9 @@ pub struct Tolerance {
 pub const EXPORT_F32: Tolerance =
     Tolerance { name: "export-f32", feature_relative: 1e-3, feature_absolute: 1e-3, score_absolute: 1e-4 };
 
+/// Largest difference of an attention (0..=1) from the trainer's: sums in another order.
+pub const ATTENTION_ABSOLUTE: f32 = 1e-5;
+
 /// One clip with what the trainer computed from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceClip {
@@ -36,6 +39,15 @@ pub struct ReferenceClip {
     /// Whether it is the first clip of a stream; the others follow the one before them. It matters to heads that look at
     /// several clips.
     pub begins: bool,
+}
+
+/// What the trainer's attention made of one clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceAttention {
+    /// The map that it reads, `[C, T, h, w]`.
+    pub tapped: Vec<f32>,
+    /// Its own map, `[rows, columns]`.
+    pub attention: Vec<f32>,
 }
 
 /// The largest differences found.
@@ -67,9 +79,9 @@ pub fn check_parity(
         return Err(ExportError::EmptyReference);
     }
     let spec = bundle.model();
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head.onnx", spec)?;
+    let head = Head::from_onnx(bundle.head(), "head.onnx", spec)?;
     let mut head = Arc::new(head).stream();
-    let encoder = bundle.artefact(ArtefactRole::Encoder);
+    let encoder = bundle.encoder();
     let encoder = Encoder::from_onnx(encoder, "encoder.onnx", spec)?;
     let mut report = ParityReport::default();
     for (clip, want) in reference.iter().enumerate() {
@@ -87,13 +99,43 @@ pub fn check_parity(
         let found = head.push(&want.feature)?;
         if let Some(expected) = want.score {
             let allowed = tolerance.score_absolute;
-            let error =
-                compare(Place { clip, quantity: "score", index: 0 }, found, expected, allowed, tolerance)?;
+            let error = compare(
+                Place { clip, quantity: "score", index: 0 },
+                found,
+                expected,
+                allowed,
+                tolerance.name,
+            )?;
             report.score_max_error = report.score_max_error.max(error);
             report.scores += 1;
         }
     }
     Ok(report)
+}
+
+/// Runs the bundle's attention on the maps of the reference; the largest difference.
+///
+/// # Errors
+/// [`ExportError::Parity`] names the first value out of bounds; an empty or misshapen reference, and a bundle without
+/// attention or whose attention does not load or run.
+pub fn check_attention(bundle: &Bundle, reference: &[ReferenceAttention]) -> Result<f32, ExportError> {
+    if reference.is_empty() {
+        return Err(ExportError::EmptyReference);
+    }
+    let spec = bundle.model();
+    let encoder = Encoder::from_onnx(bundle.encoder(), "encoder.onnx", spec)?;
+    let onnx = bundle.attention().unwrap_or_default();
+    let attention = Attention::from_onnx(onnx, "attention.onnx", spec, &encoder)?;
+    let mut worst = 0.0_f32;
+    for (clip, want) in reference.iter().enumerate() {
+        let found = attention.of_map(&want.tapped)?.values;
+        check_length(clip, "attention", found.len(), want.attention.len())?;
+        for (index, (&found, &expected)) in found.iter().zip(&want.attention).enumerate() {
+            let place = Place { clip, quantity: "attention", index };
+            worst = worst.max(compare(place, found, expected, ATTENTION_ABSOLUTE, "attention-f32")?);
+        }
+    }
+    Ok(worst)
 }
 
 fn check_length(
@@ -118,7 +160,7 @@ fn compare_feature(
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let allowed = tolerance.feature_absolute + tolerance.feature_relative * expected.abs();
         let place = Place { clip, quantity: "feature", index };
-        worst = worst.max(compare(place, found, expected, allowed, tolerance)?);
+        worst = worst.max(compare(place, found, expected, allowed, tolerance.name)?);
     }
     Ok(worst)
 }
@@ -135,7 +177,7 @@ fn compare(
     found: f32,
     expected: f32,
     allowed: f32,
-    tolerance: &Tolerance,
+    tolerance: &'static str,
 ) -> Result<f32, ExportError> {
     let error = (found - expected).abs();
     // A NaN reference compares as out of bounds.
@@ -143,7 +185,7 @@ fn compare(
         return Ok(error);
     }
     Err(ExportError::Parity {
-        tolerance: tolerance.name,
+        tolerance,
         clip: place.clip,
         quantity: place.quantity,
         index: place.index,

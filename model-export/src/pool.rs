@@ -7,7 +7,7 @@
 
 use crate::onnx::{GraphBuilder, ints};
 use crate::same::{SameAxis, onnx_pads, same};
-use crate::volume::Volume;
+use crate::volume::{Volume, reshape};
 
 /// Pools with TensorFlow `SAME` padding; the padding never wins.
 ///
@@ -72,12 +72,6 @@ fn pool_node(
         ints("pads", onnx_pads(axes)),
     ];
     graph.node("MaxPool", name, &[input], attributes)
-}
-
-fn reshape(graph: &mut GraphBuilder, name: String, input: &str, shape: &[usize]) -> String {
-    let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
-    let shape = graph.integers(format!("{name}.shape"), &shape);
-    graph.node("Reshape", name, &[input, &shape], vec![])
 }
 
 #[cfg(test)]

@@ -68,3 +68,10 @@ pub(crate) fn mean(graph: &mut GraphBuilder, name: &str, x: &Volume, axes: &[usi
     let attributes = vec![ints("axes", axes.iter().copied()), int("keepdims", 0)];
     graph.node("ReduceMean", name.to_owned(), &[&x.name], attributes)
 }
+
+/// The same values in another shape. Returns the node's name.
+pub(crate) fn reshape(graph: &mut GraphBuilder, name: String, input: &str, shape: &[usize]) -> String {
+    let shape: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+    let shape = graph.integers(format!("{name}.shape"), &shape);
+    graph.node("Reshape", name, &[input, &shape], vec![])
+}

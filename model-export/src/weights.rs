@@ -22,6 +22,11 @@ impl<'a> Weights<'a> {
         self.tensors.tensor(name).is_ok()
     }
 
+    /// Shape of a tensor; nothing where there is none of that name.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.tensor(name).ok().map(|view| view.shape().to_vec())
+    }
+
     /// Reads one f32 tensor, row-major, after checking its type, shape and values.
     pub(crate) fn floats(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ExportError> {
         let tensor = || name.to_owned();

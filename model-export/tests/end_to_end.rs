@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{i3d_tensors, mlp_tensors, safetensors, spec};
-use model_bundle::{ArtefactRole, Bundle};
+use model_bundle::Bundle;
 use model_export::{BundleFacts, BundleSources, EXPORT_F32, ExportError, ReferenceClip, check_parity};
 use vad_core::{Fit, ModelSpec, Preprocessor, RgbFrame};
 use vad_infer::{Encoder, Head, Scorer};
@@ -46,7 +46,8 @@ fn write_bundle(dir: &Path, spec: &ModelSpec, encoder_weights: &Path) -> Bundle 
     let facts = BundleFacts { version: 3, rollback_index: 1, ..BundleFacts::default() };
     let out = dir.join("bundle");
     let int8 = model_export::Int8Plan::default();
-    let sources = BundleSources { encoder: encoder_weights, int8: &int8, head: &head_weights };
+    let sources =
+        BundleSources { encoder: encoder_weights, int8: &int8, head: &head_weights, attention: None };
     model_export::bundle(spec, sources, &out, &facts).unwrap();
     Bundle::open(&out).unwrap()
 }
@@ -54,9 +55,9 @@ fn write_bundle(dir: &Path, spec: &ModelSpec, encoder_weights: &Path) -> Bundle 
 /// Streams `frames` camera frames and compares every score with a direct computation.
 fn scores_equal_direct_computation(bundle: &Bundle, frames: usize) {
     let spec = bundle.model();
-    let encoder = bundle.artefact(ArtefactRole::Encoder);
+    let encoder = bundle.encoder();
     let encoder = Arc::new(Encoder::from_onnx(encoder, "encoder.onnx", spec).unwrap());
-    let head = bundle.artefact(ArtefactRole::Head);
+    let head = bundle.head();
     let head = Arc::new(Head::from_onnx(head, "head.onnx", spec).unwrap());
     let mut scorer = Scorer::new(encoder.clone(), head.clone(), spec).unwrap();
     let pushed = (0..frames).filter_map(|i| scorer.push(frame_of(&camera_frame(i))).unwrap());
@@ -92,9 +93,9 @@ fn a_bundle_of_random_weights_scores_frames_as_the_graphs_do() {
 /// Parity accepts the graph's own values and names the first one that is moved.
 fn parity_holds_and_breaks(bundle: &Bundle) {
     let spec = bundle.model();
-    let encoder = bundle.artefact(ArtefactRole::Encoder);
+    let encoder = bundle.encoder();
     let encoder = Encoder::from_onnx(encoder, "encoder.onnx", spec).unwrap();
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head.onnx", spec).unwrap();
+    let head = Head::from_onnx(bundle.head(), "head.onnx", spec).unwrap();
     let clip = clip_tensor(spec, 0, 8);
     let feature = encoder.encode(&clip).unwrap();
     let score = Some(head.score(&feature).unwrap());

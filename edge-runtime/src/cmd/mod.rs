@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod drill;
+mod explain;
 pub(crate) mod replay;
 pub(crate) mod run;
 mod scores;
@@ -11,11 +12,13 @@ mod timing;
 pub(crate) mod tune;
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::atomic;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::desk::AlarmDesk;
@@ -99,7 +102,12 @@ fn print_figures<T: Serialize + Display>(figures: &T, json: bool) -> Result<(), 
     } else {
         figures.to_string()
     };
-    writeln!(std::io::stdout().lock(), "{text}").map_err(Error::system("write to standard output"))
+    writeln!(io::stdout().lock(), "{text}").map_err(Error::system("write to standard output"))
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    atomic::write(path, fill).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// A failing disk is no reason to stop alarming; a wrong configuration is a reason to stop.

@@ -1,12 +1,14 @@
 //! `watchpostd replay`
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use alarm_proto::CameraId;
-use vad_core::AlarmEdge;
+use vad_core::{AlarmEdge, RgbFrame};
 
+use super::explain::Explainer;
 use super::scores::{ScoreFormat, ScoreRow, edge_line, write_file};
 use super::{Delivery, OnDiskFailure};
 use crate::capture::{self, Camera};
@@ -32,11 +34,13 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     model.tuned().log();
     let over = config.as_ref().map_or_else(ScoreOverride::default, |c| c.score.clone());
     let detector = model.detector(model.score_spec(&[&over])?)?;
+    let explainer = args.explain.as_deref();
+    let explainer = explainer.map(|dir| Explainer::new(dir, &model, &detector, &args.video)).transpose()?;
     let stop =
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let mut camera = open_camera(args, &stop)?;
     let alarms = config.map(|c| Alarms::start(&c, &model)).transpose()?;
-    let mut player = Player { detector, alarms, json: args.json, rows: Vec::new(), edges: 0 };
+    let mut player = Player { detector, alarms, explainer, json: args.json, rows: Vec::new(), edges: 0 };
     player.head(&model)?;
     player.play(camera.as_mut())?;
     if let (Some(path), Some(format)) = (&args.scores, format) {
@@ -83,6 +87,7 @@ impl Alarms {
 struct Player {
     detector: Detector,
     alarms: Option<Alarms>,
+    explainer: Option<Explainer>,
     json: bool,
     rows: Vec<ScoreRow>,
     edges: usize,
@@ -106,23 +111,29 @@ impl Player {
     fn play(&mut self, camera: &mut dyn Camera) -> Result<(), Error> {
         while let Some(stamp) = camera.next()? {
             if let Some(report) = self.detector.push(camera.frame()?, stamp)? {
-                self.clip(&report)?;
+                self.clip(&report, camera.frame()?)?;
             }
         }
         let end = self.detector.finish()?;
         if let Some(report) = end.tail {
-            self.clip(&report)?;
+            // The camera still shows its last frame.
+            self.clip(&report, camera.frame()?)?;
         }
         if let Some(edge) = end.cleared {
             if !self.json {
                 print(&edge_line(&edge))?;
             }
             self.announce(&edge);
+            if let Some(explainer) = &mut self.explainer {
+                let written = explainer.cleared(&edge)?;
+                self.explained(written)?;
+            }
         }
         Ok(())
     }
 
-    fn clip(&mut self, report: &ClipReport) -> Result<(), Error> {
+    /// One scored clip and its last frame.
+    fn clip(&mut self, report: &ClipReport, frame: RgbFrame<'_>) -> Result<(), Error> {
         let row = ScoreRow::of(report);
         let line = if self.json {
             serde_json::to_string(&row)
@@ -135,7 +146,18 @@ impl Player {
         if let Some(edge) = report.step.edge {
             self.announce(&edge);
         }
+        if let Some(explainer) = &mut self.explainer {
+            let written = explainer.clip(report, &self.detector, frame)?;
+            self.explained(written)?;
+        }
         Ok(())
+    }
+
+    fn explained(&self, written: Option<PathBuf>) -> Result<(), Error> {
+        match written.filter(|_| !self.json) {
+            Some(path) => print(&format!("        explained by {}", path.display())),
+            None => Ok(()),
+        }
     }
 
     fn announce(&mut self, edge: &AlarmEdge) {

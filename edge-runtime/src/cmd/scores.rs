@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use vad_core::{AlarmEdge, EdgeKind};
 
-use crate::atomic;
+use super::write_whole;
 use crate::detector::ClipReport;
 use crate::error::Error;
 
@@ -111,10 +111,9 @@ impl ScoreFormat {
     }
 }
 
-/// Writes all rows or nothing.
+/// Writes all rows.
 pub(super) fn write_file(path: &Path, format: ScoreFormat, rows: &[ScoreRow]) -> Result<(), Error> {
-    let written = render(format, rows).and_then(|bytes| atomic::write(path, &bytes));
-    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+    write_whole(path, |file| file.write_all(&render(format, rows)?))
 }
 
 fn render(format: ScoreFormat, rows: &[ScoreRow]) -> std::io::Result<Vec<u8>> {

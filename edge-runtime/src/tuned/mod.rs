@@ -10,9 +10,10 @@ mod store;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use model_bundle::{ArtefactRole, Bundle};
-use vad_infer::{Encoder, InferError, Kernels, Pulse, Tuning};
+use model_bundle::Bundle;
+use vad_infer::{InferError, Kernels, Pulse, Tuning};
 
+use crate::eyes::Eyes;
 use crate::model::ModelError;
 
 pub use self::processor::Processor;
@@ -105,17 +106,15 @@ pub enum Unused {
 }
 
 impl TuningSource {
-    /// Loads the encoder of `bundle`, read from `dir`.
-    pub(crate) fn encoder(&self, bundle: &Bundle, dir: &Path) -> Result<(Encoder, Tuned), ModelError> {
-        let spec = bundle.model();
-        let onnx = bundle.artefact(ArtefactRole::Encoder);
-        let load = |tuning| Encoder::tuned(onnx, "encoder", spec, tuning);
+    /// Loads encoder and attention of `bundle`, read from `dir`.
+    pub(crate) fn load(&self, bundle: &Bundle, dir: &Path) -> Result<(Eyes, Tuned), ModelError> {
+        let load = |tuning| Eyes::load(bundle, tuning);
         let graph = |source| ModelError::Graph { dir: dir.to_owned(), source };
         let fits = |pulse| {
-            let (dir, clip) = (dir.to_owned(), spec.clip);
+            let (dir, clip) = (dir.to_owned(), bundle.model().clip);
             Pulse::new(pulse, clip).ok_or(ModelError::Pulse { dir, pulse, clip })
         };
-        let (encoder, origin) = match self {
+        let (eyes, origin) = match self {
             Self::Asked { kernels, pulse } => {
                 let tuning = Tuning { kernels: *kernels, pulse: fits(*pulse)?, ..Tuning::default() };
                 (load(tuning).map_err(graph)?, Origin::Asked)
@@ -125,14 +124,14 @@ impl TuningSource {
                 let default = Tuning { pulse: configured.unwrap_or_default(), ..Tuning::default() };
                 let found = Choice::find(file, bundle, configured);
                 match found.and_then(|found| found.map(load).transpose().map_err(Unused::Load)) {
-                    Ok(Some(encoder)) => (encoder, Origin::Stored(file.clone())),
+                    Ok(Some(eyes)) => (eyes, Origin::Stored(file.clone())),
                     Ok(None) => (load(default).map_err(graph)?, Origin::Untuned),
                     Err(reason) => (load(default).map_err(graph)?, Origin::Unused(file.clone(), reason)),
                 }
             }
         };
-        let tuning = encoder.tuning();
-        Ok((encoder, Tuned { tuning, origin }))
+        let tuning = eyes.encoder.tuning();
+        Ok((eyes, Tuned { tuning, origin }))
     }
 }
 

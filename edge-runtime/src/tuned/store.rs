@@ -66,7 +66,7 @@ impl Choice {
     /// Those of the system.
     pub fn write(&self, file: &Path) -> std::io::Result<()> {
         let text = toml::to_string(self).map_err(std::io::Error::other)?;
-        atomic::write(file, format!("{HEAD}{text}").as_bytes())
+        atomic::write(file, |to| write!(to, "{HEAD}{text}"))
     }
 
     /// The tuning that is stored in `file` for `bundle` on this board, with the configured pulse where there is one; nothing

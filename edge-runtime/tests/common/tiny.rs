@@ -36,6 +36,7 @@ pub fn bundle_for(dir: &Path, boards: Vec<String>) -> Bundle {
         model: spec(),
         encoder: encoder(),
         head: head(),
+        attention: None,
         overwrite: false,
     };
     model_bundle::write(dir, draft).unwrap()

@@ -32,6 +32,7 @@ pub fn bundle(dir: &Path, gain: f32, head_clips: u16) -> Bundle {
         model: spec(),
         encoder: encoder(gain),
         head: head(head_clips.into()),
+        attention: None,
         overwrite: false,
     };
     model_bundle::write(dir, draft).unwrap()

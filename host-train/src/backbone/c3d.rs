@@ -82,7 +82,7 @@ impl C3d {
 
     /// Where the places of `conv4b` and `conv5b` lie along a side of the picture.
     pub(crate) fn lines(&self) -> [Line; 2] {
-        let halved = |line: Line| line.through(Strided::pool(2, 2), 0);
+        let halved = |line: Line| Strided::pool(2, 2).line(line, 0);
         let conv4b = halved(halved(halved(Line::PIXELS)));
         [conv4b, halved(conv4b)]
     }

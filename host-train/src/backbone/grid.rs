@@ -1,8 +1,6 @@
-//! Where the places of a map lie in the picture that the network was given.
-//!
-//! A place looks at a window of the picture; it is drawn where the middle of that window is. That is not an even spread over the
-//! picture: layers that pad more at the end than at the start, as TensorFlow's do, move every place towards the end, by half
-//! a place at I3D's last map.
+//! How layers move the places of a map: by half a place at I3D's last one. [`vad_core::grid`] says what places are.
+
+pub use vad_core::{Grid, Line};
 
 /// A layer with a stride: all that moves places. Layers of stride 1 pad both sides alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,24 +9,6 @@ pub struct Strided {
     pub(super) stride: usize,
     /// A last window that does not fit is kept.
     pub(super) pooling: bool,
-}
-
-/// Places along one side of a picture, at equal distances.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line {
-    /// Middle of the first place, in pixels from the picture's edge; the middle of the first pixel is at 0.5.
-    pub first_px: f64,
-    /// Distance of neighbouring places, in pixels.
-    pub step_px: f64,
-}
-
-/// Places of a map.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Grid {
-    /// From top to bottom.
-    pub rows: Line,
-    /// From left to right.
-    pub columns: Line,
 }
 
 impl Strided {
@@ -42,24 +22,14 @@ impl Strided {
 
     /// The first layer of MIST's attention, which pads one place on each side.
     pub(crate) const ATTENTION: Self = Self::conv(3, 2);
-}
 
-impl Line {
-    /// The pixels themselves.
-    pub const PIXELS: Self = Self { first_px: 0.5, step_px: 1.0 };
-
-    /// The places after a layer that adds `before` places in front.
-    pub(crate) fn through(self, layer: Strided, before: usize) -> Self {
-        let middle_of_first = (layer.kernel as f64 - 1.0) / 2.0 - before as f64;
-        Self {
-            first_px: self.first_px + self.step_px * middle_of_first,
-            step_px: self.step_px * layer.stride as f64,
+    /// The places behind it, of those in front of it, to which it adds `before` places first.
+    pub(crate) fn line(self, places: Line, before: usize) -> Line {
+        let middle_of_first = (self.kernel as f64 - 1.0) / 2.0 - before as f64;
+        Line {
+            first_px: places.first_px + places.step_px * middle_of_first,
+            step_px: places.step_px * self.stride as f64,
         }
-    }
-
-    /// The place at a distance of `px` pixels from the edge, between two places where it falls so.
-    pub fn place_at(self, px: f64) -> f64 {
-        (px - self.first_px) / self.step_px
     }
 }
 
@@ -75,7 +45,7 @@ mod tests {
 
     #[test]
     fn equal_padding_spreads_places_evenly_and_more_at_the_end_moves_them() {
-        let even = Line::PIXELS.through(Strided::conv(4, 2), 1);
+        let even = Strided::conv(4, 2).line(Line::PIXELS, 1);
         assert_eq!(even, Line { first_px: 1.0, step_px: 2.0 });
         let (moved, places) = Padding::Same.line(224, &crate::backbone::i3d::SHRINKING);
         assert_eq!((moved, places), (Line { first_px: 31.5 - 8.0, step_px: 32.0 }, 7));
@@ -127,9 +97,9 @@ mod tests {
         let kernel = Tensor::ones([1, 1, 1, 3, 3], &device);
         let map = conv3d(pooled, kernel, None, ConvOptions::new([1, 2, 2], [0, 1, 1], [1; 3], 1));
         assert_eq!(map.dims(), [1, 1, 1, 2, 2]);
-        let halved = Line::PIXELS.through(Strided::pool(2, 2), 0);
+        let halved = Strided::pool(2, 2).line(Line::PIXELS, 0);
         assert_eq!(halved, Line { first_px: 1.0, step_px: 2.0 });
         // Place 1 sees the pooled places 1 to 3: pixels 2 to 7, whose middle is at 5.
-        assert_eq!(halved.through(Strided::ATTENTION, 1).place_at(5.0), 1.0);
+        assert_eq!(Strided::ATTENTION.line(halved, 1).place_at(5.0), 1.0);
     }
 }

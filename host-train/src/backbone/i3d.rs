@@ -129,7 +129,7 @@ impl I3d {
     pub(crate) fn lines(&self, side_px: usize) -> [Line; 2] {
         let [.., last] = SHRINKING;
         let (mixed_4f, side) = self.padding.line(side_px, &SHRINKING[..SHRINKING.len() - 1]);
-        [mixed_4f, mixed_4f.through(last, self.padding.before(side, last))]
+        [mixed_4f, last.line(mixed_4f, self.padding.before(side, last))]
     }
 
     /// Channels of `mixed_4f` and `mixed_5c`: 832 and 1024 as published.

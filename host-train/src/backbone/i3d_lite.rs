@@ -31,7 +31,7 @@ const RESIDUAL_DEVIATION: f32 = 0.5;
 const DEAD_VARIANCE: f32 = 1e-12;
 
 /// The stage whose map can be tapped beside the last one: twice as fine, as I3D's `mixed_4f` is beside `mixed_5c`.
-const TAPPED_STAGE: usize = 3;
+pub(crate) const TAPPED_STAGE: usize = 3;
 
 /// The network.
 #[derive(Module, Debug)]
@@ -265,7 +265,7 @@ impl I3dLite {
     }
 
     fn blocks_of_stage_3(&self) -> usize {
-        self.size.plan().stages[..TAPPED_STAGE].iter().map(|stage| stage.blocks).sum()
+        self.size.plan().blocks_of(TAPPED_STAGE)
     }
 
     /// Channels of both taps.

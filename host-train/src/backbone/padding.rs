@@ -76,7 +76,7 @@ impl Padding {
                     padded.saturating_sub(layer.kernel) / layer.stride + 1
                 }
             };
-            (line.through(*layer, self.before(size, *layer)), windows)
+            (layer.line(line, self.before(size, *layer)), windows)
         })
     }
 

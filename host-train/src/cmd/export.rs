@@ -14,6 +14,7 @@ use crate::finetune::tuned::TunedRun;
 use crate::infer::Scorer;
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
+use model_bundle::Bundle;
 use model_export::{BundleFacts, EXPORT_F32, ReferenceClip, check_parity};
 use std::path::PathBuf;
 use vad_core::{EncoderKind, ModelSpec};
@@ -103,7 +104,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(window) = &window {
         spec.score = window.threshold(&work, &run, &made, &scorer, &spec.score)?;
     }
-    let sources = Sources { encoder: weights, head: run.head_path() };
+    let sources = Sources { encoder: weights, head: run.head_path(), attention: None };
     let exported = Exported {
         work: &work,
         run: run.dir(),
@@ -112,7 +113,8 @@ pub fn run(args: &Args) -> Result<()> {
         spec: &spec,
         sources: &sources,
     };
-    write(args, &exported, || reference(&work, &made, &scorer))?;
+    let bundle = write(args, &exported)?;
+    check_scores(&bundle, &reference(&work, &made, &scorer)?)?;
     if let Some(window) = &window {
         window.print_cost(&work, &run, &made, &scorer, args.compute.device)?;
     }
@@ -126,16 +128,16 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Writes the bundle and checks that it repeats the trainer's scores.
-fn write(
-    args: &Args,
-    exported: &Exported<'_>,
-    reference: impl FnOnce() -> Result<Vec<ReferenceClip>>,
-) -> Result<()> {
+/// Writes the bundle.
+fn write(args: &Args, exported: &Exported<'_>) -> Result<Bundle> {
     let int8 = args.precision.choose(exported)?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    let bundle = model_export::bundle(exported.spec, exported.sources.with(&int8), &args.out, &facts)?;
-    let report = check_parity(&bundle, &reference()?, &EXPORT_F32)?;
+    Ok(model_export::bundle(exported.spec, exported.sources.with(&int8), &args.out, &facts)?)
+}
+
+/// Checks that a bundle repeats the trainer's scores.
+fn check_scores(bundle: &Bundle, reference: &[ReferenceClip]) -> Result<()> {
+    let report = check_parity(bundle, reference, &EXPORT_F32)?;
     println!(
         "parity over {} clips: largest score difference {:.1e} (allowed {:.0e})",
         report.scores, report.score_max_error, EXPORT_F32.score_absolute

@@ -5,24 +5,24 @@
 //! from labels of whole videos.
 
 mod grad_cam;
-pub mod heat;
-mod lettering;
 pub mod sheet;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use heat_map::HeatMap;
 use image::RgbImage;
 use vad_data::VideoEntry;
 use vad_video::FrameBuf;
 
+use crate::backbone::grid::Grid;
 use crate::finetune::clips::{self, ClipInput};
 use crate::finetune::error::TuneError;
-use crate::finetune::plan::{ClipDraw, View};
 use crate::model::sga::encoder::{Grids, SgaEncoder};
-use heat::HeatMap;
+use crate::tensors::Array;
 
 pub use grad_cam::Layer;
 
@@ -67,9 +67,7 @@ impl Explainer {
     /// # Errors
     /// When the video cannot be read, or is shorter than it was.
     pub fn clip(&self, entry: &VideoEntry, frames: u64, begin: u64) -> Result<Vec<u8>, TuneError> {
-        let draw = ClipDraw { begin, label: 0.0, view: View::WHOLE, mirrored: false };
-        let clips = self.input.read(entry, frames, &[draw], &AtomicBool::new(false))?;
-        Ok(clips.into_iter().flat_map(|clip| clip.pixels).collect())
+        self.input.clip_at(entry, frames, begin)
     }
 
     /// Explains one clip, `[frames, height, width, 3]`.
@@ -87,8 +85,8 @@ impl Explainer {
         let attention: Tensor<5> = guided.attention.map.clone();
         Ok(Explanation {
             score: guided.judged().into_scalar::<f32>(),
-            attention: HeatMap::new(plane(attention), self.grids.attention),
-            cam: HeatMap::new(cam, cam_grid),
+            attention: heat_map(plane(attention), self.grids.attention),
+            cam: heat_map(cam, cam_grid),
         })
     }
 }
@@ -115,6 +113,12 @@ pub fn frames_at(entry: &VideoEntry, wanted: &[u64]) -> Result<BTreeMap<u64, Rgb
 
 fn gone(entry: &VideoEntry, frame: u64) -> TuneError {
     TuneError::Gone { id: entry.id.clone(), path: entry.path.clone(), frame }
+}
+
+/// A map `[h, w]` with where its places lie in the encoder's picture.
+fn heat_map(map: Tensor<2>, grid: Grid) -> HeatMap {
+    let [_, columns] = map.dims();
+    HeatMap::new(columns, Array::from_tensor(map).values, grid)
 }
 
 /// The only plane of a map `[1, 1, 1, h, w]`.

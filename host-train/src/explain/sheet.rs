@@ -1,14 +1,11 @@
 //! A sheet of pictures: for each clip its frame, the attention and Grad-CAM side by side, with scales and captions.
 
-use std::io;
 use std::path::Path;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use heat_map::{BAR_PX, HeatMap, LETTER_PX, Scale, draw_scale, fitted};
 use image::imageops::{FilterType as Resampling, replace, resize};
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 
-use super::heat::{HeatMap, Scale, colour};
-use super::lettering::{self, fitted, width_px};
 use super::{Explanation, Layer};
 use crate::atomic_file::{self, WriteError};
 
@@ -17,9 +14,6 @@ const INK: Rgb<u8> = Rgb([30; 3]);
 
 /// Space around and between pictures.
 const MARGIN_PX: u32 = 8;
-
-/// Height of a scale.
-const BAR_PX: u32 = 10;
 
 /// From this width on a picture has captions of double size.
 const LARGE_PX: u32 = 300;
@@ -54,7 +48,7 @@ impl Sheet {
     /// Draws the sheet. All rows share two scales: of attention from its lowest to its highest value, of Grad-CAM from 0.
     pub fn draw(&self) -> RgbImage {
         let letters = if self.picture_px >= LARGE_PX { 2 } else { 1 };
-        let line = (lettering::HEIGHT + 4) * letters;
+        let line = (LETTER_PX + 4) * letters;
         let heights: Vec<u32> = self.rows.iter().map(|row| self.height_of(&row.frame)).collect();
         let width = MARGIN_PX + 3 * (self.picture_px + MARGIN_PX);
         let pictures: u32 = heights.iter().map(|height| line + height + MARGIN_PX).sum();
@@ -83,7 +77,7 @@ impl Sheet {
             y += height + MARGIN_PX;
         }
         for (column, scale) in [(1, scales[0]), (2, scales[1])] {
-            self.draw_scale(&mut sheet, [self.left(column), y], scale, letters);
+            draw_scale(&mut sheet, [self.left(column), y], self.picture_px, scale, INK, letters);
         }
         sheet
     }
@@ -99,19 +93,6 @@ impl Sheet {
         }
     }
 
-    fn draw_scale(&self, sheet: &mut RgbImage, [x, y]: [u32; 2], scale: Scale, letters: u32) {
-        for (step, row) in (0..self.picture_px).flat_map(|step| (0..BAR_PX).map(move |row| (step, row))) {
-            let share = step as f32 / self.picture_px.max(2).saturating_sub(1) as f32;
-            if let Some(pixel) = sheet.get_pixel_mut_checked(x + step, y + row) {
-                *pixel = colour(share);
-            }
-        }
-        let [low, high] = scale.labels();
-        let right = (x + self.picture_px).saturating_sub(width_px(&high, letters));
-        write(sheet, [x, y + BAR_PX + 3], &low, letters);
-        write(sheet, [right, y + BAR_PX + 3], &high, letters);
-    }
-
     fn left(&self, column: usize) -> u32 {
         MARGIN_PX + column as u32 * (self.picture_px + MARGIN_PX)
     }
@@ -123,7 +104,7 @@ impl Sheet {
 }
 
 fn write(sheet: &mut RgbImage, at: [u32; 2], text: &str, letters: u32) {
-    lettering::write(sheet, at, text, INK, letters);
+    heat_map::write(sheet, at, text, INK, letters);
 }
 
 /// Writes a picture as PNG.
@@ -131,24 +112,17 @@ fn write(sheet: &mut RgbImage, at: [u32; 2], text: &str, letters: u32) {
 /// # Errors
 /// When the file cannot be written; an older one is intact then.
 pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), WriteError> {
-    atomic_file::write_with(path, |file| {
-        let (width, height) = picture.dimensions();
-        PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive)
-            .write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
-            .map_err(io::Error::other)
-    })
+    atomic_file::write_with(path, |file| heat_map::write_png(file, picture))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backbone::grid::{Grid, Line};
-    use burn::tensor::{Device, Tensor, TensorData};
 
     fn map(values: [f32; 4]) -> HeatMap {
         let line = Line { first_px: 8.0, step_px: 16.0 };
-        let tensor: Tensor<2> = Tensor::from_data(TensorData::new(values.to_vec(), [2, 2]), &Device::flex());
-        HeatMap::new(tensor, Grid { rows: line, columns: line })
+        HeatMap::new(2, values.to_vec(), Grid { rows: line, columns: line })
     }
 
     fn sheet() -> Sheet {
@@ -168,7 +142,7 @@ mod tests {
     #[test]
     fn each_row_shows_the_frame_and_both_maps_at_their_places() {
         let picture = sheet().draw();
-        let line = lettering::HEIGHT + 4;
+        let line = LETTER_PX + 4;
         let top = MARGIN_PX + 3 * line;
         let at = |column: u32, x: u32, y: u32| {
             *picture.get_pixel(MARGIN_PX + column * (96 + MARGIN_PX) + x, top + y)

@@ -13,7 +13,7 @@ use vad_video::{FrameBuf, FrameSource};
 
 use super::error::TuneError;
 use super::labels::CLIP;
-use super::plan::{ClipDraw, Region};
+use super::plan::{ClipDraw, Region, View};
 use crate::model::sga::encoder::{Kind, SHORT_FRAMES};
 use crate::model::sga::maps::ShapeError;
 use crate::recipe::mist_stage2_config::EncoderChoice;
@@ -96,6 +96,16 @@ impl ClipInput {
         let [height, width] = [self.preprocess.height_px, self.preprocess.width_px].map(usize::from);
         let shape = [clips.len(), COLOURS, self.frames(), height, width];
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// The pixels of the clip that begins at frame `begin` of a video of `frames` frames, as it is: `[frames, height, width, 3]`.
+    ///
+    /// # Errors
+    /// As [`ClipInput::read`].
+    pub fn clip_at(&self, entry: &VideoEntry, frames: u64, begin: u64) -> Result<Vec<u8>, TuneError> {
+        let draw = ClipDraw { begin, label: 0.0, view: View::WHOLE, mirrored: false };
+        let clips = self.read(entry, frames, &[draw], &AtomicBool::new(false))?;
+        Ok(clips.into_iter().flat_map(|clip| clip.pixels).collect())
     }
 
     /// Reads the drawn clips of a video of `frames` frames, up to the last frame that they need. A video shorter than a clip

@@ -36,7 +36,7 @@ use crate::bag::BagSet;
 use crate::checkpoint::hex;
 use crate::encoder::TractEncoder;
 use crate::handoff;
-use crate::model::sga::encoder::{BACKBONE, SgaEncoder};
+use crate::model::sga::encoder::{BACKBONE, SgaEncoder, TappedAttention};
 use crate::model::sga::scoring_classifier;
 use crate::recipe::mist_stage2_config::{EncoderChoice, NAME, Stage2Config};
 use crate::recipe::settings::{Settings, to_table};
@@ -312,6 +312,16 @@ impl TunedEncoder {
     /// What it takes, and its thresholds.
     pub fn spec(&self) -> &TunedSpec {
         &self.spec
+    }
+
+    /// What its attention makes of one clip, `[frames, height, width, 3]` as [`ClipInput::clip_at`] gives it; nothing of encoders
+    /// that boards do not run.
+    ///
+    /// # Errors
+    /// When the clip has another length, and without attention.
+    pub fn tapped_attention(&self, pixels: &[u8]) -> Result<Option<TappedAttention>, TuneError> {
+        let clip = self.spec.input().tensor(&[pixels], &self.device)?;
+        Ok(self.network.tapped_attention(clip)?)
     }
 
     /// Its classifier H_c, which scores its features.

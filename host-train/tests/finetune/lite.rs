@@ -9,9 +9,10 @@ use crate::commands::{read, watchpost};
 use crate::footage::{config, job, training_videos};
 use burn::tensor::{Device, Tensor, TensorData};
 use golden::hashed_values;
-use model_bundle::{ArtefactRole, Bundle};
-use vad_core::LiteSize;
-use vad_infer::{Encoder, Head, Scorer};
+use model_bundle::Bundle;
+use vad_core::{ClipSpec, EncoderSpec, LiteSize, ModelSpec, Preprocessor, RgbFrame};
+use vad_data::{Label, VideoEntry};
+use vad_infer::{Attention, AttentionMap, ClipScore, Encoder, FeatureStream, Head, Scorer};
 use vad_video::{FrameBuf, FrameSource};
 use watchpost::backbone::i3d_lite::I3dLite;
 use watchpost::distill::config::DistillConfig;
@@ -19,10 +20,12 @@ use watchpost::distill::training::{Distilled, Fidelity};
 use watchpost::distilled::DistilledEncoder;
 use watchpost::finetune::start::Pretrained;
 use watchpost::finetune::training::Training;
+use watchpost::finetune::tuned::{TunedEncoder, TunedRun};
+use watchpost::model::sga::encoder::{Backbone, SgaEncoder};
 use watchpost::recipe::curves::{Curves, TrainPoint};
 use watchpost::recipe::mist_stage2_config::{EncoderChoice, Stage2Config};
-use watchpost::run::Flow;
-use watchpost::tensors::{self, Arrays};
+use watchpost::run::{Flow, Run};
+use watchpost::tensors::{self, Array, Arrays};
 
 /// A stream on a board, and an evaluation that encoded the same stream; the heads sum in another order.
 const BOARD_AS_HOST: f64 = 1e-5;
@@ -59,11 +62,57 @@ fn leave_encoder(work: &Path, name: &str, size: LiteSize) {
     encoder.write(&DistillConfig::new(size), &distilled, 1, Vec::new()).unwrap();
 }
 
+/// The first clips of a video on a board: for each its score, and where the encoder looked.
+fn looked_at(bundle: &Bundle, video: &Path) -> Vec<(ClipScore, AttentionMap)> {
+    let spec = bundle.model();
+    let encoder = Arc::new(Encoder::from_onnx(bundle.encoder(), "encoder.onnx", spec).unwrap());
+    let head = Head::from_onnx(bundle.head(), "head.onnx", spec).unwrap();
+    let attention = bundle.attention().unwrap();
+    let attention = Attention::from_onnx(attention, "attention.onnx", spec, &encoder).unwrap();
+    let scorer = Scorer::new(encoder, Arc::new(head), spec).unwrap();
+    let mut scorer = scorer.with_attention(Arc::new(attention)).unwrap();
+    let mut source = FrameSource::open(video).unwrap();
+    let (mut buf, mut clips) = (FrameBuf::new(), Vec::new());
+    while source.next_frame(&mut buf).unwrap() {
+        let score = scorer.push(buf.as_frame()).unwrap();
+        clips.extend(score.map(|score| (score, scorer.attention().unwrap().unwrap())));
+    }
+    clips
+}
+
+/// In the middle of a video the board looks where the trainer does, which is given each clip and the frames before it.
+fn looks_as_the_trainer_does(prepared: &Prepared, run: &str) {
+    let bundle = Bundle::open(&prepared.path("bundle")).unwrap();
+    let run = Run::open(&prepared.path("work/runs").join(run)).unwrap();
+    let tuned = TunedRun::of(&run).unwrap().unwrap();
+    let encoder = TunedEncoder::load(&tuned, &Device::flex()).unwrap();
+    let before = LiteSize::Small.plan().memory_frames() as u64;
+    let folder = read(&prepared.path("work/dataset.json"))["videos"].as_str().unwrap().to_owned();
+    let mut compared = 0;
+    for name in ["moving-0", "moving-1", "still-2"] {
+        let entry = VideoEntry::new(name, Path::new(&folder).join(name), Label::Normal);
+        let clips = looked_at(&bundle, &entry.path);
+        let frames = clips.last().map_or(0, |(score, _)| score.span.frame_range().end);
+        for (score, map) in clips.iter().filter(|(score, _)| score.span.first_frame.0 >= before) {
+            let input = encoder.spec().input();
+            let pixels = input.clip_at(&entry, frames, score.span.first_frame.0).unwrap();
+            let own = encoder.tapped_attention(&pixels).unwrap().unwrap();
+            let want = Array::from_tensor(own.map).values;
+            assert_eq!(want.len(), map.values.len());
+            for (got, want) in map.values.iter().zip(want) {
+                assert!((f64::from(*got) - f64::from(want)).abs() <= BOARD_AS_HOST, "{got} {want}");
+            }
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 3, "the second clip of each; the first begins with nothing");
+}
+
 /// The raw score of every frame of a video, as a board gives them.
 fn on_a_board(bundle: &Bundle, video: &Path) -> Vec<f64> {
     let spec = bundle.model();
-    let encoder = Encoder::from_onnx(bundle.artefact(ArtefactRole::Encoder), "encoder.onnx", spec).unwrap();
-    let head = Head::from_onnx(bundle.artefact(ArtefactRole::Head), "head.onnx", spec).unwrap();
+    let encoder = Encoder::from_onnx(bundle.encoder(), "encoder.onnx", spec).unwrap();
+    let head = Head::from_onnx(bundle.head(), "head.onnx", spec).unwrap();
     let mut scorer = Scorer::new(Arc::new(encoder), Arc::new(head), spec).unwrap();
     let mut source = FrameSource::open(video).unwrap();
     let (mut buf, mut clips) = (FrameBuf::new(), Vec::new());
@@ -71,7 +120,7 @@ fn on_a_board(bundle: &Bundle, video: &Path) -> Vec<f64> {
         clips.extend(scorer.push(buf.as_frame()).unwrap());
     }
     clips.extend(scorer.finish().unwrap());
-    let frames = |clip: &vad_infer::ClipScore| vec![f64::from(clip.raw); clip.span.frames.into()];
+    let frames = |clip: &ClipScore| vec![f64::from(clip.raw); clip.span.frames.into()];
     clips.iter().flat_map(frames).collect()
 }
 
@@ -88,6 +137,61 @@ fn bundled_as_evaluated(prepared: &Prepared, run: &str) {
         let worst = got.iter().zip(&want).map(|(got, want)| (got - want).abs()).fold(0.0, f64::max);
         assert!(worst <= BOARD_AS_HOST, "{}: {worst:e}", video["video"]);
     }
+}
+
+/// A made-up picture of the moment.
+fn moment(frame: usize, [height, width]: [usize; 2]) -> Vec<u8> {
+    let value = |x: usize, y: usize, colour: usize| (x * (3 + colour) + y * 5 + frame * 11 + (x ^ y)) % 256;
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    places.flat_map(|(x, y)| [0, 1, 2].map(|colour| value(x, y, colour) as u8)).collect()
+}
+
+#[test]
+fn a_stream_looks_where_the_trainer_does() {
+    const SIZE: LiteSize = LiteSize::Small;
+    let device = Device::flex();
+    let backbone = Backbone::lite(SIZE, &fresh(SIZE), "test", &device).unwrap();
+    let network = SgaEncoder::with_fresh_head(backbone, 3, 5, &device);
+    let mut spec = ModelSpec::mist("looks", EncoderSpec::lite(SIZE));
+    // More than one place both ways, and not as many down as across.
+    let size = [48, 80];
+    (spec.preprocess.height_px, spec.preprocess.width_px) = (size[0], size[1]);
+    spec.clip = ClipSpec { frames: 16, stride: 8 };
+    spec.attention = network.board_attention(size[0], size[1]);
+    let arrays = network.to_arrays();
+    let weights = |arrays: &Arrays| tensors::encode(arrays, None).unwrap();
+    let encoder = model_export::encoder_onnx(&weights(&tensors::group(&arrays, "backbone.")), &spec).unwrap();
+    let encoder = Arc::new(Encoder::from_onnx(&encoder, "encoder.onnx", &spec).unwrap());
+    let attention = model_export::attention_onnx(&weights(&arrays), &spec).unwrap();
+    let attention = Attention::from_onnx(&attention, "attention.onnx", &spec, &encoder).unwrap();
+    let stream = FeatureStream::new(encoder, &spec).unwrap();
+    let mut stream = stream.with_attention(Arc::new(attention)).unwrap();
+
+    let pixels: Vec<Vec<u8>> = (0..40).map(|frame| moment(frame, size.map(usize::from))).collect();
+    let preprocessor = Preprocessor::new(spec.preprocess.clone()).unwrap();
+    let before = SIZE.plan().memory_frames();
+    let (mut compared, mut values) = (0, Vec::new());
+    for (frame, picture) in pixels.iter().enumerate() {
+        let picture = RgbFrame::new(size[1].into(), size[0].into(), picture).unwrap();
+        let ended = stream.push(picture).unwrap();
+        let Some(map) = stream.attention().unwrap().filter(|_| frame >= before + 15) else { continue };
+        assert!(ended.is_some());
+        let seen = &pixels[frame - 15 - before..=frame];
+        let mut clip = vec![0.0; seen.len() * spec.preprocess.resized_len()];
+        preprocessor.normalise_into(seen.iter().map(Vec::as_slice), &mut clip).unwrap();
+        let shape = [1, 3, seen.len(), size[0].into(), size[1].into()];
+        let own = network.tapped_attention(Tensor::from_data(TensorData::new(clip, shape), &device)).unwrap();
+        let own = own.unwrap().map;
+        assert_eq!(own.dims(), [1, 1, 1, map.rows, map.columns]);
+        for (got, want) in map.values.iter().zip(Array::from_tensor(own).values) {
+            assert!((f64::from(*got) - f64::from(want)).abs() <= BOARD_AS_HOST, "{got} {want}");
+        }
+        compared += 1;
+        values.extend(map.values);
+    }
+    assert_eq!((compared, values.len()), (2, 12));
+    let extent = values.iter().copied().fold(0.0, f32::max) - values.iter().copied().fold(1.0, f32::min);
+    assert!(extent > 1e-3, "a flat map compares nothing: {values:?}");
 }
 
 #[test]
@@ -155,6 +259,8 @@ fn a_distilled_encoder_is_fine_tuned_and_the_board_scores_as_the_evaluation_did(
     assert_eq!(manifest["model"]["encoder"]["kind"], "i3d-lite-small");
     assert_eq!(manifest["model"]["head"]["dims"], serde_json::json!([256, 1]));
     bundled_as_evaluated(&prepared, "mist-seed1-tuned");
+    assert_eq!(manifest["model"]["attention"]["stage"], 3);
+    looks_as_the_trainer_does(&prepared, "mist-seed1-tuned");
     assert!(folder.join("explain/highest.png").is_file());
     let finer = ["explain", "--run", "mist-seed1-tuned", "--layer", "4"];
     assert_eq!(run(&finer), ExitCode::FAILURE, "only means over frames are left of that map");

@@ -7,6 +7,8 @@
     reason = "test support; each test file uses a part of it"
 )]
 
+pub mod naive;
+
 use golden::hashed_values;
 use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
 use safetensors::tensor::{Dtype, TensorView};
@@ -228,6 +230,27 @@ pub fn lite_tensors(size: LiteSize) -> Tensors {
         unit(&block.layer("project"), [block.outputs, block.width, 1, 1, 1], true);
     }
     unit("last", [plan.feature_dim, plan.stages[3].channels, 1, 1, 1], true);
+    tensors
+}
+
+/// Random weights of an attention on maps of so many channels, with values on both sides of the middle.
+pub fn attention_tensors(channels: usize) -> Tensors {
+    const WIDTH: usize = 12;
+    const DETECTORS: usize = 6;
+    let mut tensors = Tensors::new();
+    let mut unit = |name: &str, shape: [usize; 5], bound: f64| {
+        let mut add = |what: &str, shape: Vec<usize>, bound: f64| {
+            let name = format!("Conv_Atten.{name}.{what}");
+            let values = hashed_values(&name, SEED, shape.iter().product(), -bound, bound);
+            tensors.push((name, shape, values));
+        };
+        add("weight", shape.to_vec(), bound / (shape[1..].iter().product::<usize>() as f64).sqrt());
+        add("bias", vec![shape[0]], 0.2);
+    };
+    unit("Conv_Atten.0", [WIDTH, channels, 3, 3, 3], 1.0);
+    unit("Att_1.0", [DETECTORS, WIDTH, 1, 1, 1], 1.0);
+    unit("Att_2", [DETECTORS, DETECTORS, 1, 1, 1], 1.0);
+    unit("Att_3.0", [1, DETECTORS, 2, 1, 1], 3.0);
     tensors
 }
 

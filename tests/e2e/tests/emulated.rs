@@ -95,7 +95,7 @@ fn scores(replay: &Run) -> Vec<f64> {
 fn bundle(spec: &ModelSpec, weights: &Path, int8: &Int8Plan, folder: &Path) -> PathBuf {
     let head = folder.with_extension("head.safetensors");
     std::fs::write(&head, formula_head(&spec.head.dims)).unwrap();
-    let sources = model_export::BundleSources { encoder: weights, int8, head: &head };
+    let sources = model_export::BundleSources { encoder: weights, int8, head: &head, attention: None };
     model_export::bundle(spec, sources, folder, &model_export::BundleFacts::default()).unwrap();
     folder.to_owned()
 }

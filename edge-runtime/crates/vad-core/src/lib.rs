@@ -22,8 +22,10 @@
 
 extern crate alloc;
 
+pub mod attention;
 pub mod clip;
 pub mod frame;
+pub mod grid;
 pub mod head;
 pub mod lite;
 pub mod preprocess;
@@ -32,8 +34,10 @@ pub mod spec;
 pub mod tap;
 pub mod units;
 
+pub use attention::AttentionSpec;
 pub use clip::{ClipSpan, ClipSpec, ClipWindow};
 pub use frame::{FrameError, RgbFrame};
+pub use grid::{Grid, Line};
 pub use head::{HeadContext, HeadKind, HeadSpec};
 pub use lite::{LiteBlock, LitePlan, LiteSize};
 pub use preprocess::{ChannelOrder, Fit, MAX_MODEL_SIDE_PX, PreprocessSpec, Preprocessor};

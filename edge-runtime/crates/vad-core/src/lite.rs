@@ -203,8 +203,21 @@ impl LitePlan {
     /// Places of the last map along each side of its square pictures.
     #[must_use]
     pub fn grid(&self) -> usize {
-        let stem = usize::from(self.side_px / STEM_PX);
-        self.blocks().fold(stem, |side, block| side.div_ceil(block.stride))
+        self.places(self.stages.len(), self.side_px)
+    }
+
+    /// Places along a side of `side_px` pixels behind the first `stages` stages.
+    #[must_use]
+    pub fn places(&self, stages: usize, side_px: u16) -> usize {
+        let stem = usize::from(side_px / STEM_PX);
+        let blocks = self.blocks().filter(|block| block.place[0] < stages);
+        blocks.fold(stem, |side, block| side.div_ceil(block.stride))
+    }
+
+    /// Blocks of the first `stages` stages.
+    #[must_use]
+    pub fn blocks_of(&self, stages: usize) -> usize {
+        self.stages.iter().take(stages).map(|stage| stage.blocks).sum()
     }
 
     /// Multiplications of one frame of `height_px` x `width_px`.

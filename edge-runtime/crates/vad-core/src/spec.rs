@@ -10,10 +10,11 @@ use core::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::attention::AttentionSpec;
 use crate::clip::ClipSpec;
 use crate::head::{HeadSpec, MAX_HEAD_DIM};
 use crate::lite::{LiteSize, STEM_PX};
-use crate::preprocess::PreprocessSpec;
+use crate::preprocess::{Fit, PreprocessSpec};
 use crate::score::ScoreSpec;
 use crate::tap::{EndPoint, I3dTap};
 
@@ -137,6 +138,9 @@ pub struct ModelSpec {
     pub clip: ClipSpec,
     /// Features to raw score.
     pub head: HeadSpec,
+    /// Where the encoder looks, if the model can tell; not written where it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionSpec>,
     /// Raw scores to alarm edges.
     pub score: ScoreSpec,
 }
@@ -223,6 +227,7 @@ impl ModelSpec {
             preprocess: encoder.preprocess(),
             clip: ClipSpec::i3d(),
             head: HeadSpec::mist(encoder.feature_dim),
+            attention: None,
             score: ScoreSpec::default(),
             encoder,
         }
@@ -243,7 +248,22 @@ impl ModelSpec {
         let first = self.head.dims.first().copied().unwrap_or(0);
         let expected = self.encoder.feature_dim;
         check_equal("first of head.dims", first, "encoder.feature_dim", expected)?;
+        self.attention.as_ref().map_or(Ok(()), |attention| self.validate_attention(attention))?;
         self.score.validate()
+    }
+
+    /// Attention reads maps of I3D-lite, and its places are those of the whole picture.
+    fn validate_attention(&self, attention: &AttentionSpec) -> Result<(), SpecError> {
+        let refused = |field, value: &str, allowed| SpecError::Name { field, value: value.into(), allowed };
+        if self.encoder.kind.lite().is_none() {
+            let allowed = "the `last` of an I3D-lite where there is an attention";
+            return Err(refused("encoder.tap", &self.encoder.tap, allowed));
+        }
+        if self.preprocess.fit != Fit::Squeeze {
+            let allowed = "`squeeze` where there is an attention";
+            return Err(refused("preprocess.fit", "cover-centre-crop", allowed));
+        }
+        attention.validate()
     }
 
     /// I3D-lite's stem leaves no pixel out.

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use vad_core::{
-    Calibration, EncoderSpec, EndPoint, HeadContext, HeadKind, HeadSpec, I3dTap, LiteSize, ModelSpec,
-    PreprocessSpec, ScoreSpec, Smoothing,
+    AttentionSpec, Calibration, EncoderSpec, EndPoint, Fit, Grid, HeadContext, HeadKind, HeadSpec, I3dTap,
+    Line, LiteSize, ModelSpec, PreprocessSpec, ScoreSpec, Smoothing,
 };
 
 fn model() -> ModelSpec {
@@ -281,4 +281,59 @@ fn i3d_lite_is_valid_in_every_size_and_only_with_its_own_width() {
         let error = spec.validate().unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
+}
+
+fn with_attention() -> ModelSpec {
+    let line = |first_px| Line { first_px, step_px: 32.0 };
+    let grid = Grid { rows: line(7.5), columns: line(-0.5) };
+    let attention = Some(AttentionSpec { stage: 3, rows: 4, columns: 5, grid });
+    ModelSpec { attention, ..ModelSpec::mist("looks", EncoderSpec::lite(LiteSize::Small)) }
+}
+
+#[test]
+fn an_attention_round_trips_and_is_written_only_where_there_is_one() {
+    let value = as_json(&with_attention());
+    let expected = json!({
+        "stage": 3, "rows": 4, "columns": 5,
+        "grid": {
+            "rows": { "first_px": 7.5, "step_px": 32.0 },
+            "columns": { "first_px": -0.5, "step_px": 32.0 }
+        }
+    });
+    assert_eq!(value["attention"], expected);
+    assert_eq!(read(&value).unwrap(), with_attention());
+    with_attention().validate().unwrap();
+    assert!(as_json(&model()).get("attention").is_none());
+    for path in ["/attention", "/attention/grid", "/attention/grid/rows"] {
+        let mut unknown = value.clone();
+        unknown.pointer_mut(path).unwrap().as_object_mut().unwrap().insert("colour".into(), json!(1));
+        assert!(read(&unknown).unwrap_err().to_string().contains("unknown field `colour`"), "{path}");
+    }
+}
+
+#[test]
+fn an_attention_that_cannot_be_is_named() {
+    type SpoilAttention = fn(&mut AttentionSpec);
+    let cases: [(SpoilAttention, &str); 7] = [
+        (|a| a.stage = 0, "attention.stage is 0, but must be 1 to 3"),
+        (|a| a.stage = 4, "attention.stage is 4, but must be 1 to 3"),
+        (|a| a.rows = 0, "attention.rows is 0, but must be 1 to 512"),
+        (|a| a.columns = 513, "attention.columns is 513"),
+        (|a| a.grid.rows.first_px = f64::NAN, "attention.grid.rows.first_px is NaN"),
+        (|a| a.grid.columns.step_px = 0.0, "attention.grid.columns.step_px is 0, but must be 1 to 2048"),
+        (|a| a.grid.rows.step_px = f64::INFINITY, "attention.grid.rows.step_px is inf"),
+    ];
+    for (spoil, expected) in cases {
+        let mut spec = with_attention();
+        spec.attention.iter_mut().for_each(spoil);
+        let error = spec.validate().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+    }
+    let of_clips = ModelSpec { attention: with_attention().attention, ..model() };
+    let error = of_clips.validate().unwrap_err().to_string();
+    assert!(error.contains("encoder.tap is \"Mixed_5c\"") && error.contains("I3D-lite"), "{error}");
+    let mut cut = with_attention();
+    cut.preprocess.fit = Fit::CoverCentreCrop;
+    let error = cut.validate().unwrap_err().to_string();
+    assert!(error.contains("preprocess.fit") && error.contains("squeeze"), "{error}");
 }

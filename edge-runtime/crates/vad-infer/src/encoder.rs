@@ -6,6 +6,7 @@ use vad_core::{ClipSpec, ModelSpec};
 
 use crate::plan::Plan;
 use crate::pulse::{Pulse, PulsePlan, PulseState};
+use crate::tap::Tap;
 use crate::{InferError, Kernels, LazyIm2col, Tuning};
 
 /// A prepared encoder. `Send + Sync`: runs on several threads share the weights.
@@ -142,6 +143,14 @@ impl Encoder {
             }
         });
         tunings.collect()
+    }
+
+    /// Whether its streams can hand out a map beside their features; why not.
+    pub(crate) fn check_tap(&self, tap: Tap) -> Result<(), String> {
+        match &self.graph {
+            Graph::Clips(..) => Err("the encoder takes whole clips".to_owned()),
+            Graph::Frames(plan) => plan.tapped(tap).map(drop),
+        }
     }
 
     /// Length `D` of a feature.

@@ -148,6 +148,16 @@ pub enum InferError {
         /// Clips of the stream.
         clip: ClipSpec,
     },
+    /// The attention reads a map that the encoder cannot hand out.
+    #[error(
+        "{graph}: the map that it reads cannot be had ({reason}); export the bundle again, or without attention"
+    )]
+    Tap {
+        /// The attention.
+        graph: String,
+        /// Why not.
+        reason: String,
+    },
     /// The head reads another feature length than the encoder makes.
     #[error("the encoder makes {encoder} features, the head reads {head}; they are from different models")]
     HeadMismatch {

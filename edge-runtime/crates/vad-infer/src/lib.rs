@@ -6,11 +6,13 @@
 //! refused at load, never at the first frame. [`FeatureStream`] and [`Scorer`] hold the state of one
 //! camera or video; host extraction, evaluation and the board use the same two. An encoder either takes
 //! whole clips, or streams: it looks at each frame once, [`Pulse`] frames at a time. A head looks at one clip, at the mean of
-//! those before it or at a window of the last ones, which its [`HeadStream`] keeps.
+//! those before it or at a window of the last ones, which its [`HeadStream`] keeps. An [`Attention`] tells where in a scored
+//! clip the encoder looked.
 //!
 //! Deliberately absent: files, threads, clocks, calibration and smoothing.
 #![deny(missing_docs)]
 
+mod attention;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -25,8 +27,10 @@ mod prepare;
 mod pulse;
 mod scorer;
 mod stream;
+mod tap;
 mod tuning;
 
+pub use attention::{Attention, AttentionMap};
 pub use encoder::Encoder;
 pub use error::InferError;
 pub use head::{Head, HeadStream};

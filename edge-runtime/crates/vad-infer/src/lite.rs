@@ -22,8 +22,9 @@ use self::int8::Requantise;
 use self::layer::Layer;
 use self::lines::Lines;
 use self::pointwise::{Pointwise, Then};
+use crate::tap::Tap;
 
-pub(crate) use self::isa::Isa;
+pub(crate) use self::isa::{Isa, padded};
 pub(crate) use self::read::{Fault, is_linear};
 
 /// About as many values between the two `1x1x1` convolutions of a block are held at once: they stay in the cache.
@@ -54,6 +55,8 @@ struct Block {
     depthwise: Depthwise,
     expand: Layer,
     project: Layer,
+    /// Channels of its output, without the zeros that fill them up.
+    channels: usize,
     /// What lies between them where both are in int8: no map of f32.
     requantise: Option<Requantise>,
     /// Whether its input is added to its output.
@@ -67,6 +70,16 @@ pub(crate) struct LiteState {
     pulse: usize,
     memories: Vec<Memory>,
     rooms: Rooms,
+    tapped: Option<Tapped>,
+}
+
+/// The output of a block, kept beside the features.
+#[derive(Debug)]
+struct Tapped {
+    /// Number of the block.
+    block: usize,
+    /// Of the latest frames, `[pulse, places, channels]`.
+    map: Vec<f32>,
 }
 
 /// Maps between layers.
@@ -99,8 +112,23 @@ impl LiteNet {
         self.blocks.last().map_or(self.stem_places(), Block::places)
     }
 
-    /// A stream at its beginning, of which it takes `pulse` frames at a time.
-    pub(crate) fn beginning(self: &Arc<Self>, pulse: usize) -> LiteState {
+    /// Whether it has the map of a tap.
+    pub(crate) fn has(&self, tap: Tap) -> bool {
+        self.tapped_block(tap).is_some()
+    }
+
+    /// The block whose output is the map of a tap, and its number.
+    fn tapped_block(&self, tap: Tap) -> Option<(usize, &Block)> {
+        let number = tap.blocks.checked_sub(1)?;
+        let block = self.blocks.get(number)?;
+        let size = [block.depthwise.rows(), block.row_places()];
+        (block.channels == tap.channels && size == tap.size).then_some((number, block))
+    }
+
+    /// A stream at its beginning, of which it takes `pulse` frames at a time. Where it has the map of a tap, the stream keeps
+    /// it.
+    pub(crate) fn beginning(self: &Arc<Self>, pulse: usize, tap: Option<Tap>) -> LiteState {
+        let tapped = tap.and_then(|tap| self.tapped_block(tap));
         let stem = self.stem_places();
         let map = self.blocks.iter().map(|block| block.places() * block.project.outputs());
         let map = map.chain([stem * self.stem.outputs()]).max().unwrap_or(0);
@@ -126,6 +154,10 @@ impl LiteNet {
                 wide: Lines::zeros(wide),
                 words: [Lines::zeros(first), Lines::zeros(second)],
             },
+            tapped: tapped.map(|(number, block)| Tapped {
+                block: number,
+                map: vec![0.0; pulse * block.places() * block.project.outputs()],
+            }),
         }
     }
 
@@ -251,20 +283,29 @@ struct BlockRooms<'a> {
 impl LiteState {
     /// Takes the next frames, `[3, pulse, H, W]`; gives their features, `[D, pulse]`.
     pub(crate) fn run(&mut self, frames: &[f32]) -> Vec<f32> {
-        let Self { net, pulse, memories, rooms: Rooms { maps: [x, y], framed, narrow, wide, words } } = self;
+        let Self { net, pulse, memories, rooms, tapped } = self;
+        let Rooms { maps: [x, y], framed, narrow, wide, words } = rooms;
         let patches = &mut narrow[..*pulse * net.stem_places() * net.stem.inputs()];
         net.patches(frames, *pulse, patches);
         let mut len = *pulse * net.stem_places() * net.stem.outputs();
         net.stem.run(patches, Then::Relu, &mut x[..len]);
-        for (block, memory) in net.blocks.iter().zip(memories) {
+        for (number, (block, memory)) in net.blocks.iter().zip(memories).enumerate() {
             let made = *pulse * block.places() * block.project.outputs();
             block.run(*pulse, memory, &x[..len], BlockRooms { framed, narrow, wide, words }, &mut y[..made]);
+            if let Some(Tapped { map, .. }) = tapped.as_mut().filter(|tapped| tapped.block == number) {
+                map.copy_from_slice(&y[..made]);
+            }
             len = made;
             std::mem::swap(x, y);
         }
         let wide = &mut wide[..*pulse * net.last_places() * net.last.outputs()];
         net.last.run(&x[..len], &mut words[0], Then::Relu, wide);
         net.picture_means(wide, *pulse)
+    }
+
+    /// The tapped map of the latest frames, `[pulse, places, channels]`, these filled up; empty where there is none.
+    pub(crate) fn tap(&self) -> &[f32] {
+        self.tapped.as_ref().map_or(&[], |tapped| &tapped.map)
     }
 
     /// Back to the beginning of a stream.

@@ -9,6 +9,7 @@ use vad_core::ClipSpec;
 use crate::lite::{Fault, LiteNet, LiteState};
 use crate::plan::Contract;
 use crate::prepare::{self, guarded};
+use crate::tap::Tap;
 use crate::{InferError, Kernels, Tuning};
 
 /// Frames that a streaming encoder takes at a time, 1 to [`Pulse::MOST`].
@@ -106,11 +107,21 @@ impl PulsePlan {
         self.tuning
     }
 
+    /// The network, whose streams can hand out a map beside their features; why they cannot.
+    pub(crate) fn tapped(&self, tap: Tap) -> Result<&Arc<LiteNet>, String> {
+        let name = &self.contract.name;
+        match &self.runner {
+            Runner::Lite(net) if net.has(tap) => Ok(net),
+            Runner::Lite(_) => Err(format!("{name} has no such map")),
+            Runner::Graph(_) => Err(format!("{name} runs on tract, which gives features alone")),
+        }
+    }
+
     /// The state of a stream at its beginning.
     pub(crate) fn spawn(self: &Arc<Self>) -> Result<PulseState, InferError> {
         let failed = |reason| InferError::Run { graph: self.contract.name.clone(), reason };
         let state = match &self.runner {
-            Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.tuning.pulse.0))),
+            Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.tuning.pulse.0, None))),
             Runner::Graph(runnable) => {
                 let beginning = guarded(|| runnable.spawn()).map_err(failed)?;
                 State::Graph(Box::new(GraphState { now: beginning.clone(), beginning }))
@@ -148,6 +159,21 @@ impl PulseState {
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.plan.tuning.pulse
+    }
+
+    /// The same at a new beginning, with the map at `tap` at hand; why it cannot be.
+    pub(crate) fn tapped(self, tap: Tap) -> Result<Self, String> {
+        let beginning = self.plan.tapped(tap)?.beginning(self.plan.tuning.pulse.0, Some(tap));
+        Ok(Self { plan: self.plan, state: State::Lite(Box::new(beginning)) })
+    }
+
+    /// The tapped map of the latest frames, frame by frame, `[places, C]` with its channels filled up to whole vectors; empty
+    /// without a tap.
+    pub(crate) fn tap(&self) -> &[f32] {
+        match &self.state {
+            State::Lite(state) => state.tap(),
+            State::Graph(_) => &[],
+        }
     }
 
     /// Takes the next frames, `[3, pulse, H, W]`; gives their features, `[D, pulse]`.

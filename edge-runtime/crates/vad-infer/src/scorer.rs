@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vad_core::{ClipSpan, ModelSpec, RgbFrame};
 
-use crate::{Encoder, FeatureStream, Head, HeadStream, InferError};
+use crate::{Attention, AttentionMap, Encoder, FeatureStream, Head, HeadStream, InferError};
 
 /// The raw score of one clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +32,22 @@ impl Scorer {
             return Err(InferError::HeadMismatch { encoder, head });
         }
         Ok(Self { features: FeatureStream::new(encoder, spec)?, head: head.stream() })
+    }
+
+    /// The same at the beginning of its stream, and able to tell where the encoder looked.
+    ///
+    /// # Errors
+    /// As [`FeatureStream::with_attention`].
+    pub fn with_attention(self, attention: Arc<Attention>) -> Result<Self, InferError> {
+        Ok(Self { features: self.features.with_attention(attention)?, head: self.head })
+    }
+
+    /// As [`FeatureStream::attention`], of the clip that the latest push or finish scored.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn attention(&self) -> Result<Option<AttentionMap>, InferError> {
+        self.features.attention()
     }
 
     /// Takes the next frame; returns a score when it completes a clip.

@@ -7,7 +7,7 @@ use vad_core::{ClipSpan, ModelSpec, Preprocessor, RgbFrame};
 use self::clips::Clips;
 use self::frames::Frames;
 use crate::encoder::clip_shape;
-use crate::{Encoder, InferError};
+use crate::{Attention, AttentionMap, Encoder, InferError};
 
 mod clips;
 mod frames;
@@ -49,6 +49,31 @@ impl FeatureStream {
             resized: vec![0; spec.preprocess.resized_len()],
             path,
         })
+    }
+
+    /// The same at its beginning, and able to tell where the encoder looked: it keeps the maps of a clip's frames that the
+    /// attention reads.
+    ///
+    /// # Errors
+    /// An encoder that has no such map to hand out, and clips of another length.
+    pub fn with_attention(self, attention: Arc<Attention>) -> Result<Self, InferError> {
+        let path = match self.path {
+            Path::Clips(_) => return Err(attention.unfit("the encoder takes whole clips")),
+            Path::Frames(frames) => Path::Frames(Box::new(frames.with_attention(attention)?)),
+        };
+        Ok(Self { path, ..self })
+    }
+
+    /// Where the encoder looked in the clip that the latest push or finish gave, computed now. Nothing where it gave none, and
+    /// without an attention.
+    ///
+    /// # Errors
+    /// A failed run; the stream goes on.
+    pub fn attention(&self) -> Result<Option<AttentionMap>, InferError> {
+        match &self.path {
+            Path::Clips(_) => Ok(None),
+            Path::Frames(frames) => frames.attention(),
+        }
     }
 
     /// Takes the next frame; returns a feature `[D]` when it completes a clip.

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model_bundle::{ArtefactRole, Bundle};
-use vad_infer::{Encoder, Head, Tuning};
+use model_bundle::Bundle;
+use vad_infer::{Head, Tuning};
 
 use super::choose::choose;
 use crate::cli::PictureSize;
 use crate::cmd::streams::{self, Laps, Stream};
 use crate::cmd::timing::{Spread, ms};
 use crate::error::Error;
+use crate::eyes::Eyes;
 use crate::model::load_head;
 
 /// Features of a candidate may be this far from the default's, as a share of the largest: more than another order of sums
@@ -93,7 +94,7 @@ impl<'a> Search<'a> {
         rounds: NonZeroUsize,
     ) -> Result<Found, Error> {
         let clip = self.bundle.model().clip;
-        let encoder = self.load(default)?;
+        let Eyes { encoder, .. } = Eyes::load(self.bundle, default)?;
         let is_allowed = |other: &Tuning| !is_pulse_fixed || other.pulse == encoder.tuning().pulse;
         let alternatives: Vec<Tuning> = encoder.alternatives(clip).into_iter().filter(is_allowed).collect();
         drop(encoder);
@@ -132,14 +133,9 @@ impl<'a> Search<'a> {
         Ok(Found { default, others: timed.into_iter().map(Fate::Timed).chain(out).collect(), chosen })
     }
 
-    fn load(&self, tuning: Tuning) -> Result<Encoder, Error> {
-        let onnx = self.bundle.artefact(ArtefactRole::Encoder);
-        Ok(Encoder::tuned(onnx, "encoder", self.bundle.model(), tuning)?)
-    }
-
     /// Loads the encoder anew: no more than one is in memory, and none has the same lucky place in it every time.
     fn turn(&self, tuning: Tuning) -> Result<Turn, Error> {
-        let encoder = Arc::new(self.load(tuning)?);
+        let Eyes { encoder, .. } = Eyes::load(self.bundle, tuning)?;
         let tuning = encoder.tuning();
         let spec = self.bundle.model();
         let mut stream = Stream::new(encoder, &self.head, spec, self.size, Arc::clone(&self.pictures))?;

@@ -52,6 +52,8 @@ pub struct PrecisionOptions {
 pub struct Sources {
     pub encoder: PathBuf,
     pub head: PathBuf,
+    /// With the attention in it, where there is one to be exported.
+    pub attention: Option<PathBuf>,
 }
 
 /// What is exported, and where its parts lie.
@@ -68,7 +70,7 @@ pub struct Exported<'a> {
 impl Sources {
     /// They for a bundle.
     pub fn with<'a>(&'a self, int8: &'a Int8Plan) -> BundleSources<'a> {
-        BundleSources { encoder: &self.encoder, int8, head: &self.head }
+        BundleSources { encoder: &self.encoder, int8, head: &self.head, attention: self.attention.as_deref() }
     }
 }
 

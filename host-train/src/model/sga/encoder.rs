@@ -11,8 +11,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
-use vad_core::LiteSize;
 use vad_core::lite::STEM_PX;
+use vad_core::{AttentionSpec, LiteSize};
 
 use super::attention::{Form as AttentionForm, Steps};
 use super::maps::{Maps, ShapeError};
@@ -20,7 +20,7 @@ use super::{Scored, SgaHead};
 use crate::backbone::c3d::C3d;
 use crate::backbone::grid::{Grid, Line, Strided};
 use crate::backbone::i3d::I3d;
-use crate::backbone::i3d_lite::I3dLite;
+use crate::backbone::i3d_lite::{I3dLite, I3dLiteMaps, TAPPED_STAGE};
 use crate::backbone::padding::Padding;
 use crate::backbone::short_i3d::ShortI3d;
 use crate::backbone::source::{Names, Source};
@@ -100,6 +100,15 @@ pub struct Grids {
     pub block_4: Grid,
     /// Of block 5.
     pub block_5: Grid,
+}
+
+/// What the attention of an I3D-lite made of one clip.
+#[derive(Clone, Debug)]
+pub struct TappedAttention {
+    /// The map of stage 3 that it reads, frame by frame, `[1, C, 16, h, w]`.
+    pub tapped: Tensor<5>,
+    /// Its own map, `[1, 1, 1, rows, columns]`.
+    pub map: Tensor<5>,
 }
 
 /// The encoder.
@@ -217,11 +226,17 @@ impl Backbone {
                 Maps { block_4: maps.conv4b, block_5: maps.conv5b }
             }
             Self::Lite(network) => {
-                let (maps, before) = (network.taps(clips), self.kind().frames_before());
-                let clip = |map: Tensor<5>| map.narrow(2, before, FRAMES);
-                Maps { block_4: steps(clip(maps.stage_3)), block_5: clip(maps.last) }
+                let maps = self.of_clip(network.taps(clips));
+                Maps { block_4: steps(maps.stage_3), block_5: maps.last }
             }
         })
+    }
+
+    /// Both maps without the frames before the clip.
+    fn of_clip(&self, maps: I3dLiteMaps) -> I3dLiteMaps {
+        let before = self.kind().frames_before();
+        let clip = |map: Tensor<5>| map.narrow(2, before, FRAMES);
+        I3dLiteMaps { stage_3: clip(maps.stage_3), last: clip(maps.last) }
     }
 
     /// The last map from the one before it.
@@ -383,10 +398,41 @@ impl SgaEncoder {
     pub fn grids(&self, height_px: usize, width_px: usize) -> Grids {
         let [rows, columns] = [height_px, width_px].map(|side| {
             let [block_4, block_5] = self.backbone.lines(side);
-            [block_4.through(Strided::ATTENTION, 1), block_4, block_5]
+            [Strided::ATTENTION.line(block_4, 1), block_4, block_5]
         });
         let grid = |map: usize| Grid { rows: rows[map], columns: columns[map] };
         Grids { attention: grid(0), block_4: grid(1), block_5: grid(2) }
+    }
+
+    /// What boards have to know of the attention in pictures of so many pixels; nothing where there is none, and of encoders
+    /// that boards do not run.
+    pub fn board_attention(&self, height_px: u16, width_px: u16) -> Option<AttentionSpec> {
+        let Backbone::Lite(network) = &self.backbone else { return None };
+        let plan = network.size().plan();
+        // The first layer has a place for every begun pair; at most those of the stem.
+        let places = |side_px| plan.places(TAPPED_STAGE, side_px).div_ceil(2) as u16;
+        self.attends().then(|| AttentionSpec {
+            stage: TAPPED_STAGE as u8,
+            rows: places(height_px),
+            columns: places(width_px),
+            grid: self.grids(height_px.into(), width_px.into()).attention,
+        })
+    }
+
+    /// What the attention of an I3D-lite makes of one clip and the frames before it; nothing of other encoders.
+    ///
+    /// # Shapes
+    /// As [`Backbone::maps`].
+    ///
+    /// # Errors
+    /// When the clip has another shape, and without attention.
+    pub fn tapped_attention(&self, clip: Tensor<5>) -> Result<Option<TappedAttention>, ShapeError> {
+        let Backbone::Lite(network) = &self.backbone else { return Ok(None) };
+        self.backbone.check(clip.dims())?;
+        let I3dLiteMaps { stage_3: tapped, last } = self.backbone.of_clip(network.taps(clip));
+        let maps = Maps { block_4: steps(tapped.clone()), block_5: last };
+        let map = self.head.forward(maps)?.attention.map;
+        Ok(Some(TappedAttention { tapped, map }))
     }
 
     /// Draws the mask of one pass over so many clips; 0.8 is dropped as published.

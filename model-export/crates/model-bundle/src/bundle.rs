@@ -17,6 +17,7 @@ pub struct Bundle {
     id: [u8; 32],
     encoder: Vec<u8>,
     head: Vec<u8>,
+    attention: Option<Vec<u8>>,
 }
 
 impl Bundle {
@@ -31,12 +32,14 @@ impl Bundle {
         let names = manifest.artefacts.iter().map(|a| a.path.as_str());
         let allowed: Vec<&str> = names.chain([MANIFEST_FILE]).collect();
         check_listing(dir, &allowed)?;
-        let [encoder, head] = ArtefactRole::ALL.map(|role| {
+        let read = |role| {
             let artefact = manifest.artefact(role).ok_or_else(|| missing(dir))?;
             read_artefact(dir, artefact)
-        });
-        let (encoder, head) = (encoder?, head?);
-        Ok(Self { dir: dir.to_owned(), id: sha256(&manifest_bytes), manifest, encoder, head })
+        };
+        let (encoder, head) = (read(ArtefactRole::Encoder)?, read(ArtefactRole::Head)?);
+        let attends = manifest.model.attention.is_some();
+        let attention = attends.then(|| read(ArtefactRole::Attention)).transpose()?;
+        Ok(Self { dir: dir.to_owned(), id: sha256(&manifest_bytes), manifest, encoder, head, attention })
     }
 
     /// Folder it was read from.
@@ -54,12 +57,19 @@ impl Bundle {
         &self.manifest.model
     }
 
-    /// The verified bytes of a graph.
-    pub fn artefact(&self, role: ArtefactRole) -> &[u8] {
-        match role {
-            ArtefactRole::Encoder => &self.encoder,
-            ArtefactRole::Head => &self.head,
-        }
+    /// The verified bytes of the encoder graph.
+    pub fn encoder(&self) -> &[u8] {
+        &self.encoder
+    }
+
+    /// The verified bytes of the head graph.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The verified bytes of the attention graph, where [`ModelSpec::attention`] describes one.
+    pub fn attention(&self) -> Option<&[u8]> {
+        self.attention.as_deref()
     }
 
     /// SHA-256 of the manifest, which names every byte of the bundle.

@@ -2,13 +2,14 @@
 //!
 //! # Format, version 1
 //!
-//! A bundle is a folder with exactly three regular files:
+//! A bundle is a folder with exactly these regular files, the last one only where the model describes an attention:
 //!
 //! | file | content | at most |
 //! |---|---|---|
 //! | `manifest.json` | what the others are | 64 KiB |
 //! | the encoder's, `encoder.onnx` | encoder graph | 256 MiB |
 //! | the head's, `head.onnx` | head graph | 64 MiB |
+//! | the attention's, `attention.onnx` | attention graph | 64 MiB |
 //!
 //! The manifest is one JSON object with these fields, all present, none else:
 //!
@@ -20,7 +21,7 @@
 //! | `rollback_index` | lowest version a board may return to once this bundle passed its trial; at most `version` |
 //! | `boards` | names of the boards allowed, `[a-z0-9_-]{1,32}` each, sorted, without repeats, at most 64; empty means any |
 //! | `model` | the `ModelSpec`: preprocessing, clips, sizes, calibration, thresholds |
-//! | `artefacts` | two objects `{role, path, bytes, sha256}`, first `encoder`, then `head` |
+//! | `artefacts` | objects `{role, path, bytes, sha256}`: `encoder`, `head`, and `attention` where `model.attention` is |
 //! | `total_bytes` | sum of the artefacts' `bytes` |
 //! | `signature` | reserved for the signature over the manifest, `null` in this version |
 //! | `checksum` | SHA-256 of the manifest as written with `checksum` empty, lower-case hex |

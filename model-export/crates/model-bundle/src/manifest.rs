@@ -25,17 +25,22 @@ pub enum ArtefactRole {
     Encoder,
     /// The head graph, ONNX.
     Head,
+    /// The attention graph, ONNX; only in bundles whose model describes one.
+    Attention,
 }
 
 impl ArtefactRole {
-    /// Roles in the order of the manifest.
-    pub const ALL: [Self; 2] = [Self::Encoder, Self::Head];
+    /// Roles of a model in the order of the manifest.
+    pub fn of(model: &ModelSpec) -> impl Iterator<Item = Self> + use<> {
+        let attention = model.attention.is_some().then_some(Self::Attention);
+        [Self::Encoder, Self::Head].into_iter().chain(attention)
+    }
 
     /// Largest file of this role, in bytes.
     pub const fn max_bytes(self) -> u64 {
         match self {
             Self::Encoder => 256 * 1024 * 1024,
-            Self::Head => 64 * 1024 * 1024,
+            Self::Head | Self::Attention => 64 * 1024 * 1024,
         }
     }
 }
@@ -74,7 +79,7 @@ pub struct Manifest {
     pub boards: Vec<String>,
     /// How the graphs are used.
     pub model: ModelSpec,
-    /// The two graphs.
+    /// The graphs.
     pub artefacts: Vec<Artefact>,
     /// Sum of the artefacts' lengths, in bytes.
     pub total_bytes: u64,
@@ -148,7 +153,7 @@ impl Manifest {
         }
         check_boards(&self.boards)?;
         self.model.validate().map_err(|e| ("model", e.to_string()))?;
-        check_artefacts(&self.artefacts)?;
+        check_artefacts(&self.artefacts, &self.model)?;
         let total = self.artefacts.iter().try_fold(0u64, |sum, a| sum.checked_add(a.bytes));
         if total != Some(self.total_bytes) {
             return Err(("total_bytes", "not the sum of the artefacts' bytes".to_owned()));
@@ -170,9 +175,13 @@ fn check_boards(boards: &[String]) -> Result<(), (&'static str, String)> {
     Ok(())
 }
 
-fn check_artefacts(artefacts: &[Artefact]) -> Result<(), (&'static str, String)> {
-    if !artefacts.iter().map(|a| a.role).eq(ArtefactRole::ALL) {
-        return Err(("artefacts", "expected one encoder, then one head".to_owned()));
+fn check_artefacts(artefacts: &[Artefact], model: &ModelSpec) -> Result<(), (&'static str, String)> {
+    if !artefacts.iter().map(|a| a.role).eq(ArtefactRole::of(model)) {
+        let expected = match model.attention {
+            None => "expected one encoder, then one head",
+            Some(_) => "expected one encoder, then one head, then the attention that `model` describes",
+        };
+        return Err(("artefacts", expected.to_owned()));
     }
     for artefact in artefacts {
         let Artefact { role, path, bytes, sha256 } = artefact;
@@ -187,7 +196,8 @@ fn check_artefacts(artefacts: &[Artefact]) -> Result<(), (&'static str, String)>
             return Err(("sha256", format!("{sha256:?} is not 64 lower-case hex digits")));
         }
     }
-    if artefacts.windows(2).any(|pair| pair[0].path == pair[1].path) {
+    let shared = |(at, artefact): (usize, &Artefact)| artefacts[..at].iter().any(|a| a.path == artefact.path);
+    if artefacts.iter().enumerate().any(shared) {
         return Err(("path", "two artefacts share a file".to_owned()));
     }
     Ok(())

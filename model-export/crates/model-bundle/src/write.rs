@@ -33,6 +33,8 @@ pub struct BundleDraft {
     pub encoder: Vec<u8>,
     /// Head graph, ONNX.
     pub head: Vec<u8>,
+    /// Attention graph, ONNX; where the model describes one.
+    pub attention: Option<Vec<u8>>,
     /// Replace a bundle that is already there.
     pub overwrite: bool,
 }
@@ -51,15 +53,11 @@ pub fn write(dir: &Path, draft: BundleDraft) -> Result<Bundle, BundleError> {
         // Only a bundle may be replaced, never a folder that was named by mistake.
         Bundle::open(dir)?;
     }
-    let (manifest, encoder, head) = finish(draft, dir)?;
+    let (manifest, graphs) = finish(draft, dir)?;
     let json = |source| BundleError::Json { path: dir.join(MANIFEST_FILE), source };
     let manifest_bytes = manifest.canonical().map_err(json)?;
     let staging = Staging::create(sibling(dir, "new")?)?;
-    for artefact in &manifest.artefacts {
-        let bytes = match artefact.role {
-            ArtefactRole::Encoder => &encoder,
-            ArtefactRole::Head => &head,
-        };
+    for (artefact, bytes) in manifest.artefacts.iter().zip(&graphs) {
         write_durably(&staging.0.join(&artefact.path), bytes)?;
     }
     write_durably(&staging.0.join(MANIFEST_FILE), &manifest_bytes)?;
@@ -69,18 +67,19 @@ pub fn write(dir: &Path, draft: BundleDraft) -> Result<Bundle, BundleError> {
     Bundle::open(dir)
 }
 
-/// Checks the draft and computes the manifest.
-fn finish(draft: BundleDraft, dir: &Path) -> Result<(Manifest, Vec<u8>, Vec<u8>), BundleError> {
-    let artefact = |role, path: &str, bytes: &[u8]| Artefact {
-        role,
-        path: path.to_owned(),
-        bytes: bytes.len() as u64,
-        sha256: sha256_hex(bytes),
-    };
-    let artefacts = vec![
-        artefact(ArtefactRole::Encoder, "encoder.onnx", &draft.encoder),
-        artefact(ArtefactRole::Head, "head.onnx", &draft.head),
+/// Checks the draft and computes the manifest; with it the graphs in its order.
+fn finish(draft: BundleDraft, dir: &Path) -> Result<(Manifest, Vec<Vec<u8>>), BundleError> {
+    let named = [
+        (ArtefactRole::Encoder, "encoder.onnx", Some(draft.encoder)),
+        (ArtefactRole::Head, "head.onnx", Some(draft.head)),
+        (ArtefactRole::Attention, "attention.onnx", draft.attention),
     ];
+    let artefact = |(role, path, bytes): (ArtefactRole, &str, Option<Vec<u8>>)| {
+        let bytes = bytes?;
+        let (length, sha256) = (bytes.len() as u64, sha256_hex(&bytes));
+        Some((Artefact { role, path: path.to_owned(), bytes: length, sha256 }, bytes))
+    };
+    let (artefacts, graphs): (Vec<Artefact>, Vec<Vec<u8>>) = named.into_iter().filter_map(artefact).unzip();
     let mut boards = draft.boards;
     boards.sort();
     let mut manifest = Manifest {
@@ -102,7 +101,7 @@ fn finish(draft: BundleDraft, dir: &Path) -> Result<(Manifest, Vec<u8>, Vec<u8>)
         reason,
     })?;
     manifest.checksum = manifest.expected_checksum().map_err(|source| BundleError::Json { path, source })?;
-    Ok((manifest, draft.encoder, draft.head))
+    Ok((manifest, graphs))
 }
 
 /// The staging folder; what is left of it is removed when it goes out of scope.

@@ -6,9 +6,10 @@ mod common;
 use std::fs;
 
 use common::{Fixture, draft};
-use model_bundle::{ArtefactRole, Bundle, BundleError, MANIFEST_FILE};
+use model_bundle::{ArtefactRole, Bundle, BundleDraft, BundleError, MANIFEST_FILE};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
+use vad_core::{AttentionSpec, EncoderSpec, Grid, Line, LiteSize, ModelSpec};
 
 #[test]
 fn a_bundle_reads_back_as_drafted() {
@@ -20,8 +21,8 @@ fn a_bundle_reads_back_as_drafted() {
     assert_eq!(manifest.boards, ["east-2", "north"]);
     assert!(manifest.allows_board("north") && !manifest.allows_board("south"));
     assert_eq!(bundle.model(), &draft.model);
-    assert_eq!(bundle.artefact(ArtefactRole::Encoder), draft.encoder);
-    assert_eq!(bundle.artefact(ArtefactRole::Head), draft.head);
+    assert_eq!(bundle.encoder(), draft.encoder);
+    assert_eq!(bundle.head(), draft.head);
     assert_eq!(manifest.total_bytes, 106);
 }
 
@@ -49,7 +50,7 @@ fn the_verified_buffers_outlive_the_files() {
     let fixture = Fixture::new();
     let bundle = Bundle::open(&fixture.dir).unwrap();
     fs::remove_dir_all(&fixture.dir).unwrap();
-    assert_eq!(bundle.artefact(ArtefactRole::Head), draft().head);
+    assert_eq!(bundle.head(), draft().head);
 }
 
 #[test]
@@ -121,8 +122,45 @@ proptest! {
         let read = Bundle::open(&temp.path().join("b")).unwrap();
         prop_assert_eq!(read.manifest(), written.manifest());
         prop_assert_eq!(read.model(), &draft.model);
-        prop_assert_eq!(read.artefact(ArtefactRole::Encoder), &draft.encoder[..]);
+        prop_assert_eq!(read.encoder(), &draft.encoder[..]);
         prop_assert_eq!(&read.manifest().boards, &draft.boards);
         prop_assert_eq!((read.manifest().version, read.manifest().rollback_index), (version, rollback_index));
     }
+}
+
+/// A draft whose model describes an attention, with its graph.
+fn looking_draft() -> BundleDraft {
+    let line = Line { first_px: 7.5, step_px: 32.0 };
+    let grid = Grid { rows: line, columns: line };
+    let mut model = ModelSpec::mist("gate-3", EncoderSpec::lite(LiteSize::Small));
+    model.attention = Some(AttentionSpec { stage: 3, rows: 4, columns: 4, grid });
+    BundleDraft { model, attention: Some(b"attention graph".to_vec()), ..draft() }
+}
+
+#[test]
+fn an_attention_travels_where_the_model_describes_one_and_only_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("looking");
+    model_bundle::write(&dir, looking_draft()).unwrap();
+    let bundle = Bundle::open(&dir).unwrap();
+    assert_eq!(bundle.attention(), Some(&b"attention graph"[..]));
+    assert_eq!(bundle.model(), &looking_draft().model);
+    let artefact = bundle.manifest().artefact(ArtefactRole::Attention).unwrap();
+    assert_eq!((artefact.path.as_str(), artefact.bytes), ("attention.onnx", 15));
+    assert_eq!(bundle.manifest().total_bytes, 96 + 10 + 15);
+    assert_eq!(Bundle::open(&Fixture::new().dir).unwrap().attention(), None);
+
+    let described = BundleDraft { attention: None, ..looking_draft() };
+    let carried = BundleDraft { model: draft().model, ..looking_draft() };
+    for (odd, expected) in [(described, "then the attention"), (carried, "one encoder, then one head")] {
+        let error = model_bundle::write(&folder.path().join("odd"), odd).unwrap_err().to_string();
+        assert!(error.contains("artefacts") && error.contains(expected), "{error}");
+    }
+    let mut bytes = fs::read(dir.join("attention.onnx")).unwrap();
+    bytes[3] ^= 1;
+    fs::write(dir.join("attention.onnx"), &bytes).unwrap();
+    let error = Bundle::open(&dir).unwrap_err().to_string();
+    assert!(error.contains("attention.onnx"), "{error}");
+    fs::remove_file(dir.join("attention.onnx")).unwrap();
+    assert!(Bundle::open(&dir).unwrap_err().to_string().contains("attention.onnx"));
 }

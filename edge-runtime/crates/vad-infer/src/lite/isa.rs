@@ -11,7 +11,7 @@ use crate::Kernels;
 pub(super) const LANES: usize = 16;
 
 /// `count` channels with the zeros that fill them up.
-pub(super) fn padded(count: usize) -> usize {
+pub(crate) fn padded(count: usize) -> usize {
     count.next_multiple_of(LANES)
 }
 

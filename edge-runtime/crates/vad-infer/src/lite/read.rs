@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         let time = self.conv().filter(Conv::is_causal)?;
         let depthwise = Depthwise::new(self.isa, axes, conv.kernel(), time.kernel());
         let (expand, _) = self.pointwise().filter(|_| self.relu())?;
-        let (project, _) = self.pointwise()?;
+        let (project, channels_out) = self.pointwise()?;
         let requantise = match (&expand, &project) {
             (Layer::Int8(expand), Layer::Int8(project)) => Some(expand.requantise(project)),
             _ => None,
@@ -198,7 +198,14 @@ impl<'a> Reader<'a> {
         if residual && (self.size, self.channels) != (before_size, channels) {
             return None;
         }
-        Some(Part::Block(Box::new(Block { depthwise, expand, project, requantise, residual })))
+        Some(Part::Block(Box::new(Block {
+            depthwise,
+            expand,
+            project,
+            channels: channels_out,
+            requantise,
+            residual,
+        })))
     }
 
     /// Whether the next node adds `before` to `x`; it is taken then. Nothing where it adds something else.

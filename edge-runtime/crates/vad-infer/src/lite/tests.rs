@@ -298,7 +298,7 @@ fn beside_tract(shape: &Shape, compare: impl Fn(&[f32], &[f32], &str)) {
         let expected = by_tract(&model, shape, &frames, at_a_time);
         for isa in Isa::available() {
             let net = Arc::new(LiteNet::read(isa, &model, shape.clip()).unwrap().unwrap());
-            let mut state = net.beginning(at_a_time);
+            let mut state = net.beginning(at_a_time, None);
             let found: Vec<f32> = frames.iter().flat_map(|frames| state.run(frames)).collect();
             compare(&found, &expected, &format!("{isa:?}, {at_a_time} at a time"));
         }
@@ -316,7 +316,7 @@ fn a_stream_that_was_forgotten_begins_anew() {
     let shape = small();
     let net = Arc::new(LiteNet::read(Isa::best(), &write(&shape), shape.clip()).unwrap().unwrap());
     let frames = stream(&shape, 1);
-    let (mut used, mut other) = (net.beginning(1), net.beginning(1));
+    let (mut used, mut other) = (net.beginning(1, None), net.beginning(1, None));
     let first: Vec<_> = frames.iter().map(|frame| used.run(frame)).collect();
     assert_ne!(used.run(&frames[0]), first[0], "it remembers");
     used.forget();

@@ -1,11 +1,14 @@
 //! A stream for an encoder that looks at each frame once: its state, frames that wait for a pulse, and
-//! the features of the last frames.
+//! the features of the last frames, with the maps that an attention reads beside them.
+
+use std::sync::Arc;
 
 use vad_core::{ClipSpan, ClipWindow, ModelSpec, Preprocessor};
 
-use crate::InferError;
+use crate::attention::Glance;
 use crate::encoder::{columns, mean};
 use crate::pulse::{Pulse, PulseState};
+use crate::{Attention, AttentionMap, InferError};
 
 pub(super) struct Frames {
     state: PulseState,
@@ -17,6 +20,7 @@ pub(super) struct Frames {
     /// `[3, pulse, H, W]`.
     input: Vec<f32>,
     window: ClipWindow<f32>,
+    glance: Option<Glance>,
 }
 
 impl Frames {
@@ -34,7 +38,20 @@ impl Frames {
             frame_len,
             input: vec![0.0; frame_len * pulse.frames()],
             window: ClipWindow::new(spec.clip, feature_dim)?,
+            glance: None,
         })
+    }
+
+    pub(super) fn with_attention(self, attention: Arc<Attention>) -> Result<Self, InferError> {
+        let state = self.state.tapped(attention.tap()).map_err(|reason| attention.unfit(reason))?;
+        let glance = Glance::new(attention, self.window.spec())?;
+        let mut stream = Self { state, glance: Some(glance), ..self };
+        stream.reset();
+        Ok(stream)
+    }
+
+    pub(super) fn attention(&self) -> Result<Option<AttentionMap>, InferError> {
+        self.glance.as_ref().map_or(Ok(None), Glance::attention)
     }
 
     pub(super) fn push(
@@ -42,6 +59,7 @@ impl Frames {
         resized: &[u8],
         preprocessor: &Preprocessor,
     ) -> Result<Option<(ClipSpan, Vec<f32>)>, InferError> {
+        self.glance.iter_mut().for_each(Glance::turn_away);
         self.waiting.extend_from_slice(resized);
         if self.waiting.len() < self.input.len() {
             return Ok(None);
@@ -50,6 +68,7 @@ impl Frames {
         if encoded.is_err() {
             // The encoder begins anew, and so do the clips.
             self.window.reset();
+            self.glance.iter_mut().for_each(Glance::reset);
         }
         Ok(encoded?.map(|span| (span, mean(self.window.frames()))))
     }
@@ -70,8 +89,11 @@ impl Frames {
                 return Err(error);
             }
         }
+        // The ends of both windows are new beginnings, but the tail can still be explained.
+        self.glance.iter_mut().for_each(Glance::finish);
         let tail = self.window.finish().map(|span| (span, mean(self.window.frames())));
-        self.reset();
+        self.waiting.clear();
+        self.state.reset();
         Ok(tail)
     }
 
@@ -83,6 +105,7 @@ impl Frames {
     pub(super) fn reset(&mut self) {
         self.waiting.clear();
         self.window.reset();
+        self.glance.iter_mut().for_each(Glance::reset);
         self.state.reset();
     }
 
@@ -101,6 +124,9 @@ impl Frames {
         let mut ended = None;
         for frame in frames.chunks_exact(self.feature_dim).take(counted) {
             ended = self.window.push(frame);
+        }
+        if let Some(glance) = &mut self.glance {
+            glance.take(self.state.tap(), counted);
         }
         Ok(ended)
     }

@@ -17,6 +17,7 @@ pub fn draft() -> BundleDraft {
         model: ModelSpec::i3d_mist("gate-3"),
         encoder: (0..96u8).collect(),
         head: b"head graph".to_vec(),
+        attention: None,
         overwrite: false,
     }
 }

@@ -1,10 +1,7 @@
 //! A map with its place in the picture, and its colours.
 
-use burn::tensor::Tensor;
 use image::{Rgb, RgbImage};
-
-use crate::backbone::grid::{Grid, Line};
-use crate::tensors::Array;
+use vad_core::{Grid, Line};
 
 /// How much of the colour lies over the frame where the map is highest; none where it is lowest.
 const STRONGEST: f32 = 0.75;
@@ -41,10 +38,21 @@ pub struct Scale {
 }
 
 impl HeatMap {
-    /// Takes a map `[h, w]` and where its places lie in the encoder's picture.
-    pub fn new(map: Tensor<2>, grid: Grid) -> Self {
-        let [rows, columns] = map.dims();
-        Self { rows, columns, values: Array::from_tensor(map).values, grid }
+    /// Takes the values of a map, row by row, of `columns` places each, and where its places lie in the encoder's picture.
+    /// Values of a row that is not whole are left out.
+    pub fn new(columns: usize, mut values: Vec<f32>, grid: Grid) -> Self {
+        let rows = values.len() / columns.max(1);
+        values.truncate(rows * columns);
+        Self { rows, columns, values, grid }
+    }
+
+    /// Every place: its middle in the encoder's picture, in pixels from the left and from the top, and its value.
+    pub fn places(&self) -> impl Iterator<Item = ([f64; 2], f32)> + '_ {
+        let middle = |at: usize| {
+            let (row, column) = (at / self.columns, at % self.columns);
+            [self.grid.columns.middle_px(column), self.grid.rows.middle_px(row)]
+        };
+        self.values.iter().enumerate().map(move |(at, &value)| (middle(at), value))
     }
 
     /// The value at a point of the encoder's picture, in pixels from its upper left corner: between places as the four nearest
@@ -92,8 +100,14 @@ impl Scale {
         [self.low, self.high].map(|value| format!("{value:.decimals$}"))
     }
 
+    /// The same with its upper end moved so far up that it has at least this extent.
+    #[must_use]
+    pub fn at_least(self, extent: f32) -> Self {
+        Self { high: self.high.max(self.low + extent), ..self }
+    }
+
     /// Where a value lies on the scale, within 0..=1. On a scale without extent everything is lowest.
-    fn share(self, value: f32) -> f32 {
+    pub fn share(self, value: f32) -> f32 {
         let extent = self.high - self.low;
         if extent > 0.0 { ((value - self.low) / extent).clamp(0.0, 1.0) } else { 0.0 }
     }
@@ -124,12 +138,6 @@ fn blend(under: Rgb<u8>, over: Rgb<u8>, share: f32) -> Rgb<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::narrow;
-    use crate::backbone::padding::Padding;
-    use crate::backbone::source::{Names, Source};
-    use crate::model::sga::encoder::{Backbone, SHORT_FRAMES, SgaEncoder};
-    use crate::tensors::Arrays;
-    use burn::tensor::{Device, TensorData};
 
     fn heat(rows: usize, columns: usize, hot: usize, grid: Grid) -> HeatMap {
         let mut values = vec![0.0; rows * columns];
@@ -166,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn places_know_where_they_lie() {
+        let line = |first_px| Line { first_px, step_px: 8.0 };
+        let grid = Grid { rows: line(4.0), columns: line(1.0) };
+        let map = HeatMap::new(3, vec![0.0, 0.5, 1.0, 0.1, 0.2, 0.3, 9.0], grid);
+        let places: Vec<_> = map.places().collect();
+        assert_eq!((places.len(), places[2], places[3]), (6, ([17.0, 4.0], 1.0), ([1.0, 12.0], 0.1)));
+        assert_eq!(HeatMap::new(0, vec![1.0], grid).places().count(), 0);
+    }
+
+    #[test]
     fn a_scale_without_extent_shows_the_frame_as_it_is() {
         let line = Line { first_px: 4.0, step_px: 8.0 };
         let flat = HeatMap { values: vec![0.5; 4], ..heat(2, 2, 0, Grid { rows: line, columns: line }) };
@@ -182,81 +200,7 @@ mod tests {
         assert_eq!(labels(0.0, 3.2e-5), ["0.0e0", "3.2e-5"]);
         assert_eq!(labels(4.1e-8, 3.2e-7), ["4.1e-8", "3.2e-7"]);
         assert_eq!(labels(0.5, 0.5), ["0.500000", "0.500000"]);
-    }
-
-    /// A network whose layers answer to brightness and to nothing else.
-    fn answering_to_light(device: &Device) -> SgaEncoder {
-        let mut arrays = narrow::i3d(Names::Kinetics);
-        for (name, array) in &mut arrays {
-            let fan = array.values.len() as f32 / array.shape[0] as f32;
-            match name.rsplit_once('.') {
-                Some((_, "running_mean" | "bias")) => array.values.fill(0.0),
-                Some((_, "running_var")) => array.values.fill(1.0),
-                _ if name.ends_with("conv.weight") => array.values.fill(1.0 / fan),
-                _ => array.values.fill(1.0),
-            }
-        }
-        let source = Source { arrays: &arrays, origin: "test", prefix: "", names: Names::Kinetics };
-        let backbone = Backbone::short_i3d(source, Padding::Same, device).unwrap();
-        let fresh = SgaEncoder::with_fresh_head(backbone, 1, 1, device);
-        let mut all: Arrays = fresh.to_arrays();
-        for (name, array) in &mut all {
-            if name.starts_with("Conv_Atten") {
-                array.values.fill(if name.ends_with("bias") { 0.0 } else { 0.05 });
-            }
-        }
-        use crate::model::sga::encoder::Kind;
-        SgaEncoder::from_arrays(Kind::ShortI3d, &all, "test", Padding::Same, device).unwrap()
-    }
-
-    #[test]
-    fn a_spot_of_light_is_found_again_where_it_was() {
-        let device = Device::flex();
-        let encoder = answering_to_light(&device);
-        let (height, width) = (112, 144);
-        let grids = encoder.grids(height, width);
-        for (spot_x, spot_y) in [(40.0, 40.0), (71.0, 55.0), (90.0, 72.0), (103.0, 47.0)] {
-            let light = |x: usize, y: usize| {
-                let (dx, dy) = (x as f64 + 0.5 - spot_x, y as f64 + 0.5 - spot_y);
-                (-(dx * dx + dy * dy) / 50.0).exp() as f32
-            };
-            let frame: Vec<f32> =
-                (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| light(x, y)).collect();
-            let clip = frame.repeat(3 * SHORT_FRAMES);
-            let clip = Tensor::from_data(TensorData::new(clip, [1, 3, SHORT_FRAMES, height, width]), &device);
-            let maps = encoder.backbone().maps(clip).unwrap();
-            let attention = encoder.head().forward(maps.clone()).unwrap().attention.map;
-            let plane = |map: Tensor<5>| -> Tensor<2> {
-                let [.., h, w] = map.dims();
-                map.narrow(1, 0, 1).narrow(2, 0, 1).reshape([h, w])
-            };
-            for (what, map, grid) in [
-                ("block 4", plane(maps.block_4), grids.block_4),
-                ("block 5", plane(maps.block_5), grids.block_5),
-                ("attention", plane(attention), grids.attention),
-            ] {
-                let heat = HeatMap::new(map, grid);
-                let [x, y] = centre(&heat);
-                // Maximum poolings and cut-off kernels leave a rest, far below the half place (8 pixels) of an even spread.
-                assert!(
-                    (x - spot_x).abs() < 3.0 && (y - spot_y).abs() < 3.0,
-                    "{what}: {x} {y}, not {spot_x} {spot_y}"
-                );
-            }
-        }
-    }
-
-    /// The mean place of what lies above half of the range, in pixels.
-    fn centre(heat: &HeatMap) -> [f64; 2] {
-        let scale = Scale::of([heat].into_iter(), None);
-        let (mut sum, mut mass) = ([0.0, 0.0], 0.0);
-        for (at, value) in heat.values.iter().enumerate() {
-            let weight = f64::from((scale.share(*value) - 0.5).max(0.0));
-            let place = |line: Line, index: usize| line.first_px + index as f64 * line.step_px;
-            sum[0] += weight * place(heat.grid.columns, at % heat.columns);
-            sum[1] += weight * place(heat.grid.rows, at / heat.columns);
-            mass += weight;
-        }
-        sum.map(|sum| sum / mass)
+        let flat = Scale { low: 0.5, high: 0.51 };
+        assert_eq!([flat.at_least(0.1).high, flat.at_least(0.001).high], [0.6, 0.51]);
     }
 }
