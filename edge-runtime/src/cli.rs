@@ -220,6 +220,9 @@ fn positive(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "it must be above 0".to_owned())
 }
 
+/// What shells give for a program that ended because nobody read its output.
+const ENDED_BY_A_CLOSED_PIPE: u8 = 141;
+
 /// Runs the command line; the status is 0 if all went well.
 ///
 /// # Errors
@@ -234,13 +237,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
         }
     };
     start_log();
-    match cli.command {
+    let ended = match cli.command {
         Command::Check(args) => cmd::check::run(&args),
         Command::Run(args) => cmd::run::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Drill(args) => cmd::drill::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
         Command::Tune(args) => cmd::tune::run(&args),
+    };
+    match ended {
+        Err(Error::OutputClosed) => Ok(ExitCode::from(ENDED_BY_A_CLOSED_PIPE)),
+        ended => ended,
     }
 }
 

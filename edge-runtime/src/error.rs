@@ -1,5 +1,6 @@
 //! Everything a command can fail with. Each message names the file and the place.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// See the module's documentation.
@@ -37,6 +38,9 @@ pub enum Error {
         /// The bundle.
         bundle: PathBuf,
     },
+    /// Whoever read standard output has gone, as `head` does when it has enough. It ends the program, without a complaint.
+    #[error("nobody reads standard output any more")]
+    OutputClosed,
     /// The system refuses something basic.
     #[error("cannot {doing}: {reason}")]
     System {
@@ -56,6 +60,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What became of a write to standard output.
+    pub(crate) fn output(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::system("write to standard output")(error),
+        }
+    }
+
     /// Wraps a failure of the operating system.
     pub(crate) fn system(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |e| Self::System { doing, reason: e.to_string() }

@@ -59,6 +59,20 @@ fn scores_and_edges_follow_the_picture() {
 }
 
 #[test]
+fn a_reader_that_has_enough_ends_it_without_a_complaint() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 6, 2, 2);
+    let mut command = watchpostd();
+    command.args(["replay", "--json", "--bundle", "bundle", "event.mp4"]).current_dir(folder.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("standard output"), "{}", stderr(&output));
+}
+
+#[test]
 fn the_tail_of_a_video_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     tiny::bundle(&folder.path().join("bundle"));

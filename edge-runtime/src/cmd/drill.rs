@@ -69,7 +69,7 @@ fn press(delivery: &Delivery, camera: &CameraId) -> Result<bool, Error> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "raised {} {} {}", id.board, id.boot, id.seq)
         .and_then(|()| out.flush())
-        .map_err(Error::system("write to standard output"))?;
+        .map_err(Error::output)?;
     Ok(true)
 }
 

@@ -102,7 +102,7 @@ fn print_figures<T: Serialize + Display>(figures: &T, json: bool) -> Result<(), 
     } else {
         figures.to_string()
     };
-    writeln!(io::stdout().lock(), "{text}").map_err(Error::system("write to standard output"))
+    writeln!(io::stdout().lock(), "{text}").map_err(Error::output)
 }
 
 /// Writes a file whole or not at all.

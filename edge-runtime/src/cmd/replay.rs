@@ -187,5 +187,5 @@ impl Player {
 }
 
 fn print(line: &str) -> Result<(), Error> {
-    writeln!(std::io::stdout().lock(), "{line}").map_err(Error::system("write to standard output"))
+    writeln!(std::io::stdout().lock(), "{line}").map_err(Error::output)
 }
