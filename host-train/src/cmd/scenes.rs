@@ -3,8 +3,8 @@
 use super::progress;
 use anyhow::Result;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use vad_scenes::{AnomalyKind, SetSpec, write_set};
+use std::path::{Path, PathBuf};
+use vad_scenes::{AnomalyKind, SetSpec, Written, write_set};
 
 /// Make up street scenes with labelled anomalies
 #[derive(Debug, clap::Args)]
@@ -48,13 +48,19 @@ pub fn run(args: &Args) -> Result<()> {
         kinds: if args.kinds.is_empty() { AnomalyKind::ALL.to_vec() } else { args.kinds.clone() },
         ..SetSpec::default()
     };
+    let written = write(&args.out, &spec, args.replace)?;
+    let abnormal = written.iter().filter(|video| video.abnormal.is_some()).count();
+    println!("{} videos, {abnormal} of them abnormal, and labels.csv: {}", written.len(), args.out.display());
+    Ok(())
+}
+
+/// Makes the videos of a set, with a bar.
+pub fn write(out: &Path, spec: &SetSpec, replace: bool) -> Result<Vec<Written>> {
     let bar = progress::bar(u64::from(spec.videos) * spec.frames, "frames");
-    let written = write_set(&args.out, &spec, args.replace, &|_| {
+    let written = write_set(out, spec, replace, &|_| {
         bar.inc(1);
         ControlFlow::Continue(())
     })?;
     bar.finish_and_clear();
-    let abnormal = written.iter().filter(|video| video.abnormal.is_some()).count();
-    println!("{} videos, {abnormal} of them abnormal, and labels.csv: {}", written.len(), args.out.display());
-    Ok(())
+    Ok(written)
 }

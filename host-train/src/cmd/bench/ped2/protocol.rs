@@ -1,13 +1,12 @@
 //! What is measured on: videos, and how a seed draws those to train on from them.
 
-use crate::cmd::progress;
+use crate::cmd::scenes;
 use crate::shared_data;
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
-use std::ops::ControlFlow;
 use std::path::Path;
 use vad_data::{Manifest, Quota, SplitPlan, Splits, VideoEntry, file_hash, hex};
-use vad_scenes::{SetSpec, write_set};
+use vad_scenes::SetSpec;
 
 /// A data set with its protocol.
 pub struct Protocol {
@@ -46,12 +45,7 @@ impl Protocol {
     pub fn scenes(folder: &Path, spec: &SetSpec) -> Result<Self> {
         let labels = folder.join("labels.csv");
         if !labels.is_file() {
-            let bar = progress::bar(u64::from(spec.videos) * spec.frames, "frames");
-            write_set(folder, spec, false, &|_| {
-                bar.inc(1);
-                ControlFlow::Continue(())
-            })?;
-            bar.finish_and_clear();
+            scenes::write(folder, spec, false)?;
         }
         let about = format!(
             "{} made-up street scenes of {} frames (`watchpost scenes --seed {} --videos {0} --frames {1}`), {} of them abnormal. For every \
