@@ -1,6 +1,7 @@
 //! I3D-lite, the streaming encoder of [`vad_core::lite`], as it learns: whole clips at once.
 //!
-//! Frames stand in the batch, `[N * T, C, H, W]`, so that all but the kernels over time are 2-D convolutions.
+//! Maps are channels last, `[N, T, H, W, C]`: layers that mix channels are then products of matrices, `[places, C]`, and nothing
+//! is moved between layers.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -8,14 +9,13 @@ use std::ops::Range;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::lite::STEM_PX;
-use vad_core::{LiteBlock, LitePlan, LiteSize};
+use vad_core::{LiteBlock, LiteSize};
 
+use super::depthwise::Kernels;
 use super::grid::{Line, Strided};
-use super::padding::{Padding, same_total};
+use super::padding::Padding;
 use crate::model::initial::normal;
 use crate::params::value;
 use crate::rng::{Purpose, stream};
@@ -30,15 +30,18 @@ const RESIDUAL_DEVIATION: f32 = 0.5;
 /// Variance below which a channel counts as one that never changes.
 const DEAD_VARIANCE: f32 = 1e-12;
 
+/// Stages of every size.
+const STAGES: usize = 4;
+
 /// The stage whose map can be tapped beside the last one: twice as fine, as I3D's `mixed_4f` is beside `mixed_5c`.
 pub(crate) const TAPPED_STAGE: usize = 3;
 
 /// The network.
 #[derive(Module, Debug)]
 pub struct I3dLite {
-    stem: Conv,
+    stem: Mixer,
     blocks: Vec<Block>,
-    last: Conv,
+    last: Mixer,
     #[module(skip)]
     size: LiteSize,
 }
@@ -52,14 +55,20 @@ pub struct I3dLiteMaps {
     pub last: Tensor<5>,
 }
 
-/// A 2-D convolution, padded to TensorFlow's `SAME`.
+/// Mixes the channels of a place, or of a patch.
 #[derive(Module, Debug)]
-struct Conv {
-    /// `[outputs, inputs / groups, kh, kw]`.
+struct Mixer {
+    /// `[outputs, inputs, kh, kw]`.
     weight: Param<Tensor<4>>,
-    bias: Option<Param<Tensor<1>>>,
+    bias: Param<Tensor<1>>,
+}
+
+/// Depthwise over the picture; the layer behind it has the bias.
+#[derive(Module, Debug)]
+struct Space {
+    /// `[channels, 1, kh, kw]`.
+    weight: Param<Tensor<4>>,
     stride: usize,
-    groups: usize,
 }
 
 /// Depthwise over the present frame and those before it.
@@ -73,53 +82,11 @@ struct Memory {
 /// Kernels over picture and time, then the two that mix channels.
 #[derive(Module, Debug)]
 struct Block {
-    space: Conv,
+    space: Space,
     time: Memory,
-    expand: Conv,
-    project: Conv,
+    expand: Mixer,
+    project: Mixer,
     residual: bool,
-}
-
-/// What a convolution looks like.
-#[derive(Clone, Copy)]
-struct Shape {
-    outputs: usize,
-    inputs: usize,
-    side: usize,
-    stride: usize,
-    groups: usize,
-    has_bias: bool,
-}
-
-impl Shape {
-    fn pointwise(inputs: usize, outputs: usize) -> Self {
-        Self { outputs, inputs, side: 1, stride: 1, groups: 1, has_bias: true }
-    }
-
-    fn stem(plan: &LitePlan) -> Self {
-        let side = usize::from(STEM_PX);
-        Self { side, stride: side, ..Self::pointwise(COLOURS, plan.stages[0].channels) }
-    }
-
-    fn last(plan: &LitePlan) -> Self {
-        Self::pointwise(plan.stages[3].channels, plan.feature_dim)
-    }
-
-    fn space(block: &LiteBlock) -> Self {
-        let channels = block.inputs;
-        Self {
-            side: block.space_kernel,
-            stride: block.stride,
-            groups: channels,
-            has_bias: false,
-            ..Self::pointwise(channels, channels)
-        }
-    }
-
-    /// As files have it, with an axis of time.
-    fn stored(self) -> [usize; 5] {
-        [self.outputs, self.inputs / self.groups, 1, self.side, self.side]
-    }
 }
 
 /// Gives the array of a name and shape: a stored one, or a fresh one.
@@ -129,39 +96,39 @@ type Give<'a, E> = &'a mut dyn FnMut(&str, &[usize]) -> Result<Array, E>;
 pub struct Pointwise<'a> {
     /// Its place among them, in the order of [`model_export::int8_layers`].
     pub number: usize,
-    conv: &'a Conv,
+    mixer: &'a Mixer,
 }
 
-/// Computes such a layer of `[rows, inputs, H, W]`; any ReLU comes behind it.
-pub type Product<'a> = dyn FnMut(Pointwise<'_>, Tensor<4>) -> Tensor<4> + 'a;
+/// Computes such a layer of `[places, inputs]`; any ReLU comes behind it.
+pub type Product<'a> = dyn FnMut(Pointwise<'_>, Tensor<2>) -> Tensor<2> + 'a;
 
-fn as_trained(layer: Pointwise<'_>, x: Tensor<4>) -> Tensor<4> {
+fn as_trained(layer: Pointwise<'_>, x: Tensor<2>) -> Tensor<2> {
     layer.forward(x)
 }
 
 impl Pointwise<'_> {
     /// With its own weights.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.conv.forward(x)
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.mixer.forward(x)
     }
 
     /// With other weights `[outputs, inputs]` and another bias `[outputs]`.
-    pub fn with(&self, x: Tensor<4>, weight: Vec<f32>, bias: Vec<f32>) -> Tensor<4> {
-        let (device, shape) = (x.device(), self.conv.weight.dims());
-        let outputs = shape[0];
-        let weight = Tensor::from_data(TensorData::new(weight, shape), &device);
+    pub fn with(&self, x: Tensor<2>, weight: Vec<f32>, bias: Vec<f32>) -> Tensor<2> {
+        let device = x.device();
+        let [outputs, inputs, ..] = self.mixer.weight.dims();
+        let weight = Tensor::from_data(TensorData::new(weight, [outputs, inputs]), &device);
         let bias = Tensor::from_data(TensorData::new(bias, [outputs]), &device);
-        conv2d(x, weight, Some(bias), ConvOptions::new([1; 2], [0; 2], [1; 2], 1))
+        mixed(x, weight, bias)
     }
 
     /// `[outputs, inputs]`.
     pub fn weight(&self) -> Vec<f32> {
-        Array::from_tensor(self.conv.weight.val()).values
+        Array::from_tensor(self.mixer.weight.val()).values
     }
 
     /// `[outputs]`.
     pub fn bias(&self) -> Vec<f32> {
-        self.conv.bias.iter().flat_map(|bias| Array::from_tensor(bias.val()).values).collect()
+        Array::from_tensor(self.mixer.bias.val()).values
     }
 }
 
@@ -195,10 +162,12 @@ impl I3dLite {
 
     fn build<E>(size: LiteSize, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
         let plan = size.plan();
-        let stem = Conv::build("stem", Shape::stem(plan), device, give)?;
+        let (first, side) = (plan.stages[0].channels, usize::from(STEM_PX));
+        let stem = Mixer::build("stem", [first, COLOURS, side, side], device, give)?;
         let blocks =
             plan.blocks().map(|block| Block::build(&block, device, give)).collect::<Result<_, E>>()?;
-        Ok(Self { stem, blocks, last: Conv::build("last", Shape::last(plan), device, give)?, size })
+        let widths = [plan.feature_dim, plan.stages[STAGES - 1].channels, 1, 1];
+        Ok(Self { stem, blocks, last: Mixer::build("last", widths, device, give)?, size })
     }
 
     /// Which of the sizes it is.
@@ -211,15 +180,13 @@ impl I3dLite {
     /// # Shapes
     /// `[N, 3, T, H, W]`, values in -1..=1, H and W multiples of 4, to `[N, T, D]`. The stream begins with each clip.
     pub fn forward(&self, clips: Tensor<5>) -> Tensor<3> {
-        let maps = self.maps(clips);
-        let [n, t, features, _] = maps.dims();
-        maps.mean_dim(3).reshape([n, t, features])
+        self.maps(clips).mean_dim(2).squeeze_dim(2)
     }
 
     /// The last map of every frame, whose mean is its feature.
     ///
     /// # Shapes
-    /// As [`I3dLite::forward`], to `[N, T, D, places]`, the places row by row.
+    /// As [`I3dLite::forward`], to `[N, T, places, D]`, the places row by row.
     pub fn maps(&self, clips: Tensor<5>) -> Tensor<4> {
         self.maps_by(clips, &mut as_trained)
     }
@@ -229,10 +196,7 @@ impl I3dLite {
     /// # Shapes
     /// As [`I3dLite::maps`].
     pub fn maps_by(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<4> {
-        let [n, _, t, _, _] = clips.dims();
-        let x = self.last_map(self.stage_3(clips, product), t, product);
-        let [_, features, h, w] = x.dims();
-        x.reshape([n, t, features, h * w])
+        self.last_map(self.stage_3(clips, product), product).flatten(2, 3)
     }
 
     /// The maps at both taps.
@@ -240,28 +204,27 @@ impl I3dLite {
     /// # Shapes
     /// As [`I3dLite::forward`].
     pub fn taps(&self, clips: Tensor<5>) -> I3dLiteMaps {
-        let [_, _, t, _, _] = clips.dims();
         let stage_3 = self.stage_3(clips, &mut as_trained);
-        let last = self.last_map(stage_3.clone(), t, &mut as_trained);
-        I3dLiteMaps { stage_3: volumes(stage_3, t), last: volumes(last, t) }
+        let last = self.last_map(stage_3.clone(), &mut as_trained);
+        let channels_first = |maps: Tensor<5>| maps.permute([0, 4, 1, 2, 3]);
+        I3dLiteMaps { stage_3: channels_first(stage_3), last: channels_first(last) }
     }
 
-    /// `[N, 3, T, H, W]` to `[N * T, C3, h, w]`.
-    fn stage_3(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<4> {
-        let [_, _, t, _, _] = clips.dims();
-        let stem = relu(self.stem.forward(frames(clips)));
-        self.through(0..self.blocks_of_stage_3(), stem, t, product)
+    fn stage_3(&self, clips: Tensor<5>, product: &mut Product<'_>) -> Tensor<5> {
+        let stem = relu(self.stem.over(patches(clips), Mixer::forward));
+        self.through(0..self.blocks_of_stage_3(), stem, product)
     }
 
-    /// The rest of the way, `t` frames of each clip one behind the other.
-    fn last_map(&self, stage_3: Tensor<4>, t: usize, product: &mut Product<'_>) -> Tensor<4> {
-        let x = self.through(self.blocks_of_stage_3()..self.blocks.len(), stage_3, t, product);
-        relu(product(Pointwise { number: 2 * self.blocks.len(), conv: &self.last }, x))
+    /// The rest of the way.
+    fn last_map(&self, stage_3: Tensor<5>, product: &mut Product<'_>) -> Tensor<5> {
+        let x = self.through(self.blocks_of_stage_3()..self.blocks.len(), stage_3, product);
+        let number = 2 * self.blocks.len();
+        relu(self.last.over(x, |mixer, x| product(Pointwise { number, mixer }, x)))
     }
 
-    fn through(&self, blocks: Range<usize>, x: Tensor<4>, t: usize, product: &mut Product<'_>) -> Tensor<4> {
+    fn through(&self, blocks: Range<usize>, x: Tensor<5>, product: &mut Product<'_>) -> Tensor<5> {
         let some = self.blocks[blocks.clone()].iter().zip(blocks);
-        some.fold(x, |x, (block, number)| block.forward(x, t, 2 * number, product))
+        some.fold(x, |x, (block, number)| block.forward(x, 2 * number, product))
     }
 
     fn blocks_of_stage_3(&self) -> usize {
@@ -292,12 +255,11 @@ impl I3dLite {
     /// # Shapes
     /// Those of [`I3dLite::forward`].
     pub fn calibrate(self, clips: Tensor<5>) -> Self {
-        let [_, _, t, _, _] = clips.dims();
-        let (stem, x) = self.stem.calibrate(frames(clips), 1.0);
+        let (stem, x) = self.stem.calibrate(patches(clips), 1.0);
         let mut x = relu(x);
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for block in self.blocks {
-            let (block, y) = block.calibrate(x, t);
+            let (block, y) = block.calibrate(x);
             blocks.push(block);
             x = y;
         }
@@ -322,16 +284,18 @@ impl I3dLite {
     }
 }
 
-/// `[N, C, T, H, W]` to `[N * T, C, H, W]`.
-fn frames(clips: Tensor<5>) -> Tensor<4> {
+/// `[N, 3, T, H, W]` to patches of 4 x 4 pixels, `[N, T, H / 4, W / 4, 3 * 4 * 4]`.
+fn patches(clips: Tensor<5>) -> Tensor<5> {
+    let side = usize::from(STEM_PX);
     let [n, c, t, h, w] = clips.dims();
-    clips.swap_dims(1, 2).reshape([n * t, c, h, w])
+    let (h, w) = (h / side, w / side);
+    let split: Tensor<7> = clips.reshape([n, c, t, h, side, w, side]);
+    split.permute([0, 2, 3, 5, 1, 4, 6]).reshape([n, t, h, w, c * side * side])
 }
 
-/// `[N * T, C, H, W]` to `[N, C, T, H, W]`.
-fn volumes(frames: Tensor<4>, t: usize) -> Tensor<5> {
-    let [rows, c, h, w] = frames.dims();
-    frames.reshape([rows / t, t, c, h, w]).swap_dims(1, 2)
+/// `[places, inputs]` by weights `[outputs, inputs]`, and a bias.
+fn mixed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 
 fn first_values(name: &str, shape: &[usize], seed: u64, layer: u64) -> Array {
@@ -350,53 +314,78 @@ fn first_values(name: &str, shape: &[usize], seed: u64, layer: u64) -> Array {
     Array { shape: shape.to_vec(), values }
 }
 
-impl Conv {
-    fn build<E>(name: &str, shape: Shape, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
-        let stored = shape.stored();
-        let weight = give(&format!("{name}.weight"), &stored)?;
-        let [outputs, inputs, _, h, w] = stored;
-        let bias = shape.has_bias.then(|| give(&format!("{name}.bias"), &[outputs])).transpose()?;
+impl Mixer {
+    fn build<E>(name: &str, shape: [usize; 4], device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let [outputs, inputs, h, w] = shape;
+        let weight = give(&format!("{name}.weight"), &[outputs, inputs, 1, h, w])?;
+        let bias = give(&format!("{name}.bias"), &[outputs])?;
         Ok(Self {
-            weight: Param::from_data(TensorData::new(weight.values, [outputs, inputs, h, w]), device),
-            bias: bias.map(|bias| Param::from_data(TensorData::new(bias.values, [outputs]), device)),
-            stride: shape.stride,
-            groups: shape.groups,
+            weight: Param::from_data(TensorData::new(weight.values, shape), device),
+            bias: Param::from_data(TensorData::new(bias.values, [outputs]), device),
         })
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, h, w] = x.dims();
-        let [_, _, kh, kw] = self.weight.dims();
-        let pads = [same(h, kh, self.stride), same(w, kw, self.stride)];
-        let symmetric = pads.iter().all(|(before, after)| before == after);
-        let (x, own) = match symmetric {
-            true => (x, pads.map(|(before, _)| before)),
-            false => (x.pad(pads, PadMode::Constant(0.0)), [0; 2]),
-        };
-        let bias = self.bias.as_ref().map(Param::val);
-        conv2d(x, self.weight.val(), bias, ConvOptions::new([self.stride; 2], own, [1; 2], self.groups))
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        mixed(x, self.weight.val().flatten(1, 3), self.bias.val())
     }
 
-    fn calibrate(self, x: Tensor<4>, deviation: f32) -> (Self, Tensor<4>) {
+    /// Every place of a map by a product of this layer's.
+    fn over(&self, x: Tensor<5>, mut product: impl FnMut(&Self, Tensor<2>) -> Tensor<2>) -> Tensor<5> {
+        let [n, t, h, w, _] = x.dims();
         let [outputs, ..] = self.weight.dims();
-        let (scale, mean) = scale_and_mean(self.forward(x.clone()), deviation);
+        product(self, x.flatten(0, 3)).reshape([n, t, h, w, outputs])
+    }
+
+    fn calibrate(self, x: Tensor<5>, deviation: f32) -> (Self, Tensor<5>) {
+        let [outputs, ..] = self.weight.dims();
+        let (scale, mean) = scale_and_mean(self.over(x.clone(), Self::forward), deviation);
         let own = scale.clone().reshape([outputs, 1, 1, 1]);
         let fitted = Self {
             weight: self.weight.map(|weight| weight * own),
-            bias: self.bias.map(|bias| bias.map(|bias| (bias - mean) * scale)),
-            ..self
+            bias: self.bias.map(|bias| (bias - mean) * scale),
         };
-        let y = fitted.forward(x);
+        let y = fitted.over(x, Self::forward);
         (fitted, y)
     }
 
     fn store(&self, name: &str, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
-        let [outputs, inputs, h, w] = self.weight.dims();
-        let weight = value(&self.weight, grads).reshape([outputs, inputs, 1, h, w]);
-        arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
-        if let Some(bias) = &self.bias {
-            arrays.insert(format!("{name}.bias"), Array::from_tensor(value(bias, grads)));
-        }
+        store_picture(&self.weight, name, grads, arrays);
+        arrays.insert(format!("{name}.bias"), Array::from_tensor(value(&self.bias, grads)));
+    }
+}
+
+/// Adds weights over the picture as files have them, with an axis of time.
+fn store_picture(
+    weight: &Param<Tensor<4>>,
+    name: &str,
+    grads: Option<&GradientsParams>,
+    arrays: &mut Arrays,
+) {
+    let [outputs, inputs, h, w] = weight.dims();
+    let weight = value(weight, grads).reshape([outputs, inputs, 1, h, w]);
+    arrays.insert(format!("{name}.weight"), Array::from_tensor(weight));
+}
+
+impl Space {
+    fn build<E>(block: &LiteBlock, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
+        let (channels, side) = (block.inputs, block.space_kernel);
+        let weight = give(&format!("{}.weight", block.layer("space")), &[channels, 1, 1, side, side])?;
+        let weight = TensorData::new(weight.values, [channels, 1, side, side]);
+        Ok(Self { weight: Param::from_data(weight, device), stride: block.stride })
+    }
+
+    fn calibrate(self, x: Tensor<5>) -> Self {
+        let [channels, ..] = self.weight.dims();
+        let device = x.device();
+        let alone = Kernels {
+            space: self.weight.val(),
+            stride: self.stride,
+            time: Tensor::ones([1, channels], &device),
+            bias: Tensor::zeros([channels], &device),
+        };
+        let (scale, _) = scale_and_mean(alone.forward(x), 1.0);
+        let scale = scale.reshape([channels, 1, 1, 1]);
+        Self { weight: self.weight.map(|weight| weight * scale), stride: self.stride }
     }
 }
 
@@ -412,30 +401,14 @@ impl Memory {
         })
     }
 
-    /// `t` frames of each clip lie one behind the other in the batch.
-    fn forward(&self, x: Tensor<4>, t: usize) -> Tensor<4> {
-        let [rows, c, h, w] = x.dims();
-        let [taps, _] = self.weight.dims();
-        let x = x.reshape([rows / t, t, c, h * w]);
-        let padded = x.pad([(taps - 1, 0), (0, 0), (0, 0)], PadMode::Constant(0.0));
-        let mut sum = self.bias.val().reshape([1, 1, c, 1]);
-        for tap in 0..taps {
-            let weight = self.weight.val().narrow(0, tap, 1).reshape([1, 1, c, 1]);
-            sum = padded.clone().narrow(1, tap, t) * weight + sum;
-        }
-        sum.reshape([rows, c, h, w])
-    }
-
-    fn calibrate(self, x: Tensor<4>, t: usize) -> (Self, Tensor<4>) {
+    fn calibrate(self, y: Tensor<5>) -> Self {
         let [_, channels] = self.weight.dims();
-        let (scale, mean) = scale_and_mean(self.forward(x.clone(), t), 1.0);
+        let (scale, mean) = scale_and_mean(y, 1.0);
         let own = scale.clone().reshape([1, channels]);
-        let fitted = Self {
+        Self {
             weight: self.weight.map(|weight| weight * own),
             bias: self.bias.map(|bias| (bias - mean) * scale),
-        };
-        let y = fitted.forward(x, t);
-        (fitted, y)
+        }
     }
 
     fn store(&self, name: &str, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
@@ -448,13 +421,13 @@ impl Memory {
 
 impl Block {
     fn build<E>(block: &LiteBlock, device: &Device, give: Give<'_, E>) -> Result<Self, E> {
-        let mut point = |layer: &str, inputs, outputs| {
-            Conv::build(&block.layer(layer), Shape::pointwise(inputs, outputs), device, give)
+        let mut mixer = |layer: &str, inputs, outputs| {
+            Mixer::build(&block.layer(layer), [outputs, inputs, 1, 1], device, give)
         };
-        let expand = point("expand", block.inputs, block.width)?;
-        let project = point("project", block.width, block.outputs)?;
+        let expand = mixer("expand", block.inputs, block.width)?;
+        let project = mixer("project", block.width, block.outputs)?;
         Ok(Self {
-            space: Conv::build(&block.layer("space"), Shape::space(block), device, give)?,
+            space: Space::build(block, device, give)?,
             time: Memory::build(&block.layer("time"), block, device, give)?,
             expand,
             project,
@@ -462,46 +435,49 @@ impl Block {
         })
     }
 
+    fn kernels(&self) -> Kernels {
+        Kernels {
+            space: self.space.weight.val(),
+            stride: self.space.stride,
+            time: self.time.weight.val(),
+            bias: self.time.bias.val(),
+        }
+    }
+
     /// `first` is the number of its first `1x1x1` convolution.
-    fn forward(&self, x: Tensor<4>, t: usize, first: usize, product: &mut Product<'_>) -> Tensor<4> {
-        let y = self.time.forward(self.space.forward(x.clone()), t);
-        let y = relu(product(Pointwise { number: first, conv: &self.expand }, y));
-        let y = product(Pointwise { number: first + 1, conv: &self.project }, y);
+    fn forward(&self, x: Tensor<5>, first: usize, product: &mut Product<'_>) -> Tensor<5> {
+        let y = self.kernels().forward(x.clone());
+        let y = self.expand.over(y, |mixer, y| relu(product(Pointwise { number: first, mixer }, y)));
+        let y = self.project.over(y, |mixer, y| product(Pointwise { number: first + 1, mixer }, y));
         if self.residual { x + y } else { y }
     }
 
-    fn calibrate(self, x: Tensor<4>, t: usize) -> (Self, Tensor<4>) {
-        let Self { space, time, expand, project, residual } = self;
-        let (space, y) = space.calibrate(x.clone(), 1.0);
-        let (time, y) = time.calibrate(y, t);
-        let (expand, y) = expand.calibrate(y, 1.0);
-        let (project, y) = project.calibrate(relu(y), if residual { RESIDUAL_DEVIATION } else { 1.0 });
-        let y = if residual { x + y } else { y };
-        (Self { space, time, expand, project, residual }, y)
+    fn calibrate(mut self, x: Tensor<5>) -> (Self, Tensor<5>) {
+        self.space = self.space.calibrate(x.clone());
+        self.time = self.time.clone().calibrate(self.kernels().forward(x.clone()));
+        let y = self.kernels().forward(x.clone());
+        let (expand, y) = self.expand.calibrate(y, 1.0);
+        let (project, y) =
+            self.project.calibrate(relu(y), if self.residual { RESIDUAL_DEVIATION } else { 1.0 });
+        let y = if self.residual { x + y } else { y };
+        (Self { expand, project, ..self }, y)
     }
 
     fn store(&self, prefix: &str, block: &LiteBlock, grads: Option<&GradientsParams>, arrays: &mut Arrays) {
         let name = |layer: &str| format!("{prefix}{}", block.layer(layer));
-        self.space.store(&name("space"), grads, arrays);
+        store_picture(&self.space.weight, &name("space"), grads, arrays);
         self.time.store(&name("time"), grads, arrays);
         self.expand.store(&name("expand"), grads, arrays);
         self.project.store(&name("project"), grads, arrays);
     }
 }
 
-/// Places before and after a side, TensorFlow's `SAME`: an odd one goes behind.
-fn same(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
-    let total = same_total(size, kernel, stride);
-    (total / 2, total - total / 2)
-}
-
-/// Per channel of `[rows, C, H, W]`, what to multiply by for this deviation, and the mean. A channel that never changes
-/// stays as it is.
-fn scale_and_mean(x: Tensor<4>, deviation: f32) -> (Tensor<1>, Tensor<1>) {
-    let channels = x.dims()[1];
-    let x = x.swap_dims(0, 1).flatten::<2>(1, 3);
-    let mean = x.clone().mean_dim(1);
-    let variance = (x - mean.clone()).square().mean_dim(1).reshape([channels]);
+/// Per channel of a map, what to multiply by for this deviation, and the mean. A channel that never changes stays as it is.
+fn scale_and_mean(x: Tensor<5>, deviation: f32) -> (Tensor<1>, Tensor<1>) {
+    let x = x.flatten::<2>(0, 3);
+    let [_, channels] = x.dims();
+    let mean = x.clone().mean_dim(0);
+    let variance = (x - mean.clone()).square().mean_dim(0).reshape([channels]);
     let flat = variance.clone().lower_elem(DEAD_VARIANCE);
     ((variance.sqrt().recip() * deviation).mask_fill(flat, 1.0), mean.reshape([channels]))
 }

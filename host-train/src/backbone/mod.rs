@@ -2,6 +2,7 @@
 
 pub mod c3d;
 pub(crate) mod conv;
+mod depthwise;
 pub mod grid;
 pub mod i3d;
 pub mod i3d_lite;

@@ -267,11 +267,10 @@ impl Student {
     /// Looks at windows, `[N, 3, T, H, W]`.
     fn look(&self, windows: Tensor<5>) -> Seen {
         let maps = self.net.maps(windows);
-        let [n, t, d, places] = maps.dims();
+        let [n, t, places, d] = maps.dims();
         let length = usize::from(CLIP.frames);
         let clips = n * t / length;
-        let own: Tensor<3> = maps.reshape([clips, length, d, places]).mean_dim(1).squeeze_dim(1);
-        let own = own.swap_dims(1, 2);
+        let own: Tensor<3> = maps.reshape([clips, length, places, d]).mean_dim(1).squeeze_dim(1);
         let projected = self.projection.forward(own.clone().reshape([clips * places, d]));
         Seen { own, projected }
     }

@@ -25,7 +25,7 @@ struct Seen {
     inputs: Histogram,
     divisors: Vec<f32>,
     /// Mean of each output before any ReLU, `[1, outputs, 1, 1]`.
-    outputs: Tensor<4>,
+    outputs: Tensor<2>,
 }
 
 /// Layers in int8, and what they cost.
@@ -123,7 +123,7 @@ impl Calibration {
 }
 
 /// A layer on its grids.
-fn rounded(layer: &Pointwise<'_>, x: Tensor<4>, how: &Int8Layer) -> Tensor<4> {
+fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
     let (scale, zero) = (how.input.scale(), f32::from(how.input.zero_point()));
     let x = divide(x, &how.divisors);
     let x = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;
@@ -131,19 +131,19 @@ fn rounded(layer: &Pointwise<'_>, x: Tensor<4>, how: &Int8Layer) -> Tensor<4> {
     layer.with(x, weight, how.bias.clone())
 }
 
-/// Each channel of `[rows, C, H, W]` by its divisor, where there are any.
-fn divide(x: Tensor<4>, divisors: &[f32]) -> Tensor<4> {
+/// Each channel of `[places, C]` by its divisor, where there are any.
+fn divide(x: Tensor<2>, divisors: &[f32]) -> Tensor<2> {
     if divisors.is_empty() {
         return x;
     }
-    let by = TensorData::new(divisors.to_vec(), [1, divisors.len(), 1, 1]);
-    let by: Tensor<4> = Tensor::from_data(by, &x.device());
+    let by = TensorData::new(divisors.to_vec(), [1, divisors.len()]);
+    let by: Tensor<2> = Tensor::from_data(by, &x.device());
     x / by
 }
 
-/// Largest magnitude of each channel of `[rows, C, H, W]`.
-fn greatest(x: Tensor<4>) -> Vec<f32> {
-    Array::from_tensor(x.abs().max_dim(0).max_dim(2).max_dim(3)).values
+/// Largest magnitude of each channel of `[places, C]`.
+fn greatest(x: Tensor<2>) -> Vec<f32> {
+    Array::from_tensor(x.abs().max_dim(0)).values
 }
 
 /// Divisors that share the unevenness of channels between inputs and weights `[outputs, inputs]` (SmoothQuant with half of
@@ -160,15 +160,15 @@ fn even(greatest: &[f32], weight: &[f32]) -> Vec<f32> {
     greatest.iter().zip(&weights).map(by).collect()
 }
 
-/// Means over rows and places, `[1, C, 1, 1]`.
-fn mean_of_channels(x: Tensor<4>) -> Tensor<4> {
-    x.mean_dim(0).mean_dim(2).mean_dim(3)
+/// Means over places, `[1, C]`.
+fn mean_of_channels(x: Tensor<2>) -> Tensor<2> {
+    x.mean_dim(0)
 }
 
-/// `[N, T, D, places]` to `[N, D]`.
+/// `[N, T, places, D]` to `[N, D]`.
 fn of_clips(maps: Tensor<4>) -> Tensor<2> {
-    let [n, _, d, _] = maps.dims();
-    maps.mean_dim(3).mean_dim(1).reshape([n, d])
+    let [n, _, _, d] = maps.dims();
+    maps.mean_dim(2).mean_dim(1).reshape([n, d])
 }
 
 #[cfg(test)]
