@@ -48,12 +48,19 @@ const MOST_READERS: usize = 4;
     same command is given again. The encoder is chosen on the validation split by video-level labels. --encoder small\n\
     takes minutes on a processor; i3d and c3d, the published ones, want a graphics card or several (--device cuda:0,cuda:1).\n\
     lite-small, lite-middle and lite-large go on from a distilled encoder: that of the run of stage I, else the one of that\n\
-    name. `watchpost export` makes a bundle of such a run."
+    name. `watchpost export` makes a bundle of such a run.\n\n\
+    A strong encoder labels better than stage I does. What it has learnt can teach a light one:\n  \
+    watchpost finetune --work work/ --run on-i3d --encoder small --name strong\n  \
+    watchpost finetune --work work/ --run on-lite --labels-by strong"
 )]
 pub struct Args {
     /// Run of --recipe mist that makes the pseudo labels [default: the only one]
     #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
     run: Option<String>,
+    /// Finished fine-tuning whose scores become the pseudo labels, instead of those of stage I: a strong encoder that
+    /// teaches a light one
+    #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
+    labels_by: Option<String>,
     /// Name of the new run [default: that of the run of stage I, with -tuned]
     #[arg(long, conflicts_with = "seeds")]
     name: Option<String>,
@@ -135,7 +142,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => {
             let stage1 = session.stage1(args.run.as_deref())?;
             let name = args.name.clone().unwrap_or_else(|| format!("{}-tuned", stage1.name));
-            session.tune(&stage1, &name, &given).map(drop)
+            session.tune(&stage1, args.labels_by.as_deref(), &name, &given).map(drop)
         }
     }
 }
@@ -257,13 +264,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds.
-    pub fn tune(&self, stage1: &Stage1, name: &str, given: &Table) -> Result<Tuned> {
+    /// Fine-tunes from one run of stage I, or goes on with it; then trains stage I's head anew and chooses thresholds. The
+    /// scores of `labels_by`, a finished fine-tuning, are the pseudo labels; those of stage I if there is none.
+    pub fn tune(&self, stage1: &Stage1, labels_by: Option<&str>, name: &str, given: &Table) -> Result<Tuned> {
         let made = self.work.extraction_of(&stage1.run)?;
         let config = config(stage1, &made, given)?;
         let devices = self.encoding.devices.open()?;
         let pretrained = Pretrained::read(&self.weights_of(config.encoder, &made)?)?;
-        let train = self.labelled(stage1, &config)?;
+        let train = match labels_by {
+            None => self.labelled_by_stage1(stage1, &config)?,
+            Some(other) => self.labelled_by_tuned(other, &config)?,
+        };
         let dir = self.work.runs().join(name);
         let run = self.open_or_create(&dir)?;
         let job = Job {
@@ -286,14 +297,15 @@ impl<'a> Session<'a> {
             bail!("interrupted; the same command goes on from the checkpoint in {}", dir.display());
         };
         println!("{name}: {}", describe(&outcome.selection));
-        run.write_spec(&TunedSpec::new(name, &stage1.name, &config, &outcome.selected)?)?;
+        let spec = TunedSpec::new(name, &stage1.name, &config, &outcome.selected)?;
+        run.write_spec(&TunedSpec { labels_by: labels_by.map(str::to_owned), ..spec })?;
         let retraining_s = self.finish(&run, stage1)?;
         println!("run {name}: {}", dir.display());
         Ok(Tuned { run, retraining_s })
     }
 
     /// The training videos with the pseudo labels that stage I makes, or with those of whole videos.
-    fn labelled(&self, stage1: &Stage1, config: &Stage2Config) -> Result<Vec<LabelledVideo>> {
+    fn labelled_by_stage1(&self, stage1: &Stage1, config: &Stage2Config) -> Result<Vec<LabelledVideo>> {
         stage1
             .run
             .model()
@@ -310,6 +322,32 @@ impl<'a> Session<'a> {
             Ok(LabelledVideo::new(entry, &features, &scores, config.mode, config.smoothing)?)
         };
         self.dataset.splits.train.entries().iter().map(label).collect()
+    }
+
+    /// The training videos with the pseudo labels that a fine-tuned encoder's own classifier makes.
+    fn labelled_by_tuned(&self, name: &str, config: &Stage2Config) -> Result<Vec<LabelledVideo>> {
+        ensure!(
+            config.pseudo_labels,
+            "pseudo_labels = false labels clips as their videos, and --labels-by {name} by its scores\n  remedy: one of both"
+        );
+        let dir = self.work.run(Some(name))?;
+        let run = TunedRun::of(&Run::open(&dir)?)?.with_context(|| {
+            format!(
+                "{} is no fine-tuning\n  remedy: --labels-by wants a run of watchpost finetune",
+                dir.display()
+            )
+        })?;
+        let encoder = tuned::encoder(&run, &self.encoding.devices)?;
+        let entries = self.dataset.splits.train.entries();
+        let features = tuned::features(self.work, &encoder, entries, &self.encoding)?;
+        let scorer = Head::Own.scorer(&run, encoder.first(), self.encoding.devices.first())?;
+        let label = |entry: &VideoEntry| {
+            let features =
+                features.get(&entry.id).with_context(|| format!("{} was not encoded", entry.id))?;
+            let scores = scorer.score_video(&entry.id, features).with_context(|| entry.id.clone())?;
+            Ok(LabelledVideo::new(entry, features, &scores, config.mode, config.smoothing)?)
+        };
+        entries.iter().map(label).collect()
     }
 
     fn open_or_create(&self, dir: &Path) -> Result<TunedRun> {

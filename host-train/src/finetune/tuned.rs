@@ -56,8 +56,11 @@ pub struct TunedSpec {
     pub format: u32,
     /// Name of the run.
     pub name: String,
-    /// Run of stage I that the pseudo labels came from.
+    /// Run of stage I that it goes on from, and that the pseudo labels came from unless `labels_by` names another.
     pub stage1: String,
+    /// Fine-tuning whose scores became the pseudo labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_by: Option<String>,
     /// The network.
     pub encoder: EncoderChoice,
     /// Width of its features.
@@ -231,6 +234,7 @@ impl TunedSpec {
             format: FORMAT,
             name: name.to_owned(),
             stage1: stage1.to_owned(),
+            labels_by: None,
             encoder: config.encoder,
             feature_dim: classifier.feature_dim(),
             preprocess: input.preprocess,

@@ -265,6 +265,16 @@ fn a_distilled_encoder_is_fine_tuned_and_the_board_scores_as_the_evaluation_did(
     let finer = ["explain", "--run", "mist-seed1-tuned", "--layer", "4"];
     assert_eq!(run(&finer), ExitCode::FAILURE, "only means over frames are left of that map");
 
+    // A finished fine-tuning labels for another one, with the scores of its own classifier.
+    let by = ["--name", "second", "--labels-by"];
+    assert_eq!(run(&[&tune[..], &by, &["mist-seed1"]].concat()), ExitCode::FAILURE, "that is stage I");
+    assert_eq!(run(&[&tune[..], &by, &["mist-seed1-tuned"]].concat()), ExitCode::SUCCESS);
+    let labels = |run: &str| {
+        std::fs::read_to_string(prepared.path("work/runs").join(run).join("pseudo_labels.csv")).unwrap()
+    };
+    assert_ne!(labels("second"), labels("mist-seed1-tuned"));
+    assert_eq!(read(&prepared.path("work/runs/second/tuned.json"))["labels_by"], "mist-seed1-tuned");
+
     // Of another size than the features of stage I: the one of that name is taken, and must be of that size.
     leave_encoder(&prepared.path("work"), "lite-large", LiteSize::Small);
     assert_eq!(run(&[&tune[..], &["--encoder", "lite-large"]].concat()), ExitCode::FAILURE);

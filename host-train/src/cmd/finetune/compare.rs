@@ -60,7 +60,7 @@ fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]
     let stage1 = session.stage1(Some(&name)).context(
         "each seed needs its run of stage I; `watchpost train --recipe mist --seeds N` makes them",
     )?;
-    let tuned = session.tune(&stage1, &format!("{name}-tuned"), &with_seed(given, seed)?)?;
+    let tuned = session.tune(&stage1, None, &format!("{name}-tuned"), &with_seed(given, seed)?)?;
     let Tuned { run, retraining_s } = tuned;
     let training_s = [stage1.run.metrics()?.training_s(), run.run().metrics()?.training_s(), retraining_s];
 

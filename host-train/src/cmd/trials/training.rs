@@ -173,7 +173,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Trained> {
         let Session { work, dataset, .. } = self.session;
         let session = finetune::Session::new(options, work, dataset)?;
-        let tuned = session.tune(stage1, name, given)?.run;
+        let tuned = session.tune(stage1, None, name, given)?.run;
         let tuned::Judged { videos, evaluation, last, .. } =
             tuned::judge(work, &tuned, self.test, Head::Own, &session.encoding)?;
         Ok(Trained {
