@@ -6,8 +6,9 @@ use super::terminal::count;
 use super::work::{Dataset, Work};
 use super::{interrupt, progress, provenance};
 use crate::device::DeviceChoice;
+use crate::distill::beginning::{Beginning, Encoder};
 use crate::distill::config::{DistillConfig, NAME, Start};
-use crate::distill::imagenet::Donor;
+use crate::distill::imagenet::{Donor, Parts};
 use crate::distill::lessons::{Footage, Lesson};
 use crate::distill::student::Place;
 use crate::distill::training::{self, Distilled, Fidelity};
@@ -54,7 +55,8 @@ pub struct Args {
     /// What the network begins with; short for --set start=NAME
     #[arg(long, value_enum, value_name = "NAME")]
     start: Option<Start>,
-    /// Weights of EfficientNet-Lite0 for --start imagenet and imagenet-kernels [default: where `watchpost weights` puts them]
+    /// Weights for --start: encoder.safetensors of another `watchpost distill`, or EfficientNet-Lite0's [default for the
+    /// latter: where `watchpost weights` puts them]
     #[arg(long, value_name = "FILE")]
     start_weights: Option<PathBuf>,
     /// Seed of every random draw
@@ -74,13 +76,12 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let config = config(args)?;
+    let (config, beginning) = with_beginning(config(args)?, args.start_weights.as_deref())?;
     let work = Work::open(&args.work.work)?;
     let name = args.name.clone().unwrap_or_else(|| format!("lite-{}", config.size));
     let sources = sources(&work, &args.with)?;
     let encoder = DistilledEncoder::create(&work.encoder_dir(&name)?, args.overwrite)?;
     let place = place(args.compute.device)?;
-    let donor = donor(&config, args.start_weights.as_deref())?;
 
     let encoding = args.teacher.on(args.compute.device)?;
     let teacher = Teacher::load(config.size, &encoding, &args.teacher.weights.find()?)?;
@@ -102,7 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
     );
 
     let checkpoint = encoder.checkpoint_path();
-    let Some(distilled) = learn(&name, &config, [&footage, &held_back], donor.as_ref(), &checkpoint, &place)?
+    let Some(distilled) = learn(&name, &config, [&footage, &held_back], &beginning, &checkpoint, &place)?
     else {
         bail!("interrupted; the same command goes on from {}", checkpoint.display());
     };
@@ -123,17 +124,17 @@ pub fn learn(
     name: &str,
     config: &DistillConfig,
     [footage, held_back]: [&Footage; 2],
-    donor: Option<&Donor>,
+    beginning: &Beginning,
     checkpoint: &Path,
     place: &Place,
 ) -> Result<Option<Distilled>> {
     let bar = progress::bar(0, "steps");
     bar.set_prefix(name.to_owned());
-    let done = training::train(config, footage, held_back, donor, checkpoint, place, &mut |report| {
+    let done = training::train(config, footage, held_back, beginning, checkpoint, place, &mut |report| {
         bar.set_length(report.steps);
         bar.set_position(report.train.step);
         let parts = report.train.parts.iter().map(|part| format!("{part:.3}")).collect::<Vec<_>>();
-        bar.set_message(format!("features + relations {}", parts.join(" + ")));
+        bar.set_message(format!("features + changes + relations {}", parts.join(" + ")));
         if interrupt::asked() { Flow::Stop } else { Flow::Continue }
     });
     bar.finish_and_clear();
@@ -169,14 +170,28 @@ fn config(args: &Args) -> Result<DistillConfig> {
     resolve(NAME, &given).with_context(|| args.changes.origin())
 }
 
-/// What the network begins with, where the settings ask for more than chance.
-fn donor(config: &DistillConfig, weights: Option<&Path>) -> Result<Option<Donor>> {
-    match config.start {
-        Start::Random => Ok(None),
-        Start::Imagenet | Start::ImagenetKernels => {
-            Ok(Some(Donor::read(&EFFICIENTNET_LITE0.find(weights)?)?))
-        }
-    }
+/// The settings with what the network begins with; `weights` is the file that was named for it.
+pub fn with_beginning(
+    mut config: DistillConfig,
+    weights: Option<&Path>,
+) -> Result<(DistillConfig, Beginning)> {
+    let imagenet =
+        |parts| anyhow::Ok(Beginning::Imagenet(Donor::read(&EFFICIENTNET_LITE0.find(weights)?)?, parts));
+    let beginning = match config.start {
+        Start::Random => Beginning::Random,
+        Start::Imagenet => imagenet(Parts::All)?,
+        Start::ImagenetKernels => imagenet(Parts::Kernels)?,
+        Start::Encoder => Beginning::Encoder(Encoder::read(weights.context(
+            "--start encoder begins with a distilled encoder\n  remedy: --start-weights WORK/encoders/NAME/encoder.safetensors",
+        )?)?),
+    };
+    let found = beginning.sha256();
+    ensure!(
+        config.start_sha256.is_none() || config.start_sha256 == found,
+        "the settings begin with weights of another hash than those given\n  remedy: the weights that they were made with, or settings without start_sha256"
+    );
+    config.start_sha256 = found;
+    Ok((config, beginning))
 }
 
 /// A data set to learn from.

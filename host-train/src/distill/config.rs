@@ -24,6 +24,8 @@ pub enum Start {
     Imagenet,
     /// Its kernels over the picture alone.
     ImagenetKernels,
+    /// An I3D-lite of the same size that was distilled before, on other footage.
+    Encoder,
 }
 
 impl Start {
@@ -33,6 +35,7 @@ impl Start {
             Self::Random => "random",
             Self::Imagenet => "imagenet",
             Self::ImagenetKernels => "imagenet-kernels",
+            Self::Encoder => "encoder",
         }
     }
 }
@@ -48,6 +51,9 @@ pub struct DistillConfig {
     /// What it begins with.
     #[serde(default)]
     pub start: Start,
+    /// Hash of the weights that it begins with, where `start` is `encoder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_sha256: Option<String>,
     /// Passes over the footage.
     pub passes: u64,
     /// Windows of footage in a step.
@@ -62,6 +68,9 @@ pub struct DistillConfig {
     pub clip_norm: f32,
     /// Weight of the relation loss beside the feature loss, see [`super::loss`].
     pub relation_weight: f32,
+    /// Weight of the change loss beside the feature loss.
+    #[serde(default)]
+    pub change_weight: f32,
 }
 
 impl DistillConfig {
@@ -71,13 +80,15 @@ impl DistillConfig {
             seed: 1,
             size,
             start: Start::Random,
+            start_sha256: None,
             passes: 30,
             windows: 4,
             clips: 2,
-            learning_rate: 2e-3,
+            learning_rate: 1e-3,
             weight_decay: 1e-5,
             clip_norm: 1.0,
             relation_weight: 1.0,
+            change_weight: 1.0,
         }
     }
 
@@ -121,6 +132,7 @@ impl Settings for DistillConfig {
             ("weight_decay", self.weight_decay, false),
             ("clip_norm", self.clip_norm, true),
             ("relation_weight", self.relation_weight, false),
+            ("change_weight", self.change_weight, false),
         ])
     }
 }

@@ -79,8 +79,13 @@ pub enum DistillError {
         clips: usize,
     },
     /// The settings ask for weights that were not given.
-    #[error("the settings let the network begin with EfficientNet-Lite0, whose weights were not given")]
-    NoDonor,
+    #[error(
+        "the settings let the network begin with other weights (start = \"{start}\") than those that were given"
+    )]
+    OtherBeginning {
+        /// What the settings ask for.
+        start: &'static str,
+    },
     /// The pictures do not fit the network.
     #[error(transparent)]
     Spec(#[from] SpecError),

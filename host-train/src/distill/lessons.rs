@@ -8,7 +8,7 @@ use vad_data::FeatureRows;
 
 use super::error::DistillError;
 use super::film::Reel;
-use super::survey::Survey;
+use super::survey::{Scale, Survey};
 use crate::rng::{Purpose, stream};
 
 /// Frames of a clip, and from one clip to the next.
@@ -41,8 +41,7 @@ pub struct Footage {
     clips: usize,
     /// Places of which the teacher saw each.
     places: usize,
-    /// Of each of the teacher's channels: its mean, and what to divide by.
-    scale: Vec<(f32, f32)>,
+    scale: Scale,
     /// Of frames and features.
     sha256: [u8; 32],
 }
@@ -112,7 +111,12 @@ impl Footage {
 
     /// Channels of the teacher.
     pub fn channels(&self) -> usize {
-        self.scale.len()
+        self.scale.channels()
+    }
+
+    /// The mean squared difference between targets of clips that follow each other.
+    pub fn change(&self) -> f32 {
+        self.scale.change
     }
 
     /// Windows that lie side by side, the first of each video at clip `begin`.
@@ -150,16 +154,14 @@ impl Footage {
         self.lessons[window.lesson].reel.read(first, self.clips * frames)
     }
 
-    /// The teacher's features of a window's clips, `[clips, channels, places]`, each channel with mean 0 and deviation 1 over
-    /// the footage.
+    /// The teacher's features of a window's clips, `[clips, channels, places]`, each channel with mean 0 in each place and
+    /// deviation 1 over the footage.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn targets(&self, window: Window) -> Result<Vec<f32>, DistillError> {
         let mut values = self.lessons[window.lesson].teacher(window.clip..window.clip + self.clips)?;
-        for (channel, (mean, by)) in values.chunks_exact_mut(self.places).zip(self.scale.iter().cycle()) {
-            channel.iter_mut().for_each(|value| *value = (*value - mean) / by);
-        }
+        self.scale.apply(&mut values);
         Ok(values)
     }
 

@@ -7,6 +7,7 @@
 //!
 //! The projection is thrown away at the end; boards run the student alone.
 
+pub mod beginning;
 pub mod config;
 pub mod error;
 pub mod film;

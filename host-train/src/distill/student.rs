@@ -6,11 +6,11 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use vad_core::Preprocessor;
 
-use super::config::{DistillConfig, Start};
+use super::beginning::Beginning;
+use super::config::DistillConfig;
 use super::error::DistillError;
-use super::imagenet::{Donor, Parts};
 use super::lessons::{CLIP, Footage, Window};
-use super::loss::{explained, feature_loss, relation_loss};
+use super::loss::{change_loss, explained, feature_loss, relation_loss};
 use crate::backbone::i3d_lite::I3dLite;
 use crate::model::dense;
 use crate::optim::adam::{Adam, AdamConfig};
@@ -67,15 +67,14 @@ struct Batch {
 }
 
 impl Pupil {
-    /// A fresh one on a plain device, its layers calibrated on the first windows. `donor` is what it begins with where the
-    /// settings say so.
+    /// A fresh one on a plain device.
     ///
     /// # Errors
-    /// When the first windows cannot be read, or the donor is missing or another network.
+    /// When the first windows cannot be read, or `beginning` is not what the settings ask for, or another network.
     pub fn new(
         config: &DistillConfig,
         footage: &Footage,
-        donor: Option<&Donor>,
+        beginning: &Beginning,
         place: &Place,
     ) -> Result<Self, DistillError> {
         let Place { device, at_once } = place;
@@ -86,7 +85,7 @@ impl Pupil {
         let projection = dense::init(plan.feature_dim, footage.channels(), &mut rng, &own);
         let first: Vec<Window> = footage.pass(config.seed, 0).into_iter().take(config.windows).collect();
         let clips = batch(&preprocessor, footage, &first, device)?.clips;
-        let net = first_net(config, donor, device)?.calibrate(clips);
+        let net = beginning.net(config, clips, device)?;
         let net = I3dLite::from_arrays(config.size, &net.to_arrays(), "first values", "", &own)?;
         let student = Student { net, projection };
         let adam = Adam::new(adam(config));
@@ -108,13 +107,14 @@ impl Pupil {
             .chunks(self.at_once.min(windows.len().max(1)))
             .map(|some| batch(&self.preprocessor, footage, some, &self.device))
             .collect::<Result<_, _>>()?;
-        let Lesson { feature, relation, mut grads } =
-            lesson(&self.student, groups, self.config.relation_weight, &self.device);
+        let Lesson { feature, change, relation, mut grads } =
+            lesson(&self.student, groups, &self.config, footage.change(), &self.device);
         let grad_norm = clip_global_norm(&self.student, &mut grads, self.config.clip_norm);
         self.adam.set_learning_rate(learning_rate);
         self.student = self.adam.step(self.student.clone(), grads);
-        let total = feature + self.config.relation_weight * relation;
-        Ok(Losses { total, parts: vec![("features", feature), ("relations", relation)], grad_norm })
+        let total = feature + self.config.change_weight * change + self.config.relation_weight * relation;
+        let parts = vec![("features", feature), ("changes", change), ("relations", relation)];
+        Ok(Losses { total, parts, grad_norm })
     }
 
     /// Share of the variance of the teacher's clip features, the means over places, that the student's projected ones
@@ -166,23 +166,6 @@ impl Pupil {
     }
 }
 
-/// The network before its layers are calibrated.
-fn first_net(
-    config: &DistillConfig,
-    donor: Option<&Donor>,
-    device: &Device,
-) -> Result<I3dLite, DistillError> {
-    let fresh = I3dLite::init(config.size, config.seed, device);
-    let parts = match config.start {
-        Start::Random => return Ok(fresh),
-        Start::Imagenet => Parts::All,
-        Start::ImagenetKernels => Parts::Kernels,
-    };
-    let mut arrays = fresh.to_arrays();
-    donor.ok_or(DistillError::NoDonor)?.graft(config.size, parts, &mut arrays)?;
-    Ok(I3dLite::from_arrays(config.size, &arrays, "first values", "", device)?)
-}
-
 /// What a student makes of clips.
 struct Seen {
     /// Its own features, `[N * clips, places, D]`.
@@ -194,6 +177,7 @@ struct Seen {
 /// What a step teaches.
 struct Lesson {
     feature: f32,
+    change: f32,
     relation: f32,
     grads: GradientsParams,
 }
@@ -203,6 +187,8 @@ struct Halfway {
     copy: Student,
     /// The group's share of the feature loss.
     feature: Tensor<1>,
+    /// And of the change loss.
+    change: Tensor<1>,
     /// `[clips, D]`.
     own: Tensor<2>,
 }
@@ -212,22 +198,36 @@ struct Halfway {
 /// The relation loss is over the clips of all groups. So the groups stop halfway: its gradient by their features is taken by
 /// itself, and goes backward through each group beside the feature loss. That is the gradient of one large batch, summed group
 /// by group (Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
-fn lesson(student: &Student, groups: Vec<Batch>, relation_weight: f32, device: &Device) -> Lesson {
+fn lesson(
+    student: &Student,
+    groups: Vec<Batch>,
+    config: &DistillConfig,
+    usual_change: f32,
+    device: &Device,
+) -> Lesson {
     let clips: usize = groups.iter().map(|group| group.teacher.dims()[0]).sum();
     let teacher = Tensor::cat(groups.iter().map(|group| mean_place(group.teacher.clone())).collect(), 0);
     let halfway = in_threads(groups, |Batch { clips: pictures, teacher }| {
         let copy = student.clone().fork(device);
-        let share = teacher.dims()[0] as f32 / clips as f32;
+        let [own_clips, places, channels] = teacher.dims();
+        let share = own_clips as f32 / clips as f32;
         let seen = copy.look(pictures);
+        let windows = [own_clips / config.clips, config.clips, places * channels];
+        let (projected, changed) =
+            (seen.projected.clone().reshape(windows), teacher.clone().reshape(windows));
+        let change = change_loss(projected, changed, usual_change) * share;
         let feature = feature_loss(seen.projected, teacher.flatten(0, 1)) * share;
-        Halfway { feature, own: mean_place(seen.own), copy }
+        Halfway { feature, change, own: mean_place(seen.own), copy }
     });
-    let feature = halfway.iter().map(|group| group.feature.clone().into_scalar::<f32>()).sum();
+    let sum = |of: fn(&Halfway) -> &Tensor<1>| {
+        halfway.iter().map(|group| of(group).clone().into_scalar::<f32>()).sum::<f32>()
+    };
+    let (feature, change) = (sum(|group| &group.feature), sum(|group| &group.change));
 
     let own: Vec<Tensor<2>> = halfway.iter().map(|group| group.own.clone().detach()).collect();
     let own = Tensor::cat(own, 0).require_grad();
     let relation = relation_loss(own.clone(), teacher);
-    let by_own = own.grad(&(relation.clone() * relation_weight).backward());
+    let by_own = own.grad(&(relation.clone() * config.relation_weight).backward());
     let relation = relation.into_scalar::<f32>();
 
     let mut first = 0;
@@ -239,16 +239,17 @@ fn lesson(student: &Student, groups: Vec<Batch>, relation_weight: f32, device: &
             (group, own)
         })
         .collect();
-    let grads = in_threads(parts, |(Halfway { copy, feature, own }, by_own)| {
+    let grads = in_threads(parts, |(Halfway { copy, feature, change, own }, by_own)| {
+        let direct = feature + change * config.change_weight;
         let relation = by_own.map(|grad| (own * Tensor::from_inner(grad)).sum());
-        let total = relation.map_or(feature.clone(), |relation| feature + relation);
+        let total = relation.map_or(direct.clone(), |relation| direct + relation);
         GradientsParams::from_grads(total.backward(), &copy)
     });
     let mut sum = GradientsAccumulator::new();
     for grads in grads {
         sum.accumulate(student, grads);
     }
-    Lesson { feature, relation, grads: sum.grads() }
+    Lesson { feature, change, relation, grads: sum.grads() }
 }
 
 /// What each thread gives, in the order of the inputs.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::beginning::Beginning;
 use super::config::{DistillConfig, NAME};
 use super::error::DistillError;
-use super::imagenet::Donor;
 use super::lessons::{Footage, Window};
 use super::student::{Place, Pupil};
 use crate::checkpoint;
@@ -41,8 +41,7 @@ pub struct Fidelity {
 }
 
 /// Lets the student learn to the end, or until `progress` says stop; nothing comes back then. A checkpoint at
-/// `checkpoint` is continued, bit for bit; it must belong to the same footage and settings. `donor` is what the student
-/// begins with where the settings say so.
+/// `checkpoint` is continued, bit for bit; it must belong to the same footage and settings.
 ///
 /// # Errors
 /// When footage cannot be read, the checkpoint belongs to something else or cannot be written, or the loss is no longer a
@@ -51,13 +50,13 @@ pub fn train(
     config: &DistillConfig,
     footage: &Footage,
     held_back: &Footage,
-    donor: Option<&Donor>,
+    beginning: &Beginning,
     checkpoint: &Path,
     place: &Place,
     progress: &mut dyn FnMut(&StepReport) -> Flow,
 ) -> Result<Option<Distilled>, DistillError> {
     config.validate()?;
-    let mut training = Training::new(config, footage, donor, place)?;
+    let mut training = Training::new(config, footage, beginning, place)?;
     if checkpoint.exists() {
         training.resume(checkpoint)?;
     }
@@ -94,10 +93,10 @@ impl<'a> Training<'a> {
     fn new(
         config: &'a DistillConfig,
         footage: &'a Footage,
-        donor: Option<&Donor>,
+        beginning: &Beginning,
         place: &Place,
     ) -> Result<Self, DistillError> {
-        let pupil = Pupil::new(config, footage, donor, place)?;
+        let pupil = Pupil::new(config, footage, beginning, place)?;
         Ok(Self {
             config,
             footage,

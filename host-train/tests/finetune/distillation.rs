@@ -11,6 +11,7 @@ use golden::kinetics_i3d;
 use tempfile::TempDir;
 use vad_core::{LiteSize, PreprocessSpec};
 use vad_data::{CacheKey, FeatureCache, FeatureRows, FeatureSpec, Features, Label, VideoEntry};
+use watchpost::distill::beginning::{Beginning, Encoder};
 use watchpost::distill::config::{DistillConfig, Start};
 use watchpost::distill::error::DistillError;
 use watchpost::distill::film::Reel;
@@ -73,7 +74,8 @@ fn place(at_once: usize) -> Place {
 fn learn(footage: &Footage, checkpoint: &Path, stop_after: u64) -> Option<Distilled> {
     let none = footage.beside(Vec::new());
     let flow = |step: u64| if step >= stop_after { Flow::Stop } else { Flow::Continue };
-    train(&config(), footage, &none, None, checkpoint, &place(1), &mut |report| flow(report.train.step))
+    let random = Beginning::Random;
+    train(&config(), footage, &none, &random, checkpoint, &place(1), &mut |report| flow(report.train.step))
         .unwrap()
 }
 
@@ -101,7 +103,7 @@ fn windows_in_threads_of_their_own_teach_what_they_teach_together() {
     let windows = footage.pass(1, 0);
     assert_eq!(windows.len(), 2);
     let learnt = |at_once| {
-        let mut pupil = Pupil::new(&config(), &footage, None, &place(at_once)).unwrap();
+        let mut pupil = Pupil::new(&config(), &footage, &Beginning::Random, &place(at_once)).unwrap();
         let losses = pupil.step(&footage, &windows, 1e-3).unwrap();
         (losses, pupil.weights())
     };
@@ -119,6 +121,28 @@ fn windows_in_threads_of_their_own_teach_what_they_teach_together() {
 }
 
 #[test]
+fn a_student_goes_on_from_another_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = footage(&folder);
+    let weights = learn(&footage, &folder.path().join("first"), u64::MAX).unwrap().weights;
+    let before = Beginning::Encoder(Encoder::new(weights.clone(), "first"));
+    let config = DistillConfig { start: Start::Encoder, start_sha256: before.sha256(), ..config() };
+    let pupil = Pupil::new(&config, &footage, &before, &place(1)).unwrap();
+    assert_eq!(pupil.weights(), weights, "nothing is calibrated anew");
+
+    let refused = |config: DistillConfig, beginning: &Beginning| {
+        Pupil::new(&config, &footage, beginning, &place(1)).err().unwrap().to_string()
+    };
+    let mut other = weights.clone();
+    other.get_mut("stem.bias").unwrap().values[0] += 1.0;
+    let other = Beginning::Encoder(Encoder::new(other, "other"));
+    assert!(refused(config.clone(), &other).contains("start = \"encoder\""));
+    assert!(refused(config.clone(), &Beginning::Random).contains("start = \"encoder\""));
+    let larger = DistillConfig { size: LiteSize::Middle, ..config };
+    assert!(refused(larger, &before).contains("stem.weight"), "another size");
+}
+
+#[test]
 fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let footage = footage(&folder);
@@ -126,14 +150,15 @@ fn a_checkpoint_of_other_footage_or_settings_is_refused() {
     assert!(learn(&footage, &path, 1).is_none());
     let go_on = |config: &DistillConfig, footage: &Footage| {
         let none = footage.beside(Vec::new());
-        train(config, footage, &none, None, &path, &place(1), &mut |_| Flow::Continue)
+        let random = Beginning::Random;
+        train(config, footage, &none, &random, &path, &place(1), &mut |_| Flow::Continue)
             .unwrap_err()
             .to_string()
     };
     let error = go_on(&DistillConfig { learning_rate: 0.5, ..config() }, &footage);
-    assert!(error.contains("learning_rate was 0.002"), "{error}");
+    assert!(error.contains("learning_rate was 0.001"), "{error}");
     let error = go_on(&DistillConfig { start: Start::Imagenet, ..config() }, &footage);
-    assert!(error.contains("EfficientNet-Lite0"), "{error}");
+    assert!(error.contains("start = \"imagenet\""), "{error}");
     let other = Footage::new(vec![lesson(&folder, "still-defg", Label::Normal)], 2, PLACES).unwrap();
     assert!(go_on(&config(), &other).contains("belongs to other data"));
 }
@@ -206,7 +231,7 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     assert_eq!(about["encoder"]["kind"], "i3d-lite-small");
     assert!(about["fidelity"]["learnt"].as_f64().unwrap() <= 1.0);
     let curves = std::fs::read_to_string(folder.join("curves.csv")).unwrap();
-    assert!(curves.starts_with("step,loss,features,relations,grad_norm\n1,"), "{curves}");
+    assert!(curves.starts_with("step,loss,features,changes,relations,grad_norm\n1,"), "{curves}");
 
     assert_eq!(run(&["extract", "--encoder", "lite-small"]), ExitCode::SUCCESS);
     assert_eq!(read(&prepared.path("work/extraction.json"))["distilled"], "lite-small");
@@ -215,6 +240,13 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
         ExitCode::SUCCESS,
         "I3D has looked already"
     );
+    let start = ["--name", "third", "--start", "encoder"];
+    assert_eq!(run(&[&distil[..], &start].concat()), ExitCode::FAILURE, "of which encoder?");
+    let weights = folder.join("encoder.safetensors");
+    let from = ["--start-weights", weights.to_str().unwrap()];
+    assert_eq!(run(&[&distil[..], &start, &from].concat()), ExitCode::SUCCESS);
+    let settings = std::fs::read_to_string(prepared.path("work/encoders/third/config.toml")).unwrap();
+    assert!(settings.contains("start = \"encoder\"") && settings.contains("start_sha256"), "{settings}");
     assert_eq!(run(&["extract", "--encoder", "lite-small", "--engine", "burn"]), ExitCode::FAILURE);
     assert_eq!(run(&["train", "--recipe", "mist", "--set", "steps=4"]), ExitCode::SUCCESS);
     let bundle = prepared.text("bundle");
@@ -225,7 +257,6 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
 
     int8_is_tested_on_the_validation_videos(&prepared, run);
 
-    let weights = folder.join("encoder.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&weights, bytes).unwrap();

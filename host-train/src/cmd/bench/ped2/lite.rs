@@ -8,13 +8,14 @@ use super::protocol::Protocol;
 use super::tables::{self, Difference};
 use super::{Contender, FIRST_SEED, Setup, VariantResult, extract_all};
 use crate::cmd::distill::teacher::{Shelf, Teacher};
-use crate::cmd::distill::{learn, place, sizes};
+use crate::cmd::distill::{learn, place, sizes, with_beginning};
 use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
 use crate::cmd::recipe_options::RecipeOptions;
 use crate::cmd::spread::Spread;
 use crate::cmd::terminal::count;
 use crate::cmd::{interrupt, provenance};
-use crate::distill::config::DistillConfig;
+use crate::distill::beginning::Beginning;
+use crate::distill::config::{DistillConfig, Start};
 use crate::distill::lessons::Footage;
 use crate::distill::student::Place;
 use crate::distilled::{About, DistilledEncoder};
@@ -88,6 +89,9 @@ struct Options {
     /// Passes over a draw's videos [default: that of `watchpost distill`]
     #[arg(long, value_name = "N")]
     passes: Option<u64>,
+    /// Weights of an encoder that was distilled on other footage, for students to begin with [default: at random]
+    #[arg(long, value_name = "FILE")]
+    start_weights: Option<PathBuf>,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// Folder of the result page (DATA-lite-SIZE.md and .json)
@@ -209,6 +213,7 @@ struct School<'a> {
     work: &'a Path,
     protocol: &'a Protocol,
     config: DistillConfig,
+    beginning: Beginning,
     encoding: Encoding,
     weights: PathBuf,
     teacher: Teacher,
@@ -220,12 +225,15 @@ struct School<'a> {
 impl<'a> School<'a> {
     fn open(args: &Options, work: &'a Path, protocol: &'a Protocol) -> Result<Self> {
         let fresh = DistillConfig::new(args.size);
-        let config = DistillConfig { passes: args.passes.unwrap_or(fresh.passes), ..fresh };
+        let start = if args.start_weights.is_some() { Start::Encoder } else { fresh.start };
+        let config = DistillConfig { passes: args.passes.unwrap_or(fresh.passes), start, ..fresh };
+        let (config, beginning) = with_beginning(config, args.start_weights.as_deref())?;
         let encoding = args.encoder.on(args.compute.device)?;
         let weights = args.encoder.weights.find()?;
         let teacher = Teacher::load(args.size, &encoding, &weights)?;
         let school = Self {
             config,
+            beginning,
             teacher,
             weights,
             encoding,
@@ -269,7 +277,8 @@ impl<'a> School<'a> {
         let encoder = DistilledEncoder::create(&dir, false)?;
         let tested = footage.beside(lessons(splits.test.entries())?);
         let checkpoint = encoder.checkpoint_path();
-        let Some(distilled) = learn(&name, &config, [&footage, &tested], None, &checkpoint, &self.place)?
+        let Some(distilled) =
+            learn(&name, &config, [&footage, &tested], &self.beginning, &checkpoint, &self.place)?
         else {
             bail!("interrupted: draw {seed}\n  remedy: the same command goes on there");
         };
