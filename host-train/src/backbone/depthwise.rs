@@ -16,7 +16,7 @@ use depthwise::{Axis, Layer, Weights};
 
 use super::padding::same_total;
 
-/// Where a stored map lies, and its values.
+/// burn-flex names it so, and burn does not.
 type FlexTensor = FloatTensor<Flex>;
 
 /// Weights of both kernels.
