@@ -11,7 +11,7 @@ use std::sync::Arc;
 use common::naive::{Net, Video};
 use common::{frame, lite_spec, lite_tensors, safetensors};
 use golden::{Tolerance, assert_close};
-use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
+use model_export::{EncoderPrecision, InputGrid, Int8Layer, Int8Plan, int8_layers};
 use vad_core::{ClipSpec, LiteSize, ModelSpec, RgbFrame};
 use vad_infer::{Encoder, FeatureStream, Pulse};
 
@@ -38,11 +38,11 @@ fn video(frames: impl ExactSizeIterator<Item = usize>) -> Video {
 }
 
 fn load(size: LiteSize, spec: &ModelSpec, pulse: usize) -> Arc<Encoder> {
-    load_int8(size, spec, pulse, &Int8Plan::default())
+    load_in(size, spec, pulse, &EncoderPrecision::F32)
 }
 
-fn load_int8(size: LiteSize, spec: &ModelSpec, pulse: usize, int8: &Int8Plan) -> Arc<Encoder> {
-    let onnx = model_export::encoder_int8_onnx(&safetensors(&lite_tensors(size)), spec, int8).unwrap();
+fn load_in(size: LiteSize, spec: &ModelSpec, pulse: usize, precision: &EncoderPrecision) -> Arc<Encoder> {
+    let onnx = model_export::encoder_onnx_in(&safetensors(&lite_tensors(size)), spec, precision).unwrap();
     let pulse = Pulse::new(pulse, spec.clip).unwrap();
     Arc::new(Encoder::with_pulse(&onnx, "encoder.onnx", spec, pulse).unwrap())
 }
@@ -180,7 +180,7 @@ fn a_graph_in_int8_computes_on_its_grids() {
         }
         let plain = load(size, &spec, 1).encode(&pixels).unwrap();
         for (name, int8) in [("all", whole), ("some", some)] {
-            let got = load_int8(size, &spec, 1, &int8).encode(&pixels).unwrap();
+            let got = load_in(size, &spec, 1, &EncoderPrecision::Int8(int8.clone())).encode(&pixels).unwrap();
             let frames = Net { int8, ..Net::of(size) }.features(size, &video);
             let mean = |at: usize| frames.iter().map(|frame| frame[at]).sum::<f32>() / frames.len() as f32;
             let want: Vec<f32> = (0..got.len()).map(mean).collect();
@@ -198,7 +198,8 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     for layer in ["stage1.0.space", "stage9.0.expand", "stem"] {
         let mut plan = Int8Plan::default();
         plan.insert(layer.to_owned(), layer_of(vec![], vec![]));
-        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        let precision = EncoderPrecision::Int8(plan);
+        let error = model_export::encoder_onnx_in(&weights, &spec, &precision).unwrap_err().to_string();
         assert!(error.contains(layer) && error.contains("1x1x1"), "{error}");
     }
     let wide = |len| vec![0.0; len];
@@ -209,7 +210,8 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     ] {
         let mut plan = Int8Plan::default();
         plan.insert(layer.to_owned(), how);
-        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        let precision = EncoderPrecision::Int8(plan);
+        let error = model_export::encoder_onnx_in(&weights, &spec, &precision).unwrap_err().to_string();
         assert!(said.iter().all(|said| error.contains(said)), "{error}");
     }
 }

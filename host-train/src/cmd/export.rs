@@ -130,9 +130,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Writes the bundle.
 fn write(args: &Args, exported: &Exported<'_>) -> Result<Bundle> {
-    let int8 = args.precision.choose(exported)?;
+    let precision = args.precision.choose(exported)?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    Ok(model_export::bundle(exported.spec, exported.sources.with(&int8), &args.out, &facts)?)
+    Ok(model_export::bundle(exported.spec, exported.sources.with(&precision), &args.out, &facts)?)
 }
 
 /// Checks that a bundle repeats the trainer's scores.
