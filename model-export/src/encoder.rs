@@ -26,7 +26,7 @@ pub fn encoder_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<
 /// As [`encoder_onnx`], in other numbers than f32.
 ///
 /// # Errors
-/// As [`encoder_onnx`]; a layer that cannot compute in int8, an encoder that is no I3D-lite.
+/// As [`encoder_onnx`]; a layer that cannot compute in int8, weights that f16 does not reach, an encoder that is no I3D-lite.
 pub fn encoder_onnx_in(
     weights_safetensors: &[u8],
     spec: &ModelSpec,

@@ -11,6 +11,7 @@ mod assemble;
 mod attention;
 mod encoder;
 mod error;
+mod f16_weights;
 mod fold;
 mod head;
 mod i3d;

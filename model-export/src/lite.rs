@@ -4,6 +4,7 @@ use vad_core::lite::STEM_PX;
 use vad_core::{LiteBlock, LitePlan, ModelSpec};
 
 use crate::ExportError;
+use crate::f16_weights::f16_conv;
 use crate::fold::FoldedConv;
 use crate::int8::{Int8Layer, int8_conv};
 use crate::onnx::GraphBuilder;
@@ -22,11 +23,12 @@ const LAST: &str = "last";
 ///
 /// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
 /// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
-/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. Layers in int8 stand in the
-/// graph as [`int8_conv`] writes them.
+/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. Layers in int8 and in f16 stand
+/// in the graph as [`int8_conv`] and [`f16_conv`] write them.
 ///
 /// # Errors
-/// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network.
+/// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network; a weight
+/// that f16 does not reach.
 pub(crate) fn lite_onnx(
     weights_safetensors: &[u8],
     spec: &ModelSpec,
@@ -81,7 +83,7 @@ impl<'a> Net<'a> {
     fn int8(&self, layer: &str) -> Option<&'a Int8Layer> {
         match self.precision {
             EncoderPrecision::Int8(plan) => plan.get(layer),
-            EncoderPrecision::F32 => None,
+            EncoderPrecision::F32 | EncoderPrecision::F16 => None,
         }
     }
 
@@ -128,7 +130,7 @@ impl<'a> Net<'a> {
             axes,
             groups: x.channels,
         };
-        Ok(conv(&mut self.graph, &unit, x, layer, &folded))
+        self.float_conv(&unit, x, layer, &folded)
     }
 
     /// Depthwise over the present frame and those before it.
@@ -179,7 +181,23 @@ impl<'a> Net<'a> {
         }
         match how {
             Some(how) => Ok(int8_conv(&mut self.graph, unit, x, layer, &folded, how.input)),
-            None => Ok(conv(&mut self.graph, unit, x, layer, &folded)),
+            None => self.float_conv(unit, x, layer, &folded),
+        }
+    }
+
+    /// A convolution that is not in int8.
+    fn float_conv(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        layer: ConvLayer,
+        folded: &FoldedConv,
+    ) -> Result<Volume, ExportError> {
+        match self.precision {
+            EncoderPrecision::F16 => f16_conv(&mut self.graph, unit, x, layer, folded),
+            EncoderPrecision::F32 | EncoderPrecision::Int8(_) => {
+                Ok(conv(&mut self.graph, unit, x, layer, folded))
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ pub enum EncoderPrecision {
     /// Everything in 32-bit floats.
     #[default]
     F32,
+    /// Weights in 16-bit floats, which are widened before they are computed with; a runtime may compute in f16 too.
+    F16,
     /// Some layers in 8-bit integers.
     Int8(Int8Plan),
 }
@@ -16,6 +18,7 @@ impl EncoderPrecision {
     /// What is neither f32 nor stored as f32, in words; nothing where there is no such thing.
     pub(crate) fn special(&self) -> Option<&'static str> {
         match self {
+            Self::F16 => Some("f16"),
             Self::Int8(plan) if !plan.is_empty() => Some("int8"),
             Self::F32 | Self::Int8(_) => None,
         }

@@ -57,6 +57,10 @@ fn emulated_scores_equal_native_ones() {
     let int8 = bundle(&spec, &weights, &int8, &folder.path().join("lite-int8"));
     let int8 = footage.compare("I3D-lite in int8", &int8, INT8_SCORE_TOLERANCE);
     assert_ne!(float, int8);
+    let half = bundle(&spec, &weights, &EncoderPrecision::F16, &folder.path().join("lite-f16"));
+    let in_f16 = footage.compare("I3D-lite with weights in f16", &half, SCORE_TOLERANCE);
+    assert_ne!(float, in_f16);
+    footage.assert_f16_arithmetic_is_a_candidate(&half);
 }
 
 struct Footage {
@@ -79,6 +83,24 @@ impl Footage {
         // A score at either end would hide any difference.
         assert!(native.iter().all(|score| (0.02..0.98).contains(score)), "{what}: {native:?}");
         native
+    }
+}
+
+impl Footage {
+    /// The emulated processor computes in f16. tract reads of it in a file of the system's, which describes this machine, so it is
+    /// told.
+    fn assert_f16_arithmetic_is_a_candidate(&self, bundle: &Path) {
+        let mut emulator = Command::new("qemu-aarch64");
+        emulator.args(["-cpu", "max"]).arg(&self.board).env("TRACT_CPU_ISA", "+fp16");
+        emulator.args(["tune", "--json", "--rounds", "1", "--bundle"]).arg(bundle);
+        let found = finish(&mut emulator).expect_success();
+        let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+        let candidates = found["candidates"].as_array().unwrap();
+        let in_f16: Vec<_> = candidates.iter().filter(|found| found["kernels"] == "tract-f16").collect();
+        assert_eq!(in_f16.len(), 3, "one for each pulse: {found}");
+        for candidate in in_f16 {
+            assert!(candidate["ms_per_frame"].is_number(), "it ran, and its features are f32's: {candidate}");
+        }
     }
 }
 
