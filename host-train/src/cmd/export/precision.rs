@@ -5,15 +5,17 @@ mod report;
 mod trial;
 
 use self::int8::Search;
+use self::report::About;
 use super::super::work::Work;
 use crate::infer::Scorer;
 use crate::quantise::gate::Variant;
 use crate::quantise::range::RangeMethod;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use model_export::{BundleSources, EncoderPrecision};
 use std::path::{Path, PathBuf};
 use vad_core::ModelSpec;
 use vad_data::FeatureSpec;
+use vad_infer::Kernels;
 
 /// Numbers that an encoder computes with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,8 +23,10 @@ pub enum Precision {
     /// 32-bit floats, as it was trained.
     #[default]
     F32,
-    /// 8-bit integers in all layers that mix channels; refused where that loses an event, or more than 0.5 points of ROC AUC,
-    /// on the validation split.
+    /// Weights in 16-bit floats, a file half as long; refused where that, in f16 arithmetic, loses an event, or more than 0.5
+    /// points of ROC AUC, on the validation split.
+    F16,
+    /// 8-bit integers in all layers that mix channels; refused as f16 is.
     Int8,
     /// 8-bit integers in as many layers as pass that test, none if it must be.
     Auto,
@@ -70,6 +74,7 @@ impl PrecisionOptions {
     pub fn choose(self, exported: &Exported<'_>) -> Result<EncoderPrecision> {
         let (variant, must_pass) = match self.precision {
             Precision::F32 => return Ok(EncoderPrecision::F32),
+            Precision::F16 => (Variant::F16, true),
             Precision::Int8 => (Variant::Int8, true),
             Precision::Auto => (Variant::Int8, false),
         };
@@ -96,6 +101,27 @@ impl PrecisionOptions {
             println!("precision: f32, since there are no validation videos to test {variant} on");
             return Ok(EncoderPrecision::F32);
         }
-        Search::new(exported, size, self.calibration)?.run(must_pass)
+        match variant {
+            Variant::F16 => exported.in_f16(),
+            Variant::Int8 => Search::new(exported, size, self.calibration)?.run(must_pass),
+        }
+    }
+}
+
+impl Exported<'_> {
+    /// Boards may compute in f16 too where the weights are, so that is tested: it rounds more.
+    fn in_f16(&self) -> Result<EncoderPrecision> {
+        let judged = self.judge_whole()?;
+        let trial = self.try_out(EncoderPrecision::F16, Kernels::TractF16, Variant::F16, &judged);
+        let trial =
+            trial.context("the validation videos cannot be encoded in f16\n  remedy: --precision f32")?;
+        let error = judged.error(&trial);
+        println!("f16, features off by {:.2} %: {}", 100.0 * error, trial.change);
+        let report = self.report(&judged, &trial, &About::f16(error))?;
+        if let Some(why) = trial.change.refusal() {
+            bail!("f16 is refused: {why}; report: {}\n  remedy: --precision f32", report.display());
+        }
+        println!("precision: f16; report: {}", report.display());
+        Ok(trial.precision)
     }
 }

@@ -37,6 +37,19 @@ struct Numbers<'a> {
     refused: Option<String>,
 }
 
+impl About<'_> {
+    pub(super) fn f16(feature_error: f64) -> Self {
+        Self {
+            what: "weights and arithmetic in f16".to_owned(),
+            feature_error,
+            facts: vec![("Features off by", format!("{:.3} % of their deviation", 100.0 * feature_error))],
+            int8: Vec::new(),
+            layers: &[],
+            tables: Vec::new(),
+        }
+    }
+}
+
 impl Exported<'_> {
     /// Writes the page and its numbers; the path of the page.
     pub(super) fn report(&self, judged: &Judged, trial: &Trial, about: &About<'_>) -> Result<PathBuf> {

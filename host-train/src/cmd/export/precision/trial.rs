@@ -19,6 +19,7 @@ pub(super) struct Judged {
     pub(super) trainer: Evaluation,
     /// By the bundle's graphs.
     pub(super) whole: Evaluation,
+    features: Vec<Features>,
 }
 
 /// Other numbers that were tried.
@@ -26,6 +27,30 @@ pub(super) struct Trial {
     pub(super) precision: EncoderPrecision,
     pub(super) evaluation: Evaluation,
     pub(super) change: Change,
+    features: Vec<Features>,
+}
+
+impl Judged {
+    /// How far the features of a trial are off: the square root of the mean squared error over the variance of the features in
+    /// f32, both over all clips and channels.
+    pub(super) fn error(&self, trial: &Trial) -> f64 {
+        let rows = || self.features.iter().flat_map(Features::rows);
+        let mut means: Vec<f64> = Vec::new();
+        for row in rows() {
+            means.resize(row.len(), 0.0);
+            means.iter_mut().zip(row).for_each(|(mean, value)| *mean += f64::from(*value));
+        }
+        let count = rows().count().max(1) as f64;
+        means.iter_mut().for_each(|mean| *mean /= count);
+        let (mut off, mut spread) = (0.0, 0.0);
+        for (row, tried) in rows().zip(trial.features.iter().flat_map(Features::rows)) {
+            for ((value, tried), mean) in row.iter().zip(tried).zip(&means) {
+                off += f64::from(value - tried).powi(2);
+                spread += (f64::from(*value) - mean).powi(2);
+            }
+        }
+        (off / spread.max(f64::MIN_POSITIVE)).sqrt()
+    }
 }
 
 impl Exported<'_> {
@@ -38,7 +63,7 @@ impl Exported<'_> {
         let trainer = pairs().map(|(entry, features)| evaluate::score(entry, features, self.scorer));
         let trainer = Evaluation::run(&trainer.collect::<Result<Vec<_>>>()?, &self.spec.score)?;
         let whole = self.evaluation(&entries, &features)?;
-        Ok(Judged { trainer, whole, entries })
+        Ok(Judged { trainer, whole, entries, features })
     }
 
     pub(super) fn try_out(
@@ -52,7 +77,7 @@ impl Exported<'_> {
         let features = self.features(&judged.entries, &*encoder)?;
         let evaluation = self.evaluation(&judged.entries, &features)?;
         let change = Change::between(&judged.whole, variant, &evaluation);
-        Ok(Trial { precision, evaluation, change })
+        Ok(Trial { precision, evaluation, change, features })
     }
 
     /// Of every video, as a board's camera shows it: one crop.
