@@ -146,7 +146,7 @@ pub(crate) struct BenchArgs {
     /// Run the encoder as this file of `watchpostd tune` says
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kernels", "pulse"])]
     pub tuned: Option<PathBuf>,
-    /// Kernels of an encoder that streams: best, avx512-vnni, avx512, avx2, neon, portable or tract [default: best]
+    /// Kernels of an encoder that streams: best, avx512-vnni, avx512, avx2, neon, portable, tract or tract-f16 [default: best]
     #[arg(long, value_name = "NAME")]
     pub kernels: Option<Kernels>,
     /// Frames that an encoder which streams takes at a time, 1 to 4 [default: 1]

@@ -146,7 +146,8 @@ fn a_search_is_stored_and_then_used_by_every_command() {
     assert!(check().contains("ok    tuning") && check().contains("the default"), "{}", check());
     let found = json(&command(folder.path(), &["tune", "--config", "board.toml", "--rounds", "1", "--json"]));
     let candidates = found["candidates"].as_array().unwrap();
-    assert_eq!(candidates.len(), 3 * Kernels::available().len(), "three pulses fit clips of 16 frames");
+    let suitable = Kernels::available().into_iter().filter(|kernels| *kernels != Kernels::TractF16).count();
+    assert_eq!(candidates.len(), 3 * suitable, "three pulses fit clips of 16 frames");
     assert_eq!(candidates[0]["state"], "default");
     assert_eq!(candidates[0]["to_default"], 1.0);
     for candidate in candidates {
@@ -226,4 +227,38 @@ fn an_encoder_of_clips_is_tuned_for_people_and_nothing_is_stored_without_a_place
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let neither = command(folder.path(), &["tune"]);
     assert!(!neither.status.success() && stderr(&neither).contains("--bundle"), "{}", stderr(&neither));
+}
+
+#[test]
+fn f16_is_a_candidate_where_the_processor_and_the_bundle_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    lite::half_bundle(&folder.path().join("bundle"), 32);
+    write_config(folder.path(), BOARD);
+    let found = json(&command(folder.path(), &["tune", "--config", "board.toml", "--rounds", "1", "--json"]));
+    let candidates = found["candidates"].as_array().unwrap();
+    assert_eq!(candidates.len(), 3 * Kernels::available().len(), "{found}");
+    for candidate in candidates {
+        assert!(candidate["ms_per_frame"].as_f64().is_some_and(|ms| ms > 0.0), "none differs: {candidate}");
+    }
+    // A file that says so is followed, and so is one who asks.
+    let file = folder.path().join("tune.toml");
+    let chosen = format!("kernels = {}", found["tuning"]["kernels"]);
+    let text = std::fs::read_to_string(&file).unwrap().replace(&chosen, "kernels = \"tract-f16\"");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(load(folder.path(), None).tuned().tuning.kernels, Kernels::TractF16);
+    let args = ["bench", "--bundle", "bundle", "--json", "--frames", "16", "--kernels", "tract-f16"];
+    assert_eq!(json(&command(folder.path(), &args))["kernels"], "tract-f16");
+}
+
+#[test]
+fn a_bundle_that_was_not_tested_in_f16_does_not_compute_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    lite::bundle(&folder.path().join("bundle"), 32);
+    let bench = command(folder.path(), &["bench", "--bundle", "bundle", "--kernels", "tract-f16"]);
+    assert!(!bench.status.success());
+    let said = stderr(&bench);
+    assert!(
+        said.contains("`tract-f16` are for weights in f16") && said.contains("--precision f16"),
+        "{said}"
+    );
 }

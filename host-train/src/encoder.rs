@@ -6,13 +6,13 @@
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
-use model_export::{ExportError, Int8Plan};
+use model_export::{EncoderPrecision, ExportError, Int8Plan};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use vad_core::{ClipSpan, ModelSpec, PreprocessSpec, RgbFrame};
 use vad_data::{ClipEncoder, EncodeError, FrameStream, Replicas};
-use vad_infer::FeatureStream;
+use vad_infer::{FeatureStream, Kernels, Tuning};
 
 /// The program that runs the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +39,7 @@ pub fn load(
                 devices.count() == 1,
                 "several devices ({devices}) are for burn, and tract runs on the processor\n  remedy: --engine burn"
             );
-            load_int8(weights, spec, &Int8Plan::default())
+            load_in(weights, spec, &EncoderPrecision::F32, Kernels::Best)
         }
         Engine::Burn => {
             ensure!(
@@ -54,12 +54,26 @@ pub fn load(
     }
 }
 
+/// Loads an encoder as a board runs it, in numbers of `precision` on `kernels`.
+///
+/// # Errors
+/// When the weights do not fit the spec or have no such form, or the kernels are not for them.
+pub fn load_in(
+    weights: &Path,
+    spec: &ModelSpec,
+    precision: &EncoderPrecision,
+    kernels: Kernels,
+) -> Result<Box<dyn ClipEncoder>> {
+    let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
+    Ok(Box::new(TractEncoder::new(&bytes, spec, precision, kernels)?))
+}
+
 /// Loads an I3D-lite as a board runs it with some layers in int8.
 ///
 /// # Errors
 /// When the weights do not fit the spec, or a layer cannot be in int8.
 pub fn load_int8(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Box<dyn ClipEncoder>> {
-    Ok(Box::new(TractEncoder::load(weights, spec, int8)?))
+    load_in(weights, spec, &EncoderPrecision::Int8(int8.clone()), Kernels::Best)
 }
 
 /// The exported graph in tract.
@@ -83,19 +97,25 @@ impl std::fmt::Debug for TractEncoder {
 }
 
 impl TractEncoder {
-    fn load(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Self> {
-        let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-        Ok(Self::new(&bytes, spec, int8)?)
-    }
-
-    /// The encoder of `spec` from its weights, a safetensors file in memory, with some layers in int8.
+    /// The encoder of `spec` from its weights, a safetensors file in memory, in numbers of `precision` on `kernels`.
     ///
     /// # Errors
-    /// When the weights do not fit the spec, or a layer cannot be in int8.
-    pub fn new(weights: &[u8], spec: &ModelSpec, int8: &Int8Plan) -> Result<Self, ExportError> {
-        let onnx = model_export::encoder_int8_onnx(weights, spec, int8)?;
-        let encoder = vad_infer::Encoder::from_onnx(&onnx, "encoder.onnx", spec)?;
-        Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: Sha256::digest(&onnx).into() })
+    /// When the weights do not fit the spec or have no such form, or the kernels are not for them.
+    pub fn new(
+        weights: &[u8],
+        spec: &ModelSpec,
+        precision: &EncoderPrecision,
+        kernels: Kernels,
+    ) -> Result<Self, ExportError> {
+        let onnx = model_export::encoder_onnx_in(weights, spec, precision)?;
+        let tuning = Tuning { kernels, ..Tuning::default() };
+        let encoder = vad_infer::Encoder::tuned(&onnx, "encoder.onnx", spec, tuning)?;
+        let mut hash = Sha256::new_with_prefix(&onnx);
+        if kernels == Kernels::TractF16 {
+            // All others give the same features.
+            hash.update(kernels.name());
+        }
+        Ok(Self { encoder: Arc::new(encoder), spec: spec.clone(), hash: hash.finalize().into() })
     }
 }
 

@@ -6,7 +6,7 @@ use model_bundle::{Bundle, BundleDraft};
 use vad_core::ModelSpec;
 use vad_infer::{Attention, Encoder, Head};
 
-use crate::{ExportError, Int8Plan, attention_onnx, encoder_int8_onnx, head_onnx};
+use crate::{EncoderPrecision, ExportError, attention_onnx, encoder_onnx_in, head_onnx};
 
 /// What the manifest says beside the model itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct BundleFacts {
 pub struct BundleSources<'a> {
     /// Weights of the encoder, safetensors.
     pub encoder: &'a Path,
-    /// Its layers in int8.
-    pub int8: &'a Int8Plan,
+    /// Numbers of its layers.
+    pub precision: &'a EncoderPrecision,
     /// Weights of the head, safetensors.
     pub head: &'a Path,
     /// Weights of the attention, safetensors; where the spec describes one.
@@ -47,7 +47,7 @@ pub fn bundle(
     out_dir: &Path,
     facts: &BundleFacts,
 ) -> Result<Bundle, ExportError> {
-    let encoder = encoder_int8_onnx(&read(sources.encoder)?, spec, sources.int8)?;
+    let encoder = encoder_onnx_in(&read(sources.encoder)?, spec, sources.precision)?;
     let head = head_onnx(&read(sources.head)?, spec)?;
     let loaded = Encoder::from_onnx(&encoder, "encoder.onnx", spec)?;
     Head::from_onnx(&head, "head.onnx", spec)?;

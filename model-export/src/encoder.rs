@@ -4,8 +4,8 @@ use vad_core::{EncoderKind, ModelSpec};
 
 use crate::ExportError;
 use crate::i3d::i3d_onnx;
-use crate::int8::Int8Plan;
 use crate::lite::lite_onnx;
+use crate::precision::EncoderPrecision;
 
 /// Builds the graph of the spec's encoder from its weights.
 ///
@@ -20,25 +20,29 @@ use crate::lite::lite_onnx;
 /// A spec that contradicts itself; a missing, misshapen or non-finite tensor; features that were
 /// imported, which no network here makes.
 pub fn encoder_onnx(weights_safetensors: &[u8], spec: &ModelSpec) -> Result<Vec<u8>, ExportError> {
-    encoder_int8_onnx(weights_safetensors, spec, &Int8Plan::default())
+    encoder_onnx_in(weights_safetensors, spec, &EncoderPrecision::F32)
 }
 
-/// As [`encoder_onnx`], with some layers in int8.
+/// As [`encoder_onnx`], in other numbers than f32.
 ///
 /// # Errors
-/// As [`encoder_onnx`]; a layer that cannot compute in int8.
-pub fn encoder_int8_onnx(
+/// As [`encoder_onnx`]; a layer that cannot compute in int8, weights that f16 does not reach, an encoder that is no I3D-lite.
+pub fn encoder_onnx_in(
     weights_safetensors: &[u8],
     spec: &ModelSpec,
-    int8: &Int8Plan,
+    precision: &EncoderPrecision,
 ) -> Result<Vec<u8>, ExportError> {
-    match (spec.encoder.kind, spec.encoder.kind.lite()) {
-        (_, Some(size)) => lite_onnx(weights_safetensors, spec, size.plan(), int8),
-        _ if !int8.is_empty() => Err(ExportError::Unsupported {
-            what: format!("{} in int8", spec.encoder.tap),
-            remedy: "only I3D-lite computes in int8; distil one, or export in f32".to_owned(),
-        }),
-        (EncoderKind::Imported, _) => Err(ExportError::Unsupported {
+    if let Some(size) = spec.encoder.kind.lite() {
+        return lite_onnx(weights_safetensors, spec, size.plan(), precision);
+    }
+    if let Some(special) = precision.special() {
+        return Err(ExportError::Unsupported {
+            what: format!("{} in {special}", spec.encoder.tap),
+            remedy: format!("only I3D-lite computes in {special}; distil one, or export in f32"),
+        });
+    }
+    match spec.encoder.kind {
+        EncoderKind::Imported => Err(ExportError::Unsupported {
             what: format!("the features of {} that were imported", spec.encoder.tap),
             remedy:
                 "a board needs an encoder that makes them; train on features that `watchpost extract` made"

@@ -57,6 +57,18 @@ pub enum ExportError {
         /// The offending value.
         value: f32,
     },
+    /// A weight that f16 does not reach.
+    #[error(
+        "the weights of the layer `{layer}` hold {value} at flat index {index}, and f16 reaches from -65504 to 65504; export in f32"
+    )]
+    F16 {
+        /// The layer.
+        layer: String,
+        /// Row-major position.
+        index: usize,
+        /// The offending value.
+        value: f32,
+    },
     /// The batch normalisation cannot be folded.
     #[error("`{tensor}` holds the variance {value} at channel {channel}; it must be positive")]
     BadVariance {

@@ -11,6 +11,7 @@ mod assemble;
 mod attention;
 mod encoder;
 mod error;
+mod f16_weights;
 mod fold;
 mod head;
 mod i3d;
@@ -19,13 +20,14 @@ mod lite;
 pub mod onnx;
 mod parity;
 mod pool;
+mod precision;
 mod same;
 mod volume;
 mod weights;
 
 pub use assemble::{BundleFacts, BundleSources, bundle};
 pub use attention::attention_onnx;
-pub use encoder::{encoder_int8_onnx, encoder_onnx};
+pub use encoder::{encoder_onnx, encoder_onnx_in};
 pub use error::ExportError;
 pub use head::head_onnx;
 pub use int8::{InputGrid, Int8Layer, Int8Plan, Int8Weights};
@@ -34,3 +36,4 @@ pub use parity::{
     ATTENTION_ABSOLUTE, EXPORT_F32, ParityReport, ReferenceAttention, ReferenceClip, Tolerance,
     check_attention, check_parity,
 };
+pub use precision::EncoderPrecision;

@@ -4,9 +4,11 @@ use vad_core::lite::STEM_PX;
 use vad_core::{LiteBlock, LitePlan, ModelSpec};
 
 use crate::ExportError;
+use crate::f16_weights::f16_conv;
 use crate::fold::FoldedConv;
-use crate::int8::{Int8Plan, int8_conv};
+use crate::int8::{Int8Layer, int8_conv};
 use crate::onnx::GraphBuilder;
+use crate::precision::EncoderPrecision;
 use crate::same::{SameAxis, same_axis};
 use crate::volume::{ConvLayer, Volume, conv, mean, relu};
 use crate::weights::Weights;
@@ -21,19 +23,22 @@ const LAST: &str = "last";
 ///
 /// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
 /// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
-/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. The layers of `int8` stand in
-/// the graph as [`int8_conv`] writes them.
+/// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. Layers in int8 and in f16 stand
+/// in the graph as [`int8_conv`] and [`f16_conv`] write them.
 ///
 /// # Errors
-/// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network.
+/// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network; a weight
+/// that f16 does not reach.
 pub(crate) fn lite_onnx(
     weights_safetensors: &[u8],
     spec: &ModelSpec,
     plan: &LitePlan,
-    int8: &Int8Plan,
+    precision: &EncoderPrecision,
 ) -> Result<Vec<u8>, ExportError> {
     spec.validate()?;
-    if let Some(layer) = int8.layers().find(|layer| !int8_layers(plan).any(|own| own == *layer)) {
+    if let EncoderPrecision::Int8(int8) = precision
+        && let Some(layer) = int8.layers().find(|layer| !int8_layers(plan).any(|own| own == *layer))
+    {
         return Err(ExportError::Unsupported {
             what: format!("{layer} in int8"),
             remedy: "only the 1x1x1 convolutions behind the stem compute in int8".to_owned(),
@@ -47,7 +52,7 @@ pub(crate) fn lite_onnx(
     ];
     let mut graph = GraphBuilder::new("i3d-lite");
     let name = graph.input("clip", &[1, 3, size[0], size[1], size[2]]);
-    let mut net = Net { graph, weights, int8 };
+    let mut net = Net { graph, weights, precision };
     let mut x = net.stem(&Volume { name, channels: 3, size }, plan)?;
     for block in plan.blocks() {
         x = net.block(&block, x)?;
@@ -70,10 +75,18 @@ pub fn int8_layers(plan: &LitePlan) -> impl Iterator<Item = String> + '_ {
 struct Net<'a> {
     graph: GraphBuilder,
     weights: Weights<'a>,
-    int8: &'a Int8Plan,
+    precision: &'a EncoderPrecision,
 }
 
-impl Net<'_> {
+impl<'a> Net<'a> {
+    /// How a layer computes in int8; nothing where it does not.
+    fn int8(&self, layer: &str) -> Option<&'a Int8Layer> {
+        match self.precision {
+            EncoderPrecision::Int8(plan) => plan.get(layer),
+            EncoderPrecision::F32 | EncoderPrecision::F16 => None,
+        }
+    }
+
     fn stem(&mut self, x: &Volume, plan: &LitePlan) -> Result<Volume, ExportError> {
         let (side, out) = (usize::from(STEM_PX), plan.stages[0].channels);
         let [t, h, w] = x.size;
@@ -106,7 +119,7 @@ impl Net<'_> {
         let shape = [x.channels, 1, 1, kernel, kernel];
         let weight = self.weights.floats(&format!("{unit}.weight"), &shape)?;
         let mut folded = FoldedConv { weight, bias: vec![0.0; x.channels] };
-        if let Some(last) = self.int8.get(LAST).filter(|_| reads_last_sum(block)) {
+        if let Some(last) = self.int8(LAST).filter(|_| reads_last_sum(block)) {
             last.check(LAST, x.channels, last.bias.len())?;
             last.undo(&mut folded);
         }
@@ -117,7 +130,7 @@ impl Net<'_> {
             axes,
             groups: x.channels,
         };
-        Ok(conv(&mut self.graph, &unit, x, layer, &folded))
+        self.float_conv(&unit, x, layer, &folded)
     }
 
     /// Depthwise over the present frame and those before it.
@@ -154,7 +167,7 @@ impl Net<'_> {
     ) -> Result<Volume, ExportError> {
         let weight = self.weights.floats(&format!("{unit}.weight"), &layer.weight_shape(x.channels))?;
         let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
-        let how = self.int8.get(unit);
+        let how = self.int8(unit);
         let mut folded = match how {
             None => FoldedConv { weight, bias },
             Some(how) => {
@@ -162,14 +175,30 @@ impl Net<'_> {
                 FoldedConv { weight: how.divided(weight), bias: how.bias.clone() }
             }
         };
-        if let Some((next, how)) = follows.and_then(|next| Some((next, self.int8.get(next)?))) {
+        if let Some((next, how)) = follows.and_then(|next| Some((next, self.int8(next)?))) {
             how.check(next, layer.out, how.bias.len())?;
             how.divide(&mut folded);
         }
-        Ok(match how {
-            Some(how) => int8_conv(&mut self.graph, unit, x, layer, &folded, how.input),
-            None => conv(&mut self.graph, unit, x, layer, &folded),
-        })
+        match how {
+            Some(how) => Ok(int8_conv(&mut self.graph, unit, x, layer, &folded, how.input)),
+            None => self.float_conv(unit, x, layer, &folded),
+        }
+    }
+
+    /// A convolution that is not in int8.
+    fn float_conv(
+        &mut self,
+        unit: &str,
+        x: &Volume,
+        layer: ConvLayer,
+        folded: &FoldedConv,
+    ) -> Result<Volume, ExportError> {
+        match self.precision {
+            EncoderPrecision::F16 => f16_conv(&mut self.graph, unit, x, layer, folded),
+            EncoderPrecision::F32 | EncoderPrecision::Int8(_) => {
+                Ok(conv(&mut self.graph, unit, x, layer, folded))
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! load error on the board names the layer. Public for tests, which write graphs whose arithmetic
 //! fits in a line.
 
+use half::f16;
 use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
@@ -40,6 +41,12 @@ impl GraphBuilder {
     pub fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.constant(name, shape, pb::tensor_proto::DataType::Float, raw_data)
+    }
+
+    /// Adds a constant f16 tensor, row-major.
+    pub fn halves(&mut self, name: String, shape: &[usize], values: &[f16]) -> String {
+        let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, shape, pb::tensor_proto::DataType::Float16, raw_data)
     }
 
     /// Adds a constant vector of integers (shapes of `Reshape`).
@@ -136,6 +143,11 @@ pub fn int(name: &str, value: i64) -> Attribute {
         i: value,
         ..Default::default()
     })
+}
+
+/// An attribute that names the type f32.
+pub fn f32_type(name: &str) -> Attribute {
+    int(name, pb::tensor_proto::DataType::Float as i64)
 }
 
 fn value_info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {

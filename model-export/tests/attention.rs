@@ -13,7 +13,8 @@ use common::{
 };
 use golden::{Tolerance, assert_close};
 use model_export::{
-    BundleFacts, BundleSources, ExportError, Int8Plan, ReferenceAttention, attention_onnx, check_attention,
+    BundleFacts, BundleSources, EncoderPrecision, ExportError, Int8Plan, ReferenceAttention, attention_onnx,
+    check_attention,
 };
 use prost::Message;
 use tract_onnx::pb;
@@ -61,15 +62,17 @@ struct Model {
 }
 
 impl Model {
-    fn new(size: LiteSize, clip: ClipSpec, pulse: usize, int8: Int8Plan) -> Self {
+    fn new(size: LiteSize, clip: ClipSpec, pulse: usize, precision: EncoderPrecision) -> Self {
         let spec = looking_spec(size, clip);
-        let onnx = model_export::encoder_int8_onnx(&safetensors(&lite_tensors(size)), &spec, &int8).unwrap();
+        let onnx =
+            model_export::encoder_onnx_in(&safetensors(&lite_tensors(size)), &spec, &precision).unwrap();
         let pulse = Pulse::new(pulse, clip).unwrap();
         let encoder = Arc::new(Encoder::with_pulse(&onnx, "encoder.onnx", &spec, pulse).unwrap());
         let tensors = attention_tensors(channels(size));
         let onnx = attention_onnx(&safetensors(&tensors), &spec).unwrap();
         let attention = Attention::from_onnx(&onnx, "attention.onnx", &spec, &encoder).unwrap();
         let weights = tensors.into_iter().map(|(name, _, values)| (name, values)).collect();
+        let int8 = if let EncoderPrecision::Int8(plan) = precision { plan } else { Int8Plan::default() };
         let net = Net { int8, ..Net::of(size) };
         Self { spec, encoder, attention: Arc::new(attention), net, size, weights }
     }
@@ -183,8 +186,8 @@ fn every_clip_of_a_stream_has_the_attention_that_the_whole_video_gives_it() {
     for (size, pulse, int8) in
         [(LiteSize::Small, 1, false), (LiteSize::Middle, 4, false), (LiteSize::Small, 2, true)]
     {
-        let plan = if int8 { lite_int8(size) } else { Int8Plan::default() };
-        let model = Model::new(size, CLIP, pulse, plan);
+        let precision = if int8 { EncoderPrecision::Int8(lite_int8(size)) } else { EncoderPrecision::F32 };
+        let model = Model::new(size, CLIP, pulse, precision);
         let mut stream = model.stream();
         let frames: Vec<usize> = (0..21).collect();
         let mut maps: Vec<AttentionMap> = frames.iter().filter_map(|&at| push(&mut stream, at)).collect();
@@ -198,7 +201,7 @@ fn every_clip_of_a_stream_has_the_attention_that_the_whole_video_gives_it() {
 
 #[test]
 fn cameras_by_turns_with_dropped_frames_and_resets_see_what_each_sees_alone() {
-    let model = Model::new(LiteSize::Small, CLIP, 2, Int8Plan::default());
+    let model = Model::new(LiteSize::Small, CLIP, 2, EncoderPrecision::F32);
     let one: Vec<usize> = (0..40).filter(|at| at % 7 != 3).take(24).collect();
     let other: Vec<usize> = (200..240).filter(|at| at % 5 != 0).take(24).collect();
     let mut cameras = [(model.stream(), &one, Vec::new()), (model.stream(), &other, Vec::new())];
@@ -223,7 +226,7 @@ fn cameras_by_turns_with_dropped_frames_and_resets_see_what_each_sees_alone() {
 
 #[test]
 fn features_are_the_same_with_an_attention_and_without() {
-    let model = Model::new(LiteSize::Small, CLIP, 1, Int8Plan::default());
+    let model = Model::new(LiteSize::Small, CLIP, 1, EncoderPrecision::F32);
     let mut plain = FeatureStream::new(model.encoder.clone(), &model.spec).unwrap();
     let mut looking = model.stream();
     let [height, width] = PICTURE_PX.map(u32::from);
@@ -244,12 +247,13 @@ fn file(folder: &std::path::Path, name: &str, tensors: &Tensors) -> std::path::P
 #[test]
 fn a_bundle_carries_it_and_parity_finds_the_first_value_that_is_off() {
     let folder = tempfile::tempdir().unwrap();
-    let model = Model::new(LiteSize::Small, ClipSpec { frames: 16, stride: 16 }, 1, Int8Plan::default());
+    let model = Model::new(LiteSize::Small, ClipSpec { frames: 16, stride: 16 }, 1, EncoderPrecision::F32);
     let encoder = file(folder.path(), "encoder.safetensors", &lite_tensors(LiteSize::Small));
     let head = file(folder.path(), "head.safetensors", &mlp_tensors(&model.spec.head.dims));
     let attention = file(folder.path(), "tuned.safetensors", &attention_tensors(channels(LiteSize::Small)));
-    let int8 = Int8Plan::default();
-    let sources = BundleSources { encoder: &encoder, int8: &int8, head: &head, attention: Some(&attention) };
+    let precision = EncoderPrecision::F32;
+    let sources =
+        BundleSources { encoder: &encoder, precision: &precision, head: &head, attention: Some(&attention) };
     let facts = BundleFacts::default();
     let out = folder.path().join("bundle");
     let bundle = model_export::bundle(&model.spec, sources, &out, &facts).unwrap();
@@ -317,7 +321,7 @@ fn unloadable(model: &Model, change: impl FnOnce(&mut pb::GraphProto)) -> String
 
 #[test]
 fn graphs_that_are_no_attention_of_this_encoder_are_refused_at_load() {
-    let model = Model::new(LiteSize::Small, CLIP, 1, Int8Plan::default());
+    let model = Model::new(LiteSize::Small, CLIP, 1, EncoderPrecision::F32);
     let error = unloadable(&model, |graph| graph.node[0].op_type = "LSTM".to_owned());
     assert!(error.contains("uses the operator `LSTM`"), "{error}");
     let error = unloadable(&model, |graph| {
@@ -340,7 +344,7 @@ fn graphs_that_are_no_attention_of_this_encoder_are_refused_at_load() {
 
 #[test]
 fn encoders_that_cannot_hand_out_the_map_are_refused() {
-    let model = Model::new(LiteSize::Small, CLIP, 1, Int8Plan::default());
+    let model = Model::new(LiteSize::Small, CLIP, 1, EncoderPrecision::F32);
     let onnx = attention_onnx(&safetensors(&attention_tensors(channels(model.size))), &model.spec).unwrap();
     let weights = safetensors(&lite_tensors(LiteSize::Small));
     let encoder = model_export::encoder_onnx(&weights, &model.spec).unwrap();

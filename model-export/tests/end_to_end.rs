@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use common::{i3d_tensors, mlp_tensors, safetensors, spec};
 use model_bundle::Bundle;
-use model_export::{BundleFacts, BundleSources, EXPORT_F32, ExportError, ReferenceClip, check_parity};
+use model_export::{
+    BundleFacts, BundleSources, EXPORT_F32, EncoderPrecision, ExportError, ReferenceClip, check_parity,
+};
 use vad_core::{Fit, ModelSpec, Preprocessor, RgbFrame};
 use vad_infer::{Encoder, Head, Scorer};
 
@@ -45,9 +47,13 @@ fn write_bundle(dir: &Path, spec: &ModelSpec, encoder_weights: &Path) -> Bundle 
     fs::write(&head_weights, safetensors(&mlp_tensors(&spec.head.dims))).unwrap();
     let facts = BundleFacts { version: 3, rollback_index: 1, ..BundleFacts::default() };
     let out = dir.join("bundle");
-    let int8 = model_export::Int8Plan::default();
-    let sources =
-        BundleSources { encoder: encoder_weights, int8: &int8, head: &head_weights, attention: None };
+    let precision = EncoderPrecision::F32;
+    let sources = BundleSources {
+        encoder: encoder_weights,
+        precision: &precision,
+        head: &head_weights,
+        attention: None,
+    };
     model_export::bundle(spec, sources, &out, &facts).unwrap();
     Bundle::open(&out).unwrap()
 }

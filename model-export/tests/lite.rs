@@ -9,11 +9,12 @@ mod common;
 use std::sync::Arc;
 
 use common::naive::{Net, Video};
-use common::{frame, lite_spec, lite_tensors, safetensors};
+use common::{Tensors, frame, lite_spec, lite_tensors, safetensors};
 use golden::{Tolerance, assert_close};
-use model_export::{InputGrid, Int8Layer, Int8Plan, int8_layers};
+use half::f16;
+use model_export::{EncoderPrecision, InputGrid, Int8Layer, Int8Plan, int8_layers};
 use vad_core::{ClipSpec, LiteSize, ModelSpec, RgbFrame};
-use vad_infer::{Encoder, FeatureStream, Pulse};
+use vad_infer::{Encoder, FeatureStream, Kernels, Pulse, Tuning};
 
 /// f32 against f64, through up to 30 layers.
 const NAIVE_FORWARD: Tolerance = Tolerance { relative: 1e-4, absolute: 1e-4, of_max_abs: 1e-4 };
@@ -22,6 +23,12 @@ const STREAMED: Tolerance = Tolerance::new(1e-5, 1e-5);
 
 /// Values that lie between two steps of a grid may be rounded to either, and what follows sees it.
 const ROUNDED: Tolerance = Tolerance { relative: 0.0, absolute: 0.0, of_max_abs: 0.02 };
+
+/// Arithmetic in f16 beside f32, as far as `watchpostd tune` lets it go.
+const IN_F16: Tolerance = Tolerance { relative: 0.0, absolute: 0.0, of_max_abs: 16.0 / 2048.0 };
+
+/// A file in f16 is shorter than this share of the one in f32: all but the biases and the graph itself is halved.
+const SHORTER: f64 = 0.55;
 
 /// Keeps the naive loops short; maps of 6, 3, 2 and 1 places.
 const SIDE_PX: u16 = 24;
@@ -38,11 +45,11 @@ fn video(frames: impl ExactSizeIterator<Item = usize>) -> Video {
 }
 
 fn load(size: LiteSize, spec: &ModelSpec, pulse: usize) -> Arc<Encoder> {
-    load_int8(size, spec, pulse, &Int8Plan::default())
+    load_in(size, spec, pulse, &EncoderPrecision::F32)
 }
 
-fn load_int8(size: LiteSize, spec: &ModelSpec, pulse: usize, int8: &Int8Plan) -> Arc<Encoder> {
-    let onnx = model_export::encoder_int8_onnx(&safetensors(&lite_tensors(size)), spec, int8).unwrap();
+fn load_in(size: LiteSize, spec: &ModelSpec, pulse: usize, precision: &EncoderPrecision) -> Arc<Encoder> {
+    let onnx = model_export::encoder_onnx_in(&safetensors(&lite_tensors(size)), spec, precision).unwrap();
     let pulse = Pulse::new(pulse, spec.clip).unwrap();
     Arc::new(Encoder::with_pulse(&onnx, "encoder.onnx", spec, pulse).unwrap())
 }
@@ -180,7 +187,7 @@ fn a_graph_in_int8_computes_on_its_grids() {
         }
         let plain = load(size, &spec, 1).encode(&pixels).unwrap();
         for (name, int8) in [("all", whole), ("some", some)] {
-            let got = load_int8(size, &spec, 1, &int8).encode(&pixels).unwrap();
+            let got = load_in(size, &spec, 1, &EncoderPrecision::Int8(int8.clone())).encode(&pixels).unwrap();
             let frames = Net { int8, ..Net::of(size) }.features(size, &video);
             let mean = |at: usize| frames.iter().map(|frame| frame[at]).sum::<f32>() / frames.len() as f32;
             let want: Vec<f32> = (0..got.len()).map(mean).collect();
@@ -198,7 +205,8 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     for layer in ["stage1.0.space", "stage9.0.expand", "stem"] {
         let mut plan = Int8Plan::default();
         plan.insert(layer.to_owned(), layer_of(vec![], vec![]));
-        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        let precision = EncoderPrecision::Int8(plan);
+        let error = model_export::encoder_onnx_in(&weights, &spec, &precision).unwrap_err().to_string();
         assert!(error.contains(layer) && error.contains("1x1x1"), "{error}");
     }
     let wide = |len| vec![0.0; len];
@@ -209,11 +217,92 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     ] {
         let mut plan = Int8Plan::default();
         plan.insert(layer.to_owned(), how);
-        let error = model_export::encoder_int8_onnx(&weights, &spec, &plan).unwrap_err().to_string();
+        let precision = EncoderPrecision::Int8(plan);
+        let error = model_export::encoder_onnx_in(&weights, &spec, &precision).unwrap_err().to_string();
         assert!(said.iter().all(|said| error.contains(said)), "{error}");
     }
 }
 
 fn layer_of(divisors: Vec<f32>, bias: Vec<f32>) -> Int8Layer {
     Int8Layer { input: InputGrid::covering(0.0, 1.0), divisors, bias }
+}
+
+/// The weights of a network, each the nearest that f16 has.
+fn rounded(size: LiteSize) -> Tensors {
+    let round = |values: Vec<f32>| values.into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
+    let tensors = lite_tensors(size).into_iter();
+    tensors
+        .map(|(name, shape, values)| {
+            let values = if name.ends_with(".weight") { round(values) } else { values };
+            (name, shape, values)
+        })
+        .collect()
+}
+
+#[test]
+fn a_graph_in_f16_is_half_as_long_and_computes_with_rounded_weights() {
+    let clip = ClipSpec { frames: 4, stride: 4 };
+    for size in LiteSize::ALL {
+        let spec = lite_spec(size, clip, SIDE_PX);
+        let onnx = |tensors: &Tensors, precision| {
+            model_export::encoder_onnx_in(&safetensors(tensors), &spec, &precision).unwrap()
+        };
+        let [whole, half] = [EncoderPrecision::F32, EncoderPrecision::F16]
+            .map(|precision| onnx(&lite_tensors(size), precision));
+        assert!(
+            (half.len() as f64) < SHORTER * whole.len() as f64,
+            "{size}: {} of {}",
+            half.len(),
+            whole.len()
+        );
+        let pixels: Vec<f32> = video(0..4).values.iter().map(|&v| v as f32).collect();
+        let features = |onnx: &[u8]| {
+            let encoder = Encoder::from_onnx(onnx, "encoder.onnx", &spec).unwrap();
+            assert!(!encoder.tuning().kernels.are_of_tract());
+            encoder.encode(&pixels).unwrap()
+        };
+        let (whole, half) = (features(&whole), features(&half));
+        assert_eq!(half, features(&onnx(&rounded(size), EncoderPrecision::F32)), "{size}");
+        assert_ne!(half, whole, "{size}");
+    }
+}
+
+#[test]
+fn features_in_f16_arithmetic_are_those_of_f32_but_for_rounding() {
+    for size in LiteSize::ALL {
+        let spec = lite_spec(size, ClipSpec { frames: 4, stride: 4 }, SIDE_PX);
+        let weights = safetensors(&lite_tensors(size));
+        let onnx = model_export::encoder_onnx_in(&weights, &spec, &EncoderPrecision::F16).unwrap();
+        let features = |kernels, pulse| {
+            let tuning =
+                Tuning { kernels, pulse: Pulse::new(pulse, spec.clip).unwrap(), ..Tuning::default() };
+            let encoder = Encoder::tuned(&onnx, "encoder.onnx", &spec, tuning).unwrap();
+            push(&mut FeatureStream::new(Arc::new(encoder), &spec).unwrap(), 0..16).concat()
+        };
+        let expected = features(Kernels::Best, 1);
+        for pulse in [1, 4] {
+            let found = features(Kernels::TractF16, pulse);
+            assert_close(&format!("{size}, pulses of {pulse}"), &found, &expected, IN_F16);
+            assert_ne!(found, expected, "{size}");
+        }
+    }
+}
+
+#[test]
+fn what_f16_cannot_hold_is_refused() {
+    let size = LiteSize::Small;
+    let spec = lite_spec(size, ClipSpec { frames: 4, stride: 4 }, SIDE_PX);
+    for layer in ["stem", "stage2.0.space", "stage1.0.time", "stage3.1.project", "last"] {
+        let mut tensors = lite_tensors(size);
+        let weight = format!("{layer}.weight");
+        tensors.iter_mut().find(|(name, ..)| *name == weight).unwrap().2[3] = -65520.0;
+        let weights = safetensors(&tensors);
+        let error = model_export::encoder_onnx_in(&weights, &spec, &EncoderPrecision::F16).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(&format!("`{layer}`")) && error.contains("-65520 at flat index 3"), "{error}");
+        assert!(model_export::encoder_onnx(&weights, &spec).is_ok());
+    }
+    let spec = common::spec(8, 32, 32);
+    let error = model_export::encoder_onnx_in(&[], &spec, &EncoderPrecision::F16).unwrap_err().to_string();
+    assert!(error.contains("Mixed_5c in f16") && error.contains("only I3D-lite"), "{error}");
 }

@@ -23,7 +23,7 @@ impl From<Tuning> for TuningRecord {
         Self {
             kernels: kernels.name().to_owned(),
             pulse: pulse.frames(),
-            lazy_im2col_min_taps: (kernels == Kernels::Tract).then_some(lazy_im2col.min_taps),
+            lazy_im2col_min_taps: kernels.are_of_tract().then_some(lazy_im2col.min_taps),
         }
     }
 }

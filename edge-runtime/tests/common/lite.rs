@@ -5,6 +5,7 @@ use std::path::Path;
 
 use golden::hashed_values;
 use model_bundle::BundleDraft;
+use model_export::EncoderPrecision;
 use model_export::onnx::GraphBuilder;
 use safetensors::tensor::{Dtype, TensorView};
 use vad_core::{AttentionSpec, EncoderSpec, Grid, LiteSize, ModelSpec};
@@ -19,6 +20,11 @@ const DETECTORS: usize = 4;
 /// The encoder alone, for pictures of `side_px` x `side_px`.
 pub fn bundle(dir: &Path, side_px: u16) {
     write(dir, spec(side_px), None);
+}
+
+/// The same with weights in f16.
+pub fn half_bundle(dir: &Path, side_px: u16) {
+    write_in(dir, spec(side_px), None, &EncoderPrecision::F16);
 }
 
 /// With an attention.
@@ -48,12 +54,17 @@ fn spec(side_px: u16) -> ModelSpec {
 }
 
 fn write(dir: &Path, spec: ModelSpec, attention: Option<Vec<u8>>) {
+    write_in(dir, spec, attention, &EncoderPrecision::F32);
+}
+
+fn write_in(dir: &Path, spec: ModelSpec, attention: Option<Vec<u8>>, precision: &EncoderPrecision) {
+    let weights = weights(&encoder_shapes());
     let draft = BundleDraft {
         name: spec.name.clone(),
         version: 1,
         rollback_index: 0,
         boards: Vec::new(),
-        encoder: model_export::encoder_onnx(&weights(&encoder_shapes()), &spec).unwrap(),
+        encoder: model_export::encoder_onnx_in(&weights, &spec, precision).unwrap(),
         head: head(),
         attention,
         model: spec,

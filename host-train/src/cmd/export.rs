@@ -39,7 +39,8 @@ const PARITY_CLIPS: usize = 64;
     anew. rtfm with temporal = \"causal-mtn\" loses nothing.\n\n\
     A distilled encoder can compute in int8, about twice as fast on a processor that can: --precision auto puts as many layers\n\
     into int8 as lose no event and at most 0.5 points of ROC AUC on the validation split, and writes a report with the scores\n\
-    of trainer, f32 and int8 over one another (runs/NAME/report-precision.html).\n\n\
+    of trainer, f32 and int8 over one another (runs/NAME/report-precision.html). --precision f16 halves the file instead: its\n\
+    weights are rounded, and a board whose processor computes in f16 may do so. The same videos decide.\n\n\
     A board encodes one crop of each clip: the whole picture. A run trained on several crops can be exported, but its\n\
     figures and its threshold come from the mean over crops; `watchpost eval --crops 1` shows what the board will see. A run\n\
     trained on overlapping clips makes the board encode as many.")]
@@ -130,9 +131,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Writes the bundle.
 fn write(args: &Args, exported: &Exported<'_>) -> Result<Bundle> {
-    let int8 = args.precision.choose(exported)?;
+    let precision = args.precision.choose(exported)?;
     let facts = BundleFacts { version: args.version, overwrite: args.overwrite, ..BundleFacts::default() };
-    Ok(model_export::bundle(exported.spec, exported.sources.with(&int8), &args.out, &facts)?)
+    Ok(model_export::bundle(exported.spec, exported.sources.with(&precision), &args.out, &facts)?)
 }
 
 /// Checks that a bundle repeats the trainer's scores.

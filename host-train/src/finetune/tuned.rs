@@ -20,11 +20,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
-use model_export::Int8Plan;
+use model_export::EncoderPrecision;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use vad_core::{ClipSpec, EncoderSpec, HeadKind, HeadSpec, ModelSpec, PreprocessSpec, ScoreSpec};
 use vad_data::{ClipEncoder, EncodeError, FrameStream};
+use vad_infer::Kernels;
 
 use super::clips::ClipInput;
 use super::error::TuneError;
@@ -381,7 +382,7 @@ impl ClipEncoder for TunedEncoder {
 fn board_encoder(arrays: &Arrays, path: &Path, model: &ModelSpec) -> Result<TractEncoder, TuneError> {
     let weights = tensors::encode(&tensors::group(arrays, BACKBONE), None)
         .map_err(|reason| TensorsError::Encode { path: path.to_owned(), reason })?;
-    Ok(TractEncoder::new(&weights, model, &Int8Plan::default())?)
+    Ok(TractEncoder::new(&weights, model, &EncoderPrecision::F32, Kernels::Best)?)
 }
 
 /// A classifier that is a linear function of a feature of so many values.

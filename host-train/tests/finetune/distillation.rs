@@ -256,6 +256,7 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     assert_eq!(manifest["model"]["encoder"]["feature_dim"], 256);
     assert_eq!(manifest["model"]["preprocess"]["width_px"], 112);
 
+    f16_is_tested_on_the_validation_videos(&prepared, run);
     int8_is_tested_on_the_validation_videos(&prepared, run);
 
     let mut bytes = std::fs::read(&weights).unwrap();
@@ -264,14 +265,35 @@ fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
     assert_eq!(run(&["export", "--out", &bundle, "--overwrite"]), ExitCode::FAILURE, "another encoder");
 }
 
+/// The encoder is half as long, its scores are those of f32 but for rounding, and a report says so.
+fn f16_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&str]) -> ExitCode) {
+    let bundle = prepared.text("bundle");
+    let bytes = || std::fs::metadata(prepared.path("bundle/encoder.onnx")).unwrap().len();
+    let in_f32 = bytes();
+    assert_eq!(run(&["export", "--out", &bundle, "--overwrite", "--precision", "f16"]), ExitCode::SUCCESS);
+    assert!((bytes() as f64) < 0.55 * in_f32 as f64, "{} of {in_f32} bytes", bytes());
+    let report = read(&precision_report(prepared));
+    assert_eq!(report["change"]["variant"], "f16");
+    assert!(report["refused"].is_null() && report["layers"].as_array().unwrap().is_empty(), "{report}");
+    let error = report["feature_error"].as_f64().unwrap();
+    assert!(error > 0.0 && error < 0.05, "{report}");
+    let page = std::fs::read_to_string(precision_report(prepared).with_extension("html")).unwrap();
+    assert!(page.contains("board, f16"), "the variant's scores");
+}
+
+/// Beside the only run that has one.
+fn precision_report(prepared: &Prepared) -> PathBuf {
+    let runs = std::fs::read_dir(prepared.path("work/runs")).unwrap();
+    let report =
+        runs.map(|run| run.unwrap().path().join("report-precision.json")).find(|path| path.is_file());
+    report.expect("a report beside the run")
+}
+
 /// As much of the encoder as passes becomes int8, and a report says what that changed.
 fn int8_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&str]) -> ExitCode) {
     let export = ["export", "--out", &prepared.text("bundle"), "--overwrite", "--precision"];
     assert_eq!(run(&[&export[..], &["auto"]].concat()), ExitCode::SUCCESS);
-    let runs = std::fs::read_dir(prepared.path("work/runs")).unwrap();
-    let report =
-        runs.map(|run| run.unwrap().path().join("report-precision.json")).find(|path| path.is_file());
-    let report = read(&report.expect("a report beside the run"));
+    let report = read(&precision_report(prepared));
     assert_eq!(report["layers"].as_array().unwrap().len(), 11, "every layer that can be in int8");
     assert!(report["feature_error"].as_f64().unwrap() > 0.0, "{report}");
     let onnx = std::fs::read(prepared.path("bundle/encoder.onnx")).unwrap();

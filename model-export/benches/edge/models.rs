@@ -1,6 +1,7 @@
 //! What is timed: three sizes of I3D-lite, and I3D at 112 px, with random weights.
 
 use golden::hashed_values;
+use model_export::EncoderPrecision;
 use serde::Serialize;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 
@@ -83,7 +84,8 @@ impl Model {
     pub fn onnx(&self, precision: Precision) -> Vec<u8> {
         let tensors = self.size.map_or_else(i3d_tensors, lite_tensors);
         let int8 = self.size.filter(|_| precision == Precision::Int8).map(lite_int8);
-        model_export::encoder_int8_onnx(&safetensors(&tensors), &self.spec(), &int8.unwrap_or_default())
+        let precision = int8.map(EncoderPrecision::Int8).unwrap_or_default();
+        model_export::encoder_onnx_in(&safetensors(&tensors), &self.spec(), &precision)
             .expect("sound weights")
     }
 

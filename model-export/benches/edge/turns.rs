@@ -60,7 +60,7 @@ impl Runner {
         let ours = [1, 2, 4].into_iter().map(|pulse| Self::Ours { pulse });
         let slower = Kernels::available().into_iter().skip(1);
         // Without vectors everything takes a hundred times as long.
-        let slower = slower.filter(|kernels| !matches!(kernels, Kernels::Portable | Kernels::Tract));
+        let slower = slower.filter(|kernels| *kernels != Kernels::Portable && !kernels.are_of_tract());
         let peers = match precision {
             Precision::F32 => vec![Self::OnnxRuntime, Self::OpenVino, Self::LiteRt],
             // LiteRT's graph is written layer by layer, in f32.

@@ -4,7 +4,7 @@
 
 use e2e_tests::{Run, finish, program, run};
 use golden::kinetics_i3d;
-use model_export::Int8Plan;
+use model_export::EncoderPrecision;
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +43,7 @@ fn emulated_scores_equal_native_ones() {
         let mut spec = ModelSpec::i3d_mist("emulated");
         spec.preprocess.width_px = INPUT_PX;
         spec.preprocess.height_px = INPUT_PX;
-        let i3d = bundle(&spec, &weights, &Int8Plan::default(), &folder.path().join("i3d"));
+        let i3d = bundle(&spec, &weights, &EncoderPrecision::F32, &folder.path().join("i3d"));
         footage.compare("I3D", &i3d, SCORE_TOLERANCE);
     }
 
@@ -51,11 +51,16 @@ fn emulated_scores_equal_native_ones() {
     let spec = export::lite_spec(size, ClipSpec { frames: 16, stride: 16 }, INPUT_PX);
     let weights = folder.path().join("lite.safetensors");
     std::fs::write(&weights, export::safetensors(&export::lite_tensors(size))).unwrap();
-    let lite = bundle(&spec, &weights, &Int8Plan::default(), &folder.path().join("lite"));
+    let lite = bundle(&spec, &weights, &EncoderPrecision::F32, &folder.path().join("lite"));
     let float = footage.compare("I3D-lite", &lite, SCORE_TOLERANCE);
-    let int8 = bundle(&spec, &weights, &export::lite_int8(size), &folder.path().join("lite-int8"));
+    let int8 = EncoderPrecision::Int8(export::lite_int8(size));
+    let int8 = bundle(&spec, &weights, &int8, &folder.path().join("lite-int8"));
     let int8 = footage.compare("I3D-lite in int8", &int8, INT8_SCORE_TOLERANCE);
     assert_ne!(float, int8);
+    let half = bundle(&spec, &weights, &EncoderPrecision::F16, &folder.path().join("lite-f16"));
+    let in_f16 = footage.compare("I3D-lite with weights in f16", &half, SCORE_TOLERANCE);
+    assert_ne!(float, in_f16);
+    footage.assert_f16_arithmetic_is_a_candidate(&half);
 }
 
 struct Footage {
@@ -81,6 +86,24 @@ impl Footage {
     }
 }
 
+impl Footage {
+    /// The emulated processor computes in f16. tract reads of it in a file of the system's, which describes this machine, so it is
+    /// told.
+    fn assert_f16_arithmetic_is_a_candidate(&self, bundle: &Path) {
+        let mut emulator = Command::new("qemu-aarch64");
+        emulator.args(["-cpu", "max"]).arg(&self.board).env("TRACT_CPU_ISA", "+fp16");
+        emulator.args(["tune", "--json", "--rounds", "1", "--bundle"]).arg(bundle);
+        let found = finish(&mut emulator).expect_success();
+        let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+        let candidates = found["candidates"].as_array().unwrap();
+        let in_f16: Vec<_> = candidates.iter().filter(|found| found["kernels"] == "tract-f16").collect();
+        assert_eq!(in_f16.len(), 3, "one for each pulse: {found}");
+        for candidate in in_f16 {
+            assert!(candidate["ms_per_frame"].is_number(), "it ran, and its features are f32's: {candidate}");
+        }
+    }
+}
+
 fn replay(mut command: Command, bundle: &Path, video: &Path) -> Run {
     command.args(["replay", "--json", "--bundle"]).arg(bundle).arg(video);
     finish(&mut command).expect_success()
@@ -92,10 +115,10 @@ fn scores(replay: &Run) -> Vec<f64> {
 }
 
 /// An encoder with a head whose weights come from a formula.
-fn bundle(spec: &ModelSpec, weights: &Path, int8: &Int8Plan, folder: &Path) -> PathBuf {
+fn bundle(spec: &ModelSpec, weights: &Path, precision: &EncoderPrecision, folder: &Path) -> PathBuf {
     let head = folder.with_extension("head.safetensors");
     std::fs::write(&head, formula_head(&spec.head.dims)).unwrap();
-    let sources = model_export::BundleSources { encoder: weights, int8, head: &head, attention: None };
+    let sources = model_export::BundleSources { encoder: weights, precision, head: &head, attention: None };
     model_export::bundle(spec, sources, folder, &model_export::BundleFacts::default()).unwrap();
     folder.to_owned()
 }

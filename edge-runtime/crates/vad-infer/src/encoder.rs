@@ -129,20 +129,16 @@ impl Encoder {
     /// All that may take another time, for clips of `clip`: on tract with its settings, on our kernels with other kernels too.
     pub fn alternatives(&self, clip: ClipSpec) -> Vec<Tuning> {
         let now = self.tuning();
-        let pulses = match &self.graph {
-            Graph::Clips(..) => vec![Pulse::ONE],
-            Graph::Frames(_) => Pulse::all(clip),
+        let (pulses, kernels) = match &self.graph {
+            Graph::Clips(..) => (vec![Pulse::ONE], vec![Kernels::Tract]),
+            Graph::Frames(plan) => (Pulse::all(clip), plan.kernels()),
         };
-        let tunings = pulses.into_iter().flat_map(|pulse| match now.kernels {
-            Kernels::Tract => {
-                LazyIm2col::CANDIDATES.map(|lazy_im2col| Tuning { pulse, lazy_im2col, ..now }).to_vec()
-            }
-            _ => {
-                let kernels = Kernels::available().into_iter();
-                kernels.map(|kernels| Tuning { pulse, kernels, ..now }).collect()
-            }
-        });
-        tunings.collect()
+        let lazy_im2col =
+            if now.kernels.are_of_tract() { LazyIm2col::CANDIDATES.to_vec() } else { vec![now.lazy_im2col] };
+        let of_pulse = |pulse: Pulse| kernels.iter().map(move |&kernels| Tuning { kernels, pulse, ..now });
+        let with_lazy =
+            |tuning: Tuning| lazy_im2col.iter().map(move |&lazy_im2col| Tuning { lazy_im2col, ..tuning });
+        pulses.into_iter().flat_map(of_pulse).flat_map(with_lazy).collect()
     }
 
     /// Whether its streams can hand out a map beside their features; why not.

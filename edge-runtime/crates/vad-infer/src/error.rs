@@ -81,6 +81,16 @@ pub enum InferError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Arithmetic in f16 for a graph that nobody tested with it.
+    #[error(
+        "{graph}: the kernels `{kernels}` are for weights in f16, and these are not; export the bundle with --precision f16, which tests it, or take other kernels"
+    )]
+    F16 {
+        /// Graph that was to be loaded.
+        graph: String,
+        /// What was asked for.
+        kernels: Kernels,
+    },
     /// Kernels that this processor has no instructions for.
     #[error("{graph}: this processor has no kernels `{kernels}`")]
     Kernels {

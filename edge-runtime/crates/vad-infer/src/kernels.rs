@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::lite::Isa;
+use crate::prepare::Arithmetic;
 
-/// Kernels of an encoder that streams. All give the same features, but for the order of sums.
+/// Kernels of an encoder that streams. All give the same features, but for the order of sums and, in f16, for rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Kernels {
     /// Those that should be the fastest on this processor.
@@ -23,6 +24,9 @@ pub enum Kernels {
     Portable,
     /// tract, which computes layers in int8 in f32.
     Tract,
+    /// tract with everything between pixels and features in f16, for an encoder whose weights are. Any processor can, those
+    /// without such arithmetic very slowly.
+    TractF16,
 }
 
 /// A name that no kernels have.
@@ -35,19 +39,34 @@ pub struct UnknownKernels {
 
 impl Kernels {
     /// Those of any processor.
-    pub const ALL: [Self; 7] =
-        [Self::Best, Self::Avx512Vnni, Self::Avx512, Self::Avx2, Self::Neon, Self::Portable, Self::Tract];
+    pub const ALL: [Self; 8] = [
+        Self::Best,
+        Self::Avx512Vnni,
+        Self::Avx512,
+        Self::Avx2,
+        Self::Neon,
+        Self::Portable,
+        Self::Tract,
+        Self::TractF16,
+    ];
 
-    /// Those of this processor, ours first, of them the ones with the widest vectors first.
+    /// Those that this processor has instructions for, ours first, of them the ones with the widest vectors first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        Isa::available().into_iter().map(Isa::kernels).chain([Self::Tract]).collect()
+        let ours = Isa::available().into_iter().map(Isa::kernels);
+        ours.chain([Self::Tract]).chain(has_f16_arithmetic().then_some(Self::TractF16)).collect()
     }
 
-    /// Whether this processor has them.
+    /// Whether this processor can run them, however slowly.
     #[must_use]
     pub fn is_available(self) -> bool {
-        self == Self::Best || Self::available().contains(&self)
+        matches!(self, Self::Best | Self::TractF16) || Self::available().contains(&self)
+    }
+
+    /// Whether they are tract's.
+    #[must_use]
+    pub fn are_of_tract(self) -> bool {
+        self.on_tract().is_some()
     }
 
     /// A name for people and files.
@@ -61,6 +80,16 @@ impl Kernels {
             Self::Neon => "neon",
             Self::Portable => "portable",
             Self::Tract => "tract",
+            Self::TractF16 => "tract-f16",
+        }
+    }
+
+    /// The numbers that tract computes with; nothing for ours.
+    pub(crate) fn on_tract(self) -> Option<Arithmetic> {
+        match self {
+            Self::Tract => Some(Arithmetic::F32),
+            Self::TractF16 => Some(Arithmetic::F16),
+            _ => None,
         }
     }
 
@@ -71,6 +100,15 @@ impl Kernels {
             other => Isa::available().into_iter().find(|isa| isa.kernels() == other),
         }
     }
+}
+
+/// Whether the processor adds and multiplies in f16: ARMv8.2 and later, where the maker chose so.
+fn has_f16_arithmetic() -> bool {
+    #[cfg(target_arch = "aarch64")]
+    let has = std::arch::is_aarch64_feature_detected!("fp16");
+    #[cfg(not(target_arch = "aarch64"))]
+    let has = false;
+    has
 }
 
 impl FromStr for Kernels {
@@ -98,7 +136,15 @@ mod tests {
             assert_eq!(kernels.name().parse::<Kernels>().unwrap(), kernels);
         }
         assert!(Kernels::available().iter().all(|kernels| Kernels::ALL.contains(kernels)));
+        assert!(Kernels::available().into_iter().all(Kernels::is_available));
         let error = "sse9".parse::<Kernels>().unwrap_err().to_string();
         assert!(error.contains("sse9") && error.contains("avx2, neon"), "{error}");
+    }
+
+    #[test]
+    fn f16_is_not_offered_where_it_is_slow() {
+        assert_eq!(Kernels::available().contains(&Kernels::TractF16), has_f16_arithmetic());
+        assert!(!cfg!(target_arch = "x86_64") || !has_f16_arithmetic());
+        assert!(Kernels::TractF16.is_available(), "asked for by name");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
-use crate::prepare::{self, guarded};
+use crate::prepare::{self, Arithmetic, guarded};
 use crate::{InferError, LazyIm2col};
 
 /// Shapes that a spec asks of a graph, and the graph's name for errors.
@@ -41,11 +41,15 @@ impl Contract {
     pub(crate) fn run_graph(
         &self,
         input: &[f32],
+        arithmetic: Arithmetic,
         run: impl FnOnce(TVec<TValue>) -> TractResult<TVec<TValue>>,
     ) -> Result<Vec<f32>, InferError> {
         self.run(input, |input| {
-            let outputs = run(tvec!(Tensor::from_shape(&self.input, input)?.into_tvalue()))?;
-            Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+            let input = Tensor::from_shape(&self.input, input)?;
+            let input = input.cast_to_dt(arithmetic.datum_type())?.into_owned();
+            let outputs = run(tvec!(input.into_tvalue()))?;
+            let output = outputs[0].cast_to::<f32>()?;
+            Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect())
         })
     }
 }
@@ -87,6 +91,6 @@ impl Plan {
 
     /// Runs the graph on one row-major input.
     pub(crate) fn run(&self, input: &[f32]) -> Result<Vec<f32>, InferError> {
-        self.contract.run_graph(input, |inputs| self.runnable.run(inputs))
+        self.contract.run_graph(input, Arithmetic::F32, |inputs| self.runnable.run(inputs))
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::multithread::Executor;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::floats::FloatPrecisionTranslator;
+use tract_onnx::tract_core::transform::ModelTransform;
 use tract_pulse::internal::{PulsedModel, PulsedModelExt, ToDim};
 
 use crate::plan::Contract;
@@ -19,6 +21,24 @@ pub(crate) const MAX_TENSOR_ELEMENTS: usize = 64 * 1024 * 1024;
 
 /// Axis of time in `[1, C, T, H, W]` and in `[1, D, T]`.
 const TIME_AXIS: usize = 2;
+
+/// Numbers that tract computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    F32,
+    /// Input and output of the graph too.
+    F16,
+}
+
+impl Arithmetic {
+    /// tract's name for them.
+    pub(crate) fn datum_type(self) -> DatumType {
+        match self {
+            Self::F32 => f32::datum_type(),
+            Self::F16 => f16::datum_type(),
+        }
+    }
+}
 
 /// A graph that takes its whole input at once.
 pub(crate) fn clip(
@@ -45,12 +65,13 @@ pub(crate) fn pulsed(
     contract: &Contract,
     pulse: Pulse,
     lazy_im2col: LazyIm2col,
+    arithmetic: Arithmetic,
 ) -> Result<Arc<TypedRunnableModel>, InferError> {
     let typed = guarded(|| typed(model, &contract.input)).map_err(|reason| refused(contract, reason))?;
     check_output(&typed, &contract.name, &contract.output)?;
     check_sizes(&typed, &contract.name)?;
-    let (streamed, late) =
-        guarded(|| streamed(model, &contract.input, pulse)).map_err(|reason| refused(contract, reason))?;
+    let (streamed, late) = guarded(|| streamed(model, &contract.input, pulse, arithmetic))
+        .map_err(|reason| refused(contract, reason))?;
     if late > 0 {
         let reason = format!("it looks {late} frames ahead, so it cannot run on a stream");
         return Err(refused(contract, reason));
@@ -82,14 +103,24 @@ fn typed(model: &ModelProto, input: &[usize]) -> TractResult<TypedModel> {
 }
 
 /// The graph over pulses of a stream, and how many frames late its output is.
-fn streamed(model: &ModelProto, input: &[usize], pulse: Pulse) -> TractResult<(TypedModel, usize)> {
+fn streamed(
+    model: &ModelProto,
+    input: &[usize],
+    pulse: Pulse,
+    arithmetic: Arithmetic,
+) -> TractResult<(TypedModel, usize)> {
     // The shapes that the file declares for its outputs are those of one clip.
     let mut model = onnx().with_ignore_output_shapes(true).model_for_proto_model(model)?;
     let frames = model.symbols.sym("S");
     let mut shape: TVec<TDim> = input.iter().map(|dim| dim.to_dim()).collect();
     shape[TIME_AXIS] = frames.to_dim();
     model.set_input_fact(0, f32::fact(&*shape).into())?;
-    let typed = model.into_typed()?.into_decluttered()?;
+    let mut typed = model.into_typed()?.into_decluttered()?;
+    if arithmetic == Arithmetic::F16 {
+        // Before the axis becomes a stream: what holds its frames is made of the numbers that it finds.
+        FloatPrecisionTranslator::new(f32::datum_type(), f16::datum_type()).transform(&mut typed)?;
+        typed = typed.into_decluttered()?;
+    }
     let pulsed = PulsedModel::new(&typed, frames, &pulse.frames().to_dim())?;
     let late = pulsed.output_fact(0)?.stream.as_ref().map_or(0, |stream| stream.delay);
     Ok((pulsed.into_typed()?.into_decluttered()?, late))

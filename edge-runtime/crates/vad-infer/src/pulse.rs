@@ -8,9 +8,9 @@ use vad_core::ClipSpec;
 
 use crate::lite::{Fault, LiteNet, LiteState};
 use crate::plan::Contract;
-use crate::prepare::{self, guarded};
+use crate::prepare::{self, Arithmetic, guarded};
 use crate::tap::Tap;
-use crate::{InferError, Kernels, Tuning};
+use crate::{InferError, Kernels, Tuning, model_file};
 
 /// Frames that a streaming encoder takes at a time, 1 to [`Pulse::MOST`].
 ///
@@ -57,6 +57,7 @@ pub(crate) struct PulsePlan {
     contract: Contract,
     tuning: Tuning,
     runner: Runner,
+    has_f16_weights: bool,
 }
 
 /// What computes it.
@@ -65,7 +66,7 @@ enum Runner {
     /// Our kernels, for the graph of an I3D-lite.
     Lite(Arc<LiteNet>),
     /// tract, for any other that streams.
-    Graph(Arc<TypedRunnableModel>),
+    Graph(Arc<TypedRunnableModel>, Arithmetic),
 }
 
 impl PulsePlan {
@@ -81,21 +82,41 @@ impl PulsePlan {
         let whole = Contract::new(name, &clip, &[1, feature_dim, clip[2]]);
         let model = prepare::checked(bytes, &whole)?;
         let isa = kernels.isa();
-        if isa.is_none() && kernels != Kernels::Tract {
+        if isa.is_none() && !kernels.are_of_tract() {
             return Err(InferError::Kernels { graph: name.to_owned(), kernels });
+        }
+        let has_f16_weights = model_file::has_f16_weights(&model);
+        let arithmetic = kernels.on_tract().unwrap_or(Arithmetic::F32);
+        if arithmetic == Arithmetic::F16 && !has_f16_weights {
+            return Err(InferError::F16 { graph: name.to_owned(), kernels });
         }
         let fault = |Fault { node, reason }| InferError::Int8 { graph: name.to_owned(), node, reason };
         let net = isa.map(|isa| LiteNet::read(isa, &model, clip)).transpose().map_err(fault)?.flatten();
         let ours = isa.zip(net.filter(|net| net.feature_dim() == feature_dim));
         let (runner, kernels) = match ours {
             Some((isa, net)) => (Runner::Lite(Arc::new(net)), isa.kernels()),
-            None => (Runner::Graph(prepare::pulsed(&model, &whole, pulse, lazy_im2col)?), Kernels::Tract),
+            None => {
+                let graph = prepare::pulsed(&model, &whole, pulse, lazy_im2col, arithmetic)?;
+                let kernels = if arithmetic == Arithmetic::F16 { Kernels::TractF16 } else { Kernels::Tract };
+                (Runner::Graph(graph, arithmetic), kernels)
+            }
         };
         let [_, colours, _, height, width] = clip;
         let frames = pulse.frames();
         let contract = Contract::new(name, &[1, colours, frames, height, width], &[1, feature_dim, frames]);
         let tuning = Tuning { kernels, pulse, lazy_im2col: lazy_im2col.in_force() };
-        Ok(Self { contract, tuning, runner })
+        Ok(Self { contract, tuning, runner, has_f16_weights })
+    }
+
+    /// Kernels that may be faster on this processor and that what was tested of the graph holds for: f16 was tested where
+    /// weights are in it.
+    pub(crate) fn kernels(&self) -> Vec<Kernels> {
+        let suits = |kernels: &Kernels| match kernels.on_tract() {
+            Some(Arithmetic::F16) => self.has_f16_weights,
+            Some(Arithmetic::F32) => true,
+            None => matches!(self.runner, Runner::Lite(_)),
+        };
+        Kernels::available().into_iter().filter(suits).collect()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -113,7 +134,7 @@ impl PulsePlan {
         match &self.runner {
             Runner::Lite(net) if net.has(tap) => Ok(net),
             Runner::Lite(_) => Err(format!("{name} has no such map")),
-            Runner::Graph(_) => Err(format!("{name} runs on tract, which gives features alone")),
+            Runner::Graph(..) => Err(format!("{name} runs on tract, which gives features alone")),
         }
     }
 
@@ -122,9 +143,10 @@ impl PulsePlan {
         let failed = |reason| InferError::Run { graph: self.contract.name.clone(), reason };
         let state = match &self.runner {
             Runner::Lite(net) => State::Lite(Box::new(net.beginning(self.tuning.pulse.0, None))),
-            Runner::Graph(runnable) => {
+            Runner::Graph(runnable, arithmetic) => {
                 let beginning = guarded(|| runnable.spawn()).map_err(failed)?;
-                State::Graph(Box::new(GraphState { now: beginning.clone(), beginning }))
+                let arithmetic = *arithmetic;
+                State::Graph(Box::new(GraphState { now: beginning.clone(), beginning, arithmetic }))
             }
         };
         Ok(PulseState { plan: self.clone(), state })
@@ -146,6 +168,7 @@ struct GraphState {
     now: TypedSimpleState,
     /// Has no buffers yet.
     beginning: TypedSimpleState,
+    arithmetic: Arithmetic,
 }
 
 impl fmt::Debug for PulseState {
@@ -185,7 +208,9 @@ impl PulseState {
         let contract = &self.plan.contract;
         let features = match &mut self.state {
             State::Lite(state) => contract.run(frames, |frames| Ok(state.run(frames))),
-            State::Graph(state) => contract.run_graph(frames, |inputs| state.now.run(inputs)),
+            State::Graph(state) => {
+                contract.run_graph(frames, state.arithmetic, |inputs| state.now.run(inputs))
+            }
         };
         if features.is_err() {
             self.reset();

@@ -1,4 +1,4 @@
-//! How an encoder is run. None of it changes what is computed, but for the order of sums.
+//! How an encoder is run. None of it changes what is computed, but for the order of sums and what f16 rounds.
 
 use std::fmt;
 
@@ -78,7 +78,7 @@ impl fmt::Display for Tuning {
         if self.pulse != Pulse::ONE {
             write!(f, ", {} frames at a time", self.pulse.frames())?;
         }
-        if self.kernels == Kernels::Tract {
+        if self.kernels.are_of_tract() {
             write!(f, ", lazy im2col from {} taps", self.lazy_im2col.min_taps)?;
         }
         Ok(())

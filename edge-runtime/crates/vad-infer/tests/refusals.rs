@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{bytes, encoder, float, graph, int, ints, node, spec, value};
+use common::{bytes, encoder, float, graph, half_encoder, int, ints, node, spec, value};
 use proptest::prelude::*;
 use tract_onnx::pb;
 use vad_infer::{Encoder, Head, InferError};
@@ -213,5 +213,51 @@ proptest! {
     #[test]
     fn noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(load(&noise).is_err());
+    }
+}
+
+/// The refusal of the small encoder with its weights in f16, after a change.
+fn half_refusal(change: impl FnOnce(&mut pb::GraphProto)) -> String {
+    let mut model = half_encoder();
+    change(graph(&mut model));
+    load(&bytes(&model)).expect_err("it must be refused").to_string()
+}
+
+#[test]
+fn constants_in_f16_are_widened_to_f32_and_nothing_else_is_done_with_them() {
+    assert_eq!(load(&bytes(&half_encoder())).unwrap().feature_dim(), 1024);
+    let cast = |g: &mut pb::GraphProto, change: fn(&mut pb::NodeProto)| {
+        change(g.node.iter_mut().find(|node| node.op_type == "Cast").unwrap());
+    };
+    let other = |n: &mut pb::NodeProto| n.attribute[0].i = 11;
+    for (said, error) in [
+        (["`w.f32`", "another type than f32"], half_refusal(|g| cast(g, other))),
+        (["`w.f32`", "another type than f32"], half_refusal(|g| cast(g, |n| n.attribute.clear()))),
+        (
+            ["`w.f32`", "another type than f32"],
+            half_refusal(|g| cast(g, |n| n.attribute.push(int("saturate", 0)))),
+        ),
+        (["`w.f32`", "no constant in f16"], half_refusal(|g| cast(g, |n| n.input[0] = "clip".to_owned()))),
+        (["`feature` reads `w`", "without a Cast"], half_refusal(|g| g.node[3].input[1] = "w".to_owned())),
+        (
+            ["`unread`", "no Cast widens it"],
+            half_refusal(|g| {
+                let mut unread = g.initializer[0].clone();
+                unread.name = "unread".to_owned();
+                g.initializer.push(unread);
+            }),
+        ),
+        (["`w`", "3071 values"], half_refusal(|g| drop(g.initializer[0].raw_data.drain(..2)))),
+        (["`w`", "half a value"], half_refusal(|g| drop(g.initializer[0].raw_data.drain(..1)))),
+        (
+            ["`w`", "does not belong to its type"],
+            half_refusal(|g| {
+                g.initializer[0].raw_data.clear();
+                g.initializer[0].float_data = vec![0.5; 3072];
+            }),
+        ),
+        (["`w` holds inf", "index 7"], half_refusal(|g| g.initializer[0].raw_data[15] = 0x7c)),
+    ] {
+        assert!(said.iter().all(|said| error.contains(said)), "{said:?}: {error}");
     }
 }

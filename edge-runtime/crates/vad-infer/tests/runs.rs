@@ -58,6 +58,38 @@ fn an_encoder_of_clips_takes_of_a_tuning_what_is_for_tract() {
     assert!(alternatives.iter().all(|tuning| tuning.pulse == Pulse::ONE), "{alternatives:?}");
 }
 
+#[test]
+fn weights_in_f16_that_f16_has_exactly_change_nothing() {
+    let [plain, half] = [encoder(), common::half_encoder()]
+        .map(|model| Encoder::from_onnx(&bytes(&model), "encoder.onnx", &spec()).unwrap());
+    let clip: Vec<f32> = (0..72).map(|at| (at as f32 / 9.0).sin()).collect();
+    assert_eq!(half.encode(&clip).unwrap(), plain.encode(&clip).unwrap());
+}
+
+#[test]
+fn f16_arithmetic_is_for_streaming_encoders_whose_weights_are_in_f16() {
+    let (onnx, spec) = (bytes(&common::streaming_encoder(1.0, 3, [2, 0])), common::streaming_spec());
+    let in_f16 = Tuning { kernels: Kernels::TractF16, ..Tuning::default() };
+    let error = Encoder::tuned(&onnx, "encoder.onnx", &spec, in_f16).unwrap_err();
+    assert!(matches!(error, InferError::F16 { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("encoder.onnx") && error.contains("--precision f16"), "{error}");
+    let plain = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap();
+    assert!(plain.alternatives(spec.clip).iter().all(|tuning| tuning.kernels == Kernels::Tract));
+
+    let onnx = bytes(&common::half_streaming_encoder(3, [2, 0]));
+    let half = Encoder::tuned(&onnx, "encoder.onnx", &spec, in_f16).unwrap();
+    assert_eq!(half.tuning(), in_f16);
+    let offered = half.alternatives(spec.clip).iter().any(|tuning| tuning.kernels == Kernels::TractF16);
+    assert_eq!(offered, Kernels::available().contains(&Kernels::TractF16));
+    // Values that f16 has, and their sums.
+    let clip: Vec<f32> = (0..spec.clip_len()).map(|at| (at % 16) as f32 / 4.0).collect();
+    let exact = Encoder::from_onnx(&onnx, "encoder.onnx", &spec).unwrap().encode(&clip).unwrap();
+    for (found, exact) in half.encode(&clip).unwrap().iter().zip(&exact) {
+        assert!((found - exact).abs() <= 0.002 * exact.abs(), "{found} is not {exact}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use vad_infer::Tuning;
 
 use super::choose::CLEARLY_FASTER;
-use super::search::{FEATURES_APART, Fate, Found, Timed};
+use super::search::{Fate, Found, Timed};
 use crate::tuned::{Choice, TuningRecord};
 
 /// Everything that `tune` prints; the names are those of its JSON.
@@ -83,8 +83,8 @@ impl Row {
         match fate {
             Fate::Timed(timed) => Self::timed(timed, default, "timed"),
             Fate::TooSlow(timed) => Self::timed(timed, default, "too slow after one round"),
-            Fate::Differs { tuning, apart } => {
-                let (apart, allowed) = (apart * 100.0, FEATURES_APART * 100.0);
+            Fate::Differs { tuning, apart, allowed } => {
+                let (apart, allowed) = (apart * 100.0, allowed * 100.0);
                 Self::new(*tuning, format!("features off by {apart:.2} %, at most {allowed} % are allowed"))
             }
             Fate::Fails { tuning, reason } => Self::new(*tuning, reason.clone()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model_bundle::Bundle;
-use vad_infer::{Head, Tuning};
+use vad_infer::{Head, Kernels, Tuning};
 
 use super::choose::choose;
 use crate::cli::PictureSize;
@@ -19,7 +19,11 @@ use crate::model::load_head;
 
 /// Features of a candidate may be this far from the default's, as a share of the largest: more than another order of sums
 /// brings about, and nothing that a score shows.
-pub(super) const FEATURES_APART: f32 = 1e-4;
+const FEATURES_APART: f32 = 1e-4;
+
+/// The same where the candidate computes in f16. Its numbers have 11 bits, so a rounding is off by up to 1/2048; this is 16 of
+/// them that all go one way (docs/design/0018-f16.md has what was measured).
+const FEATURES_APART_IN_F16: f32 = 16.0 / 2048.0;
 
 /// So many times the default's time in the first round, each by its fastest clip, and a candidate is not timed again.
 const TOO_SLOW: f64 = 2.0;
@@ -42,7 +46,7 @@ pub(super) enum Fate {
     /// In the first round alone, by its fastest clip.
     TooSlow(Timed),
     /// Its features are not the default's: this far apart, as a share of the largest.
-    Differs { tuning: Tuning, apart: f32 },
+    Differs { tuning: Tuning, apart: f32, allowed: f32 },
     /// It does not run.
     Fails { tuning: Tuning, reason: String },
 }
@@ -157,8 +161,10 @@ impl Turn {
     /// Why `other` is out, with this one as the default.
     fn verdict(&self, other: &Self) -> Option<Fate> {
         let apart = apart(&self.features, &other.features);
-        if apart > FEATURES_APART {
-            return Some(Fate::Differs { tuning: other.tuning, apart });
+        let allowed =
+            if other.tuning.kernels == Kernels::TractF16 { FEATURES_APART_IN_F16 } else { FEATURES_APART };
+        if apart > allowed {
+            return Some(Fate::Differs { tuning: other.tuning, apart, allowed });
         }
         let [default_ms, other_ms] =
             [self, other].map(|turn| turn.clips_ms.iter().copied().fold(f64::INFINITY, f64::min));
@@ -210,7 +216,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use vad_infer::{Kernels, LazyIm2col};
+    use vad_infer::LazyIm2col;
 
     use super::*;
 
@@ -226,11 +232,24 @@ mod tests {
         let verdict = |features: &[f32], ms: f64| default.verdict(&turn(6, features, ms));
         assert!(verdict(&[2.0, -10.0, 0.0], 1.0).is_none());
         assert!(verdict(&[2.0005, -10.0, 0.0], 1.9).is_none(), "an order of sums");
-        let Some(Fate::Differs { apart, tuning }) = verdict(&[2.0, -10.0, 0.5], 0.1) else {
+        let Some(Fate::Differs { apart, tuning, allowed }) = verdict(&[2.0, -10.0, 0.5], 0.1) else {
             panic!("it differs")
         };
         assert!((apart - 0.05).abs() < 1e-6 && tuning.lazy_im2col.min_taps == 6);
+        assert_eq!(allowed, FEATURES_APART);
         let Some(Fate::TooSlow(timed)) = verdict(&[2.0, -10.0, 0.0], 2.1) else { panic!("it is slow") };
         assert!((timed.ms_per_frame - 2.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn f16_may_round_and_no_more() {
+        let default = turn(2, &[2.0, -10.0, 0.0], 1.0);
+        let mut other = turn(2, &[2.0, -10.05, 0.0], 1.0);
+        assert!(matches!(default.verdict(&other), Some(Fate::Differs { .. })), "tract in f32");
+        other.tuning.kernels = Kernels::TractF16;
+        assert!(default.verdict(&other).is_none());
+        other.features[2] = 11.0 * FEATURES_APART_IN_F16;
+        let Some(Fate::Differs { allowed, .. }) = default.verdict(&other) else { panic!("it differs") };
+        assert_eq!(allowed, FEATURES_APART_IN_F16);
     }
 }

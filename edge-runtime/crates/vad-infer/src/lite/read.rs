@@ -3,13 +3,14 @@
 //! Every node, every attribute and every shape has to be what the kernels compute. Anything else, also what would mean the
 //! same in other words, is left to tract; but for graphs with layers in int8, which tract would run slower than f32.
 
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::depthwise::{Axis, Depthwise, Kernel};
 use super::isa::Isa;
 use super::layer::Layer;
 use super::pointwise::Pointwise;
 use super::{Block, LiteNet};
+use crate::model_file::{floats, is_widening};
 use crate::prepare::MAX_TENSOR_ELEMENTS;
 
 mod int8;
@@ -120,7 +121,7 @@ impl<'a> Reader<'a> {
 
     fn constant(&self, name: &str) -> Option<(&'a [i64], Vec<f32>)> {
         let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == name)?;
-        Some((&tensor.dims, floats(tensor)?))
+        Some((&tensor.dims, floats(tensor)?.collect()))
     }
 
     /// The whole graph.
@@ -137,11 +138,17 @@ impl<'a> Reader<'a> {
         Some(LiteNet { picture, patch, stem, blocks, last: last.layer, feature_dim })
     }
 
-    /// The next node, a convolution of `x` with a bias.
+    /// The next node, a convolution of `x` with a bias. Where its weights are in f16, the node before it widens them.
     fn conv(&mut self) -> Option<Conv> {
+        let widening = self.nodes.next_if(|node| is_widening(node));
         let node = self.node("Conv", &[self.x])?;
         let [_, weight, bias] = node.input.as_slice() else { return None };
-        let ((dims, weight), (bias_dims, bias)) = (self.constant(weight)?, self.constant(bias)?);
+        let stored = match widening {
+            None => weight,
+            Some(cast) if cast.output.first() == Some(weight) => cast.input.first()?,
+            Some(_) => return None,
+        };
+        let ((dims, weight), (bias_dims, bias)) = (self.constant(stored)?, self.constant(bias)?);
         let dims: [usize; 5] = array(dims)?;
         let [outputs, inputs, shape @ ..] = dims;
         let conv = Conv { weight, bias, outputs, inputs, shape, geometry: geometry(node, shape)? };
@@ -305,14 +312,4 @@ fn axis(input: usize, kernel: usize, stride: usize, [before, behind]: [usize; 2]
 fn array<const N: usize>(values: &[i64]) -> Option<[usize; N]> {
     let values: Option<Vec<usize>> = values.iter().map(|&value| usize::try_from(value).ok()).collect();
     values?.try_into().ok()
-}
-
-/// Values of a constant whose size was checked.
-fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
-    if tensor.data_type != tract_onnx::pb::tensor_proto::DataType::Float as i32 {
-        return None;
-    }
-    let (words, _) = tensor.raw_data.as_chunks::<4>();
-    let raw = words.iter().map(|&word| f32::from_le_bytes(word));
-    Some(raw.chain(tensor.float_data.iter().copied()).collect())
 }

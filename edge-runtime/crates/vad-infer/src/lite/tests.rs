@@ -13,9 +13,11 @@ use super::LiteNet;
 use super::isa::Isa;
 use crate::common::{float, graph, int, ints, model, node, raw, value};
 use crate::plan::Contract;
-use crate::{LazyIm2col, Pulse, prepare};
+use crate::prepare::{self, Arithmetic};
+use crate::{LazyIm2col, Pulse};
 
 mod int8;
+mod weights_in_f16;
 
 /// Of the largest feature: other kernels take the same sums in another order.
 const TRACT: f32 = 1e-5;
@@ -44,6 +46,16 @@ struct Shape {
     features: usize,
     /// A bit for each `1x1x1` convolution behind the stem, the first lowest: in int8.
     int8: u64,
+    stored: Stored,
+}
+
+/// How the weights of a convolution that is not in int8 stand in the file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stored {
+    F32,
+    F16,
+    /// In f32, each the nearest that f16 has.
+    Rounded,
 }
 
 impl Shape {
@@ -68,9 +80,15 @@ struct Writer {
     x: String,
     channels: usize,
     int8: u64,
+    stored: Stored,
 }
 
 impl Writer {
+    /// Of what is written next, whatever stands around it.
+    fn seed(&mut self) -> usize {
+        graph(&mut self.model).node.iter().filter(|node| node.op_type != "Cast").count()
+    }
+
     fn conv(
         &mut self,
         name: &str,
@@ -80,7 +98,7 @@ impl Writer {
         pads: [usize; 6],
         groups: usize,
     ) {
-        let seed = graph(&mut self.model).node.len();
+        let seed = self.seed();
         let inputs = self.channels / groups;
         let taps = inputs * kernel.iter().product::<usize>();
         let long = |values: &[usize]| values.iter().map(|&v| v as i64).collect::<Vec<_>>();
@@ -88,7 +106,8 @@ impl Writer {
         let weight: Vec<f32> = noise(seed, outputs * taps).iter().map(|v| v * scale).collect();
         let mut dims = vec![outputs as i64, inputs as i64];
         dims.extend(long(&kernel));
-        let mut conv = node("Conv", name, &[&self.x, &format!("{name}.weight"), &format!("{name}.bias")]);
+        let weight = self.weight(&format!("{name}.weight"), &dims, &weight);
+        let mut conv = node("Conv", name, &[&self.x, &weight, &format!("{name}.bias")]);
         let strides = if kernel[0] == 1 { [1, stride, stride] } else { [1; 3] };
         conv.attribute.push(ints("kernel_shape", &long(&kernel)));
         conv.attribute.push(ints("strides", &long(&strides)));
@@ -97,7 +116,6 @@ impl Writer {
             conv.attribute.push(int("group", groups as i64));
         }
         let graph = graph(&mut self.model);
-        graph.initializer.push(float(&format!("{name}.weight"), &dims, &weight));
         graph.initializer.push(float(
             &format!("{name}.bias"),
             &[outputs as i64],
@@ -105,6 +123,28 @@ impl Writer {
         ));
         graph.node.push(conv);
         (self.x, self.channels) = (name.to_owned(), outputs);
+    }
+
+    /// Adds weights as they are to be stored; the name that the convolution reads them by.
+    fn weight(&mut self, name: &str, dims: &[i64], values: &[f32]) -> String {
+        let graph = graph(&mut self.model);
+        let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
+        let (constant, read) = match self.stored {
+            Stored::F32 => (float(name, dims, values), name.to_owned()),
+            Stored::Rounded => {
+                let rounded: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+                (float(name, dims, &rounded), name.to_owned())
+            }
+            Stored::F16 => {
+                let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+                let mut cast = node("Cast", &format!("{name}.f32"), &[name]);
+                cast.attribute.push(int("to", DataType::Float as i64));
+                graph.node.push(cast);
+                (raw(name, dims, DataType::Float16, bytes), format!("{name}.f32"))
+            }
+        };
+        graph.initializer.push(constant);
+        read
     }
 
     /// A `1x1x1` convolution whose inputs are about -4 to 4, or 0 to 4.
@@ -166,7 +206,8 @@ fn write(shape: &Shape) -> ModelProto {
     let mut empty = model(Default::default());
     graph(&mut empty).input.push(value("clip", &clip));
     graph(&mut empty).output.push(value("feature", &[1, shape.features as i64, clip[2]]));
-    let mut to = Writer { model: empty, x: "clip".to_owned(), channels: 3, int8: shape.int8 };
+    let Shape { int8, stored, .. } = *shape;
+    let mut to = Writer { model: empty, x: "clip".to_owned(), channels: 3, int8, stored };
     to.conv("stem", shape.stem, [1, shape.patch, shape.patch], shape.patch, [0; 6], 1);
     to.unary("Relu", "stem.relu", None);
     for (number, block) in shape.blocks.iter().enumerate() {
@@ -211,16 +252,26 @@ fn pulse(frames: usize) -> Pulse {
 
 /// Features of a stream of two clips by tract, `[D, pulse]` one behind the other.
 fn by_tract(model: &ModelProto, shape: &Shape, frames: &[Vec<f32>], at_a_time: usize) -> Vec<f32> {
+    by_tract_in(Arithmetic::F32, model, shape, frames, at_a_time)
+}
+
+fn by_tract_in(
+    arithmetic: Arithmetic,
+    model: &ModelProto,
+    shape: &Shape,
+    frames: &[Vec<f32>],
+    at_a_time: usize,
+) -> Vec<f32> {
     let [_, colours, _, height, width] = shape.clip();
-    let contract = Contract::new("test", &shape.clip(), &[1, shape.features, FRAMES]);
-    let runnable = prepare::pulsed(model, &contract, pulse(at_a_time), LazyIm2col::default()).unwrap();
+    let whole = Contract::new("test", &shape.clip(), &[1, shape.features, FRAMES]);
+    let lazy_im2col = LazyIm2col::default();
+    let runnable = prepare::pulsed(model, &whole, pulse(at_a_time), lazy_im2col, arithmetic).unwrap();
     let mut state = runnable.spawn().unwrap();
-    let step = |frames: &Vec<f32>| {
-        let input = Tensor::from_shape(&[1, colours, at_a_time, height, width], frames).unwrap();
-        let output = state.run(tvec!(input.into_tvalue())).unwrap();
-        output[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect::<Vec<_>>()
-    };
-    frames.iter().flat_map(step).collect()
+    let input = [1, colours, at_a_time, height, width];
+    let contract = Contract::new("test", &input, &[1, shape.features, at_a_time]);
+    let mut step =
+        |frames: &Vec<f32>| contract.run_graph(frames, arithmetic, |inputs| state.run(inputs)).unwrap();
+    frames.iter().flat_map(&mut step).collect()
 }
 
 fn stream(shape: &Shape, at_a_time: usize) -> Vec<Vec<f32>> {
@@ -276,7 +327,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
                     block.outputs = stem;
                 }
             }
-            Shape { patch, map, stem, blocks, features, int8: 0 }
+            Shape { patch, map, stem, blocks, features, int8: 0, stored: Stored::F32 }
         },
     )
 }
@@ -308,7 +359,15 @@ fn beside_tract(shape: &Shape, compare: impl Fn(&[f32], &[f32], &str)) {
 fn small() -> Shape {
     let block =
         |stride, outputs| BlockShape { kernel: [3, 3], stride, pads: [1; 4], frames: 3, width: 24, outputs };
-    Shape { patch: 4, map: [6, 6], stem: 16, blocks: vec![block(1, 16), block(2, 20)], features: 8, int8: 0 }
+    Shape {
+        patch: 4,
+        map: [6, 6],
+        stem: 16,
+        blocks: vec![block(1, 16), block(2, 20)],
+        features: 8,
+        int8: 0,
+        stored: Stored::F32,
+    }
 }
 
 #[test]

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
 
-use super::{is_default_domain, tensor};
+use super::{is_default_domain, tensor, widened};
 use crate::InferError;
 
 /// Operators a bundle may use. All compute f32 from f32 in bounded memory, but for the pair that stands around layers in
-/// int8.
-const OPERATORS: [&str; 24] = [
+/// int8 and the one that widens weights in f16.
+const OPERATORS: [&str; 25] = [
     "Add",
     "AveragePool",
+    widened::OPERATOR,
     "Clip",
     "Concat",
     "Conv",
@@ -61,7 +62,8 @@ pub(super) fn check(model: &ModelProto, name: &str) -> Result<(), InferError> {
     for constant in &graph.initializer {
         tensor::check(constant, name)?;
     }
-    check_names(graph).map_err(malformed)
+    check_names(graph).map_err(malformed)?;
+    widened::check(graph).map_err(malformed)
 }
 
 fn check_operator(node: &NodeProto, graph: &str) -> Result<(), InferError> {

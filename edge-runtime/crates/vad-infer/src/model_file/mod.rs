@@ -8,11 +8,15 @@
 mod envelope;
 mod graph;
 mod tensor;
+mod widened;
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::Framework;
 
 use crate::InferError;
+
+pub(crate) use tensor::floats;
+pub(crate) use widened::{has_f16_weights, is_widening};
 
 /// Largest model accepted, in bytes.
 pub(crate) const MAX_MODEL_BYTES: usize = 256 * 1024 * 1024;

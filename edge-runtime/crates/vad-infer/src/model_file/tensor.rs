@@ -2,6 +2,7 @@
 
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::prelude::f16;
 
 use crate::InferError;
 
@@ -55,24 +56,25 @@ fn layout(tensor: &TensorProto) -> Result<(usize, usize), String> {
         Ok(DataType::Float) if tensor.int64_data.is_empty() => Ok((4, tensor.float_data.len())),
         Ok(DataType::Int64) if tensor.float_data.is_empty() => Ok((8, tensor.int64_data.len())),
         Ok(DataType::Int8 | DataType::Uint8) if numbers_are_raw => Ok((1, 0)),
+        Ok(DataType::Float16) if numbers_are_raw => Ok((2, 0)),
         Ok(DataType::Int32) if numbers_are_raw => Ok((4, 0)),
-        Ok(DataType::Float | DataType::Int64 | DataType::Int8 | DataType::Uint8 | DataType::Int32) => {
-            Err("has data that does not belong to its type".to_owned())
-        }
+        Ok(
+            DataType::Float
+            | DataType::Float16
+            | DataType::Int64
+            | DataType::Int8
+            | DataType::Uint8
+            | DataType::Int32,
+        ) => Err("has data that does not belong to its type".to_owned()),
         _ => {
             let found = tensor.data_type;
-            Err(format!("has the element type {found}, expected f32, i64, i32, i8 or u8"))
+            Err(format!("has the element type {found}, expected f32, f16, i64, i32, i8 or u8"))
         }
     }
 }
 
 fn check_finite(tensor: &TensorProto, graph: &str) -> Result<(), InferError> {
-    if tensor.data_type != DataType::Float as i32 {
-        return Ok(());
-    }
-    let (words, _) = tensor.raw_data.as_chunks::<4>();
-    let raw = words.iter().map(|&w| f32::from_le_bytes(w));
-    let mut values = raw.chain(tensor.float_data.iter().copied()).enumerate();
+    let mut values = floats(tensor).into_iter().flatten().enumerate();
     match values.find(|(_, v)| !v.is_finite()) {
         Some((index, value)) => Err(InferError::NonFiniteWeight {
             graph: graph.to_owned(),
@@ -81,5 +83,21 @@ fn check_finite(tensor: &TensorProto, graph: &str) -> Result<(), InferError> {
             value,
         }),
         None => Ok(()),
+    }
+}
+
+/// Values of a constant in f32, or in f16 and then widened; nothing of another type.
+pub(crate) fn floats(tensor: &TensorProto) -> Option<Box<dyn Iterator<Item = f32> + '_>> {
+    match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float) => {
+            let (words, _) = tensor.raw_data.as_chunks::<4>();
+            let raw = words.iter().map(|&word| f32::from_le_bytes(word));
+            Some(Box::new(raw.chain(tensor.float_data.iter().copied())))
+        }
+        Ok(DataType::Float16) => {
+            let (words, _) = tensor.raw_data.as_chunks::<2>();
+            Some(Box::new(words.iter().map(|&word| f16::from_le_bytes(word).to_f32())))
+        }
+        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use vad_core::ClipSpec;
 
 use crate::plan::Contract;
+use crate::prepare::Arithmetic;
 use crate::{LazyIm2col, Pulse, common};
 
 const CLIP: ClipSpec = ClipSpec { frames: 4, stride: 4 };
@@ -12,7 +13,8 @@ fn is_lazy(min_taps: u16) -> bool {
     let contract = Contract::new("test", &[1, 3, 4, 4, 4], &[1, 256, 4]);
     let model = common::streaming_encoder(1.0, 3, [2, 0]);
     let pulse = Pulse::new(4, CLIP).unwrap();
-    let ready = super::pulsed(&model, &contract, pulse, LazyIm2col { min_taps }).unwrap();
+    let lazy = LazyIm2col { min_taps };
+    let ready = super::pulsed(&model, &contract, pulse, lazy, Arithmetic::F32).unwrap();
     ready.model().nodes().iter().any(|node| node.op().name() == "LazyIm2col")
 }
 

@@ -5,6 +5,7 @@ use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::prelude::f16;
 use vad_core::{ClipSpec, ModelSpec};
 
 /// Clips of 3 frames of 4x2 px, every second frame a clip.
@@ -103,6 +104,19 @@ pub fn encoder() -> pb::ModelProto {
     })
 }
 
+/// The same with its weights in f16, which has them exactly.
+pub fn half_encoder() -> pb::ModelProto {
+    let mut model = encoder();
+    let graph = graph(&mut model);
+    let halves = (0..1024 * 3).flat_map(|i| f16::from_f32(weight(i / 3, i % 3)).to_le_bytes());
+    graph.initializer = vec![raw("w", &[1024, 3], DataType::Float16, halves.collect())];
+    let mut cast = node("Cast", "w.f32", &["w"]);
+    cast.attribute.push(int("to", DataType::Float as i64));
+    graph.node[2].input[1] = "w.f32".to_owned();
+    graph.node.insert(0, cast);
+    model
+}
+
 /// Clips of 4 frames of 4x4 px, every second frame a clip, for an encoder that streams.
 pub fn streaming_spec() -> ModelSpec {
     let mut spec = ModelSpec::mist("streaming", vad_core::EncoderSpec::lite(vad_core::LiteSize::Small));
@@ -126,6 +140,19 @@ pub fn streaming_encoder(weight: f32, kernel: i64, pads: [i64; 2]) -> pb::ModelP
         output: vec![value("feature", &[1, 256, 4])],
         ..Default::default()
     })
+}
+
+/// As [`streaming_encoder`] with weights of 1 that are in f16.
+pub fn half_streaming_encoder(kernel: i64, pads: [i64; 2]) -> pb::ModelProto {
+    let mut model = streaming_encoder(1.0, kernel, pads);
+    let graph = graph(&mut model);
+    let halves = std::iter::repeat_n(f16::ONE.to_le_bytes(), 256 * 3 * kernel as usize).flatten();
+    graph.initializer = vec![raw("w", &[256, 3, kernel], DataType::Float16, halves.collect())];
+    let mut cast = node("Cast", "w.f32", &["w"]);
+    cast.attribute.push(int("to", DataType::Float as i64));
+    graph.node[1].input[1] = "w.f32".to_owned();
+    graph.node.insert(0, cast);
+    model
 }
 
 /// Sigmoid of the sum over the feature, divided by 64.

@@ -3,8 +3,9 @@
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{NodeProto, TensorProto};
 
-use super::{Reader, array, floats, geometry};
+use super::{Reader, array, geometry};
 use crate::lite::int8::{Grid, Int8, Int8Weights};
+use crate::model_file::floats;
 
 /// How far the scale of a bias may be from the product of the other two, of that product: they are f32.
 const BIAS_SCALE: f32 = 1e-6;
@@ -139,7 +140,7 @@ impl<'a> Reader<'a> {
             let reason = format!("`{}` has the shape {:?}, expected {dims:?}", tensor.name, tensor.dims);
             return Err(of.fault(reason));
         }
-        let scales = floats(tensor).unwrap_or_default();
+        let scales: Vec<f32> = floats(tensor).into_iter().flatten().collect();
         match scales.iter().find(|scale| !(scale.is_normal() && **scale > 0.0)) {
             Some(wrong) => Err(of.fault(format!("`{}` holds the scale {wrong}", tensor.name))),
             None => Ok(scales),
