@@ -6,7 +6,7 @@
 use crate::backbone::i3d::I3dEncoder;
 use crate::device::DeviceList;
 use anyhow::{Context, Result, ensure};
-use model_export::{EncoderPrecision, ExportError, Int8Plan};
+use model_export::{EncoderPrecision, ExportError};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -66,14 +66,6 @@ pub fn load_in(
 ) -> Result<Box<dyn ClipEncoder>> {
     let bytes = std::fs::read(weights).with_context(|| format!("cannot read {}", weights.display()))?;
     Ok(Box::new(TractEncoder::new(&bytes, spec, precision, kernels)?))
-}
-
-/// Loads an I3D-lite as a board runs it with some layers in int8.
-///
-/// # Errors
-/// When the weights do not fit the spec, or a layer cannot be in int8.
-pub fn load_int8(weights: &Path, spec: &ModelSpec, int8: &Int8Plan) -> Result<Box<dyn ClipEncoder>> {
-    load_in(weights, spec, &EncoderPrecision::Int8(int8.clone()), Kernels::Best)
 }
 
 /// The exported graph in tract.

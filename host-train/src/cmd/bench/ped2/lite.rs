@@ -27,7 +27,7 @@ use crate::recipe::settings::to_table;
 use crate::tensors;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
-use model_export::Int8Plan;
+use model_export::{EncoderPrecision, Int8Plan};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use vad_core::{EncoderSpec, LiteSize, ModelSpec};
 use vad_data::{CropPlan, FeatureCache, FeatureSpec, Label, VideoEntry, hex};
+use vad_infer::Kernels;
 use vad_scenes::SetSpec;
 
 /// UCSD Ped2 with I3D-lite: distilled for every draw from its training videos, beside I3D itself
@@ -308,7 +309,8 @@ impl<'a> School<'a> {
         weights: &Path,
     ) -> Result<Bench<'_>> {
         let model = ModelSpec::mist("ped2", encoder);
-        let loaded = encoder::load_int8(weights, &model, &self.int8(seed, weights, &model)?)?;
+        let precision = EncoderPrecision::Int8(self.int8(seed, weights, &model)?);
+        let loaded = encoder::load_in(weights, &model, &precision, Kernels::Best)?;
         let spec = FeatureSpec::new(model.preprocess, model.clip);
         let made_from = format!("{}, tested as {}", plain.made_from, hex(&loaded.hash()));
         let seen = extract_all(&self.features, &self.encoding, &self.protocol.manifest, &*loaded, spec)?;
