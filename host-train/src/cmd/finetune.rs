@@ -318,8 +318,7 @@ impl<'a> Session<'a> {
             if !config.pseudo_labels {
                 return Ok(LabelledVideo::by_video(entry, &features)?);
             }
-            let scores = scorer.score_video(&entry.id, &features).with_context(|| entry.id.clone())?;
-            Ok(LabelledVideo::new(entry, &features, &scores, config.mode, config.smoothing)?)
+            labelled_by(&scorer, entry, &features, config)
         };
         self.dataset.splits.train.entries().iter().map(label).collect()
     }
@@ -344,8 +343,7 @@ impl<'a> Session<'a> {
         let label = |entry: &VideoEntry| {
             let features =
                 features.get(&entry.id).with_context(|| format!("{} was not encoded", entry.id))?;
-            let scores = scorer.score_video(&entry.id, features).with_context(|| entry.id.clone())?;
-            Ok(LabelledVideo::new(entry, features, &scores, config.mode, config.smoothing)?)
+            labelled_by(&scorer, entry, features, config)
         };
         entries.iter().map(label).collect()
     }
@@ -417,6 +415,17 @@ impl<'a> Session<'a> {
         }
         Ok(choice.apply_to(spec))
     }
+}
+
+/// A video with the pseudo labels that the scores of its features make.
+fn labelled_by(
+    scorer: &Scorer,
+    entry: &VideoEntry,
+    features: &Features,
+    config: &Stage2Config,
+) -> Result<LabelledVideo> {
+    let scores = scorer.score_video(&entry.id, features).with_context(|| entry.id.clone())?;
+    Ok(LabelledVideo::new(entry, features, &scores, config.mode, config.smoothing)?)
 }
 
 /// The settings, with the encoder and the seed of stage I unless they have their own.

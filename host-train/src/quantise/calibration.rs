@@ -24,7 +24,7 @@ struct Seen {
     /// Of its inputs, divided.
     inputs: Histogram,
     divisors: Vec<f32>,
-    /// Mean of each output before any ReLU, `[1, outputs, 1, 1]`.
+    /// Mean of each output before any ReLU, `[1, outputs]`.
     outputs: Tensor<2>,
 }
 
