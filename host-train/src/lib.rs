@@ -41,5 +41,6 @@ pub mod score_correction;
 pub mod segments;
 pub mod shared_data;
 pub mod tensors;
+mod threads;
 pub mod uncertainty;
 pub mod weights;

@@ -91,7 +91,7 @@ impl Int8Weights {
     }
 }
 
-/// What a layer in int8 needs beside its weights.
+/// What a layer in int8 computes with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Int8Layer {
     /// Grid of its inputs, each divided by that of `divisors`.
@@ -100,6 +100,9 @@ pub struct Int8Layer {
     /// weights of this one take them over, and no board divides (Nagel et al., ICCV 2019; Xiao et al., "SmoothQuant", ICML
     /// 2023). Empty where there are none.
     pub divisors: Vec<f32>,
+    /// Its weights before they are rounded, `[outputs, inputs]`, in place of the trained ones: those, or what learnt to be
+    /// rounded.
+    pub weight: Vec<f32>,
     /// Its bias, `[outputs]`, in place of the trained one: corrected for what rounding changes on average.
     pub bias: Vec<f32>,
 }
@@ -124,6 +127,12 @@ impl Int8Plan {
         self.0.keys().map(String::as_str)
     }
 
+    /// Those of its layers that `chosen` is true of; the others are f32 again.
+    pub fn only(&self, chosen: impl Fn(&str) -> bool) -> Self {
+        let layers = self.0.iter().filter(|(layer, _)| chosen(layer));
+        Self(layers.map(|(layer, how)| (layer.clone(), how.clone())).collect())
+    }
+
     /// Whether every layer is f32.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -131,8 +140,9 @@ impl Int8Plan {
 }
 
 impl Int8Layer {
-    /// Weights `[outputs, inputs]` for inputs that are divided.
-    pub fn divided(&self, mut weight: Vec<f32>) -> Vec<f32> {
+    /// Its weights `[outputs, inputs]` for inputs that are divided.
+    pub fn divided(&self) -> Vec<f32> {
+        let mut weight = self.weight.clone();
         if !self.divisors.is_empty() {
             weight.iter_mut().zip(self.divisors.iter().cycle()).for_each(|(weight, by)| *weight *= by);
         }
@@ -172,13 +182,17 @@ impl Int8Layer {
         if !self.divisors.is_empty() && self.divisors.len() != inputs {
             return wrong("divisors", self.divisors.len(), inputs);
         }
-        match self.divisors.iter().position(|by| !by.is_normal() || *by < 0.0) {
-            None => Ok(()),
-            Some(index) => {
-                let (tensor, value) = (format!("{unit}.divisors"), self.divisors[index]);
-                Err(ExportError::NonFiniteWeight { tensor, index, value })
-            }
+        if self.weight.len() != inputs * outputs {
+            return wrong("weight", self.weight.len(), inputs * outputs);
         }
+        let sound = |tensor: &str, values: &[f32], sound: fn(f32) -> bool| {
+            let Some(index) = values.iter().position(|value| !sound(*value)) else { return Ok(()) };
+            let (tensor, value) = (format!("{unit}.{tensor}"), values[index]);
+            Err(ExportError::NonFiniteWeight { tensor, index, value })
+        };
+        sound("divisors", &self.divisors, |by| by.is_normal() && by > 0.0)?;
+        sound("weight", &self.weight, f32::is_finite)?;
+        sound("bias", &self.bias, f32::is_finite)
     }
 }
 

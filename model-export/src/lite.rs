@@ -165,14 +165,15 @@ impl<'a> Net<'a> {
         layer: ConvLayer,
         follows: Option<&str>,
     ) -> Result<Volume, ExportError> {
-        let weight = self.weights.floats(&format!("{unit}.weight"), &layer.weight_shape(x.channels))?;
-        let bias = self.weights.floats(&format!("{unit}.bias"), &[layer.out])?;
         let how = self.int8(unit);
         let mut folded = match how {
-            None => FoldedConv { weight, bias },
+            None => FoldedConv {
+                weight: self.weights.floats(&format!("{unit}.weight"), &layer.weight_shape(x.channels))?,
+                bias: self.weights.floats(&format!("{unit}.bias"), &[layer.out])?,
+            },
             Some(how) => {
                 how.check(unit, x.channels, layer.out)?;
-                FoldedConv { weight: how.divided(weight), bias: how.bias.clone() }
+                FoldedConv { weight: how.divided(), bias: how.bias.clone() }
             }
         };
         if let Some((next, how)) = follows.and_then(|next| Some((next, self.int8(next)?))) {

@@ -165,10 +165,11 @@ fn all_in_int8(size: LiteSize) -> Int8Plan {
     let mut plan = Int8Plan::default();
     for layer in int8_layers(size.plan()) {
         let bias = tensors[&format!("{layer}.bias")].1.iter().map(|bias| bias + 0.01).collect();
+        let weight = tensors[&format!("{layer}.weight")].1.iter().map(|weight| weight * 1.1).collect();
         let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
         let inputs = tensors[&format!("{layer}.weight")].0[1];
         let divisors = (0..inputs).map(|input| 0.8 + 0.1 * (input % 5) as f32).collect();
-        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), divisors, bias });
+        plan.insert(layer, Int8Layer { input: InputGrid::covering(least, 4.0), divisors, weight, bias });
     }
     plan
 }
@@ -211,9 +212,19 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     }
     let wide = |len| vec![0.0; len];
     for (layer, how, said) in [
-        ("last", layer_of(vec![], wide(3)), ["last.bias", "[3]"]),
+        ("last", Int8Layer { weight: wide(3 * 256), ..layer_of(vec![], wide(3)) }, ["last.bias", "[3]"]),
         ("stage2.0.project", layer_of(vec![1.0; 5], wide(64)), ["stage2.0.project.divisors", "[5]"]),
         ("stage2.0.expand", layer_of(vec![0.0; 32], wide(192)), ["stage2.0.expand.divisors", "0"]),
+        (
+            "stage2.0.expand",
+            Int8Layer { weight: wide(7), ..layer_of(vec![], wide(192)) },
+            ["stage2.0.expand.weight", "[7]"],
+        ),
+        (
+            "stage2.0.expand",
+            Int8Layer { weight: vec![f32::NAN; 32 * 192], ..layer_of(vec![], wide(192)) },
+            ["stage2.0.expand.weight", "NaN"],
+        ),
     ] {
         let mut plan = Int8Plan::default();
         plan.insert(layer.to_owned(), how);
@@ -223,8 +234,10 @@ fn layers_that_cannot_be_in_int8_are_refused_by_name() {
     }
 }
 
+/// Of `stage2.0.expand`'s 32 inputs.
 fn layer_of(divisors: Vec<f32>, bias: Vec<f32>) -> Int8Layer {
-    Int8Layer { input: InputGrid::covering(0.0, 1.0), divisors, bias }
+    let weight = vec![0.0; 32 * bias.len()];
+    Int8Layer { input: InputGrid::covering(0.0, 1.0), divisors, weight, bias }
 }
 
 /// The weights of a network, each the nearest that f16 has.

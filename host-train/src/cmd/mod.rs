@@ -21,6 +21,7 @@ mod processor_time;
 mod progress;
 mod provenance;
 mod published_counts;
+mod qat;
 mod recipe_options;
 #[cfg(test)]
 mod reference_page;

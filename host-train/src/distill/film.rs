@@ -45,6 +45,14 @@ impl Reel {
         Ok(Self { frames: length / frame_len as u64, path, frame_len })
     }
 
+    /// Frames that nobody filmed, in a file of this name.
+    #[cfg(test)]
+    pub(crate) fn made_up(path: &Path, pixels: &[u8], preprocess: &PreprocessSpec) -> Self {
+        fs::write(path, pixels).expect("a folder that can be written to");
+        let frame_len = preprocess.resized_len();
+        Self { path: path.to_owned(), frame_len, frames: (pixels.len() / frame_len) as u64 }
+    }
+
     /// Number of frames.
     pub fn frames(&self) -> u64 {
         self.frames

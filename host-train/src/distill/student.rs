@@ -18,6 +18,7 @@ use crate::optim::clip::clip_global_norm;
 use crate::recipe::system::Losses;
 use crate::rng::{Purpose, stream};
 use crate::tensors::{Arrays, TensorsError, group, grouped};
+use crate::threads::in_threads;
 
 /// Counter of the projection's first values, behind those of the network's layers.
 const PROJECTION: u64 = 1000;
@@ -250,18 +251,6 @@ fn lesson(
         sum.accumulate(student, grads);
     }
     Lesson { feature, change, relation, grads: sum.grads() }
-}
-
-/// What each thread gives, in the order of the inputs.
-fn in_threads<I: Send, O: Send>(inputs: Vec<I>, work: impl Fn(I) -> O + Sync) -> Vec<O> {
-    std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = inputs.into_iter().map(|input| scope.spawn(move || work(input))).collect();
-        let give = |thread: std::thread::ScopedJoinHandle<'_, O>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(give).collect()
-    })
 }
 
 impl Student {

@@ -10,10 +10,10 @@ use crate::tensors::{Array, Arrays, TensorsError};
 
 /// What every layer saw in f32.
 pub struct Calibration {
-    net: I3dLite,
+    pub(super) net: I3dLite,
     layers: Vec<String>,
     /// `[N, 3, T, H, W]`.
-    clips: Tensor<5>,
+    pub(super) clips: Tensor<5>,
     seen: Vec<Seen>,
     /// Features of the clips, `[N, D]`.
     features: Tensor<2>,
@@ -93,7 +93,7 @@ impl Calibration {
             }
             let seen = &self.seen[layer.number];
             let (input, divisors) = (seen.inputs.grid(method), seen.divisors.clone());
-            let mut how = Int8Layer { input, divisors, bias: layer.bias() };
+            let mut how = Int8Layer { input, divisors, weight: layer.weight(), bias: layer.bias() };
             let y = rounded(&layer, x, &how);
             let correction = seen.outputs.clone() - mean_of_channels(y.clone());
             let corrections = Array::from_tensor(correction.clone()).values;
@@ -104,7 +104,18 @@ impl Calibration {
         Planned { error: self.error(maps), plan }
     }
 
-    fn error(&self, maps: Tensor<4>) -> f64 {
+    /// What a plan for layers of this network costs as it is.
+    pub fn planned(&self, plan: Int8Plan) -> Planned {
+        let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| match plan
+            .get(&self.layers[layer.number])
+        {
+            Some(how) => rounded(&layer, x, how),
+            None => layer.forward(x),
+        });
+        Planned { error: self.error(maps), plan }
+    }
+
+    pub(super) fn error(&self, maps: Tensor<4>) -> f64 {
         let sum = |tensor: Tensor<2>| f64::from(tensor.square().sum().into_scalar::<f32>());
         let off = sum(of_clips(maps) - self.features.clone());
         let spread = sum(self.features.clone() - self.features.clone().mean_dim(0));
@@ -127,12 +138,12 @@ fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
     let (scale, zero) = (how.input.scale(), f32::from(how.input.zero_point()));
     let x = divide(x, &how.divisors);
     let x = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;
-    let weight = Int8Weights::nearest(&how.divided(layer.weight()), how.bias.len()).floats();
+    let weight = Int8Weights::nearest(&how.divided(), how.bias.len()).floats();
     layer.with(x, weight, how.bias.clone())
 }
 
 /// Each channel of `[places, C]` by its divisor, where there are any.
-fn divide(x: Tensor<2>, divisors: &[f32]) -> Tensor<2> {
+pub(super) fn divide(x: Tensor<2>, divisors: &[f32]) -> Tensor<2> {
     if divisors.is_empty() {
         return x;
     }
@@ -228,7 +239,12 @@ mod tests {
         let own = calibration();
         // Coarse grids, so that rounding moves the means.
         let input = InputGrid::covering(-60.0, 60.0);
-        let wide = |layer: &Pointwise<'_>| Int8Layer { input, divisors: Vec::new(), bias: layer.bias() };
+        let wide = |layer: &Pointwise<'_>| Int8Layer {
+            input,
+            divisors: Vec::new(),
+            weight: layer.weight(),
+            bias: layer.bias(),
+        };
         let mut run = |corrected: bool| {
             let maps = own.net.maps_by(own.clips.clone(), &mut |layer, x| {
                 let y = rounded(&layer, x, &wide(&layer));

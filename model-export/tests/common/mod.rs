@@ -273,12 +273,16 @@ pub fn lite_int8(size: LiteSize) -> Int8Plan {
     let tensors = lite_tensors(size);
     let mut plan = Int8Plan::default();
     for layer in int8_layers(size.plan()) {
-        let name = format!("{layer}.bias");
-        let (.., bias) = tensors.iter().find(|(tensor, ..)| *tensor == name).expect("a bias of each layer");
+        let values = |part: &str| {
+            let name = format!("{layer}.{part}");
+            let found = tensors.iter().find(|(tensor, ..)| *tensor == name);
+            found.expect("a weight and a bias of each layer").2.clone()
+        };
+        let (weight, bias) = (values("weight"), values("bias"));
         // Behind a ReLU nothing is negative.
         let least = if layer.ends_with("project") { 0.0 } else { -4.0 };
         let input = InputGrid::covering(least, 4.0);
-        plan.insert(layer, Int8Layer { input, divisors: Vec::new(), bias: bias.clone() });
+        plan.insert(layer, Int8Layer { input, divisors: Vec::new(), weight, bias });
     }
     plan
 }

@@ -47,7 +47,7 @@ impl Net {
         };
         let x = Video { values: channels.flat_map(near).collect(), ..*x };
         let weight: Vec<f32> =
-            weight.iter().enumerate().map(|(at, weight)| weight * by(at % x.channels)).collect();
+            how.weight.iter().enumerate().map(|(at, weight)| weight * by(at % x.channels)).collect();
         self.product(unit, shape, &Int8Weights::nearest(&weight, shape[0]).floats(), &x, s)
     }
 

@@ -4,8 +4,9 @@ mod int8;
 mod report;
 mod trial;
 
-use self::int8::Search;
+use self::int8::{Quantisation, Search};
 use self::report::About;
+use super::super::qat;
 use super::super::work::Work;
 use crate::infer::Scorer;
 use crate::quantise::gate::Variant;
@@ -38,8 +39,11 @@ pub struct PrecisionOptions {
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// How the ranges of int8 are chosen from normal training footage
-    #[arg(long, value_enum, value_name = "METHOD", default_value_t = RangeMethod::Mse)]
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
     calibration: RangeMethod,
+    /// Steps of quantisation-aware training, where int8 loses too much without; 0 for none
+    #[arg(long, value_name = "N", default_value_t = qat::STEPS)]
+    qat_steps: u32,
 }
 
 /// Files with the weights.
@@ -103,7 +107,10 @@ impl PrecisionOptions {
         }
         match variant {
             Variant::F16 => exported.in_f16(),
-            Variant::Int8 => Search::new(exported, size, self.calibration)?.run(must_pass),
+            Variant::Int8 => {
+                let how = Quantisation { method: self.calibration, qat_steps: self.qat_steps };
+                Search::new(exported, size, how)?.run(must_pass)
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
 use crate::cmd::recipe_options::RecipeOptions;
 use crate::cmd::spread::Spread;
 use crate::cmd::terminal::count;
-use crate::cmd::{interrupt, provenance};
+use crate::cmd::{interrupt, provenance, qat};
 use crate::distill::beginning::Beginning;
 use crate::distill::config::{DistillConfig, Start};
 use crate::distill::lessons::Footage;
@@ -21,7 +21,7 @@ use crate::distill::student::Place;
 use crate::distilled::{About, DistilledEncoder};
 use crate::encoder;
 use crate::quantise::calibration::Calibration;
-use crate::quantise::footage;
+use crate::quantise::footage::Films;
 use crate::quantise::range::RangeMethod;
 use crate::recipe::settings::to_table;
 use crate::tensors;
@@ -93,6 +93,9 @@ struct Options {
     /// Weights of an encoder that was distilled on other footage, for students to begin with [default: at random]
     #[arg(long, value_name = "FILE")]
     start_weights: Option<PathBuf>,
+    /// Steps of quantisation-aware training of the layers in int8; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    qat_steps: u32,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// Folder of the result page (DATA-lite-SIZE.md and .json)
@@ -123,6 +126,8 @@ struct Results {
     setup: Setup,
     size: LiteSize,
     distillation: DistillConfig,
+    /// Steps of quantisation-aware training of the layers in int8.
+    qat_steps: u32,
     students: Vec<Student>,
     facts: Vec<(String, String)>,
     variants: Vec<VariantResult>,
@@ -185,7 +190,15 @@ fn measure(
         input_px: model.preprocess.width_px,
         data_sha256: protocol.data_sha256.clone(),
     };
-    let results = Results { setup, size: args.size, distillation: school.config, students, facts, variants };
+    let results = Results {
+        setup,
+        size: args.size,
+        distillation: school.config,
+        qat_steps: args.qat_steps,
+        students,
+        facts,
+        variants,
+    };
     let file = format!("{data}-lite-{}", args.size);
     tables::save(&args.out, &file, &page(&file, protocol.title, &protocol.about, &results)?, &results)
 }
@@ -221,6 +234,7 @@ struct School<'a> {
     features: FeatureCache,
     frames: PathBuf,
     place: Place,
+    qat_steps: u32,
 }
 
 impl<'a> School<'a> {
@@ -241,6 +255,7 @@ impl<'a> School<'a> {
             features: FeatureCache::open(&work.join("features"))?,
             frames: work.join("frames"),
             place: place(args.compute.device)?,
+            qat_steps: args.qat_steps,
             work,
             protocol,
         };
@@ -300,7 +315,7 @@ impl<'a> School<'a> {
     }
 
     /// The same for a student of a draw, tested as it sees in int8: every layer that can be, calibrated on the normal videos of
-    /// the draw's training.
+    /// the draw's training, and taught on all of them where that was asked for.
     fn bench_int8(
         &self,
         seed: u64,
@@ -320,28 +335,50 @@ impl<'a> School<'a> {
 
     fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {
         let splits = self.protocol.draw(seed)?;
-        let normal = splits.train.entries().iter().filter(|entry| entry.label == Label::Normal);
-        let lessons = normal.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
-        let reels = footage::long_enough(lessons.collect::<Result<Vec<_>>>()?);
+        let films = |of: fn(&VideoEntry) -> bool| {
+            let entries = splits.train.entries().iter().filter(|entry| of(entry));
+            let reels = entries.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
+            let films = Films::of(reels.collect::<Result<Vec<_>>>()?, &model.preprocess);
+            films.context("no training video is long enough to calibrate int8 on")
+        };
         // Calibration is the same on every device, and small.
         let device = Device::flex();
-        let windows = footage::windows(&reels, &model.preprocess, &device)?;
-        let windows = windows.context("no normal training video is long enough to calibrate int8 on")?;
+        let normal = films(|entry| entry.label == Label::Normal)?;
         let (arrays, _) = tensors::load(weights)?;
         let origin = weights.display().to_string();
-        let calibration = Calibration::new(self.config.size, &arrays, &origin, windows, &device)?;
-        Ok(calibration.plan(RangeMethod::default(), |_| true).plan)
+        let calibration =
+            Calibration::new(self.config.size, &arrays, &origin, normal.spread(&device)?, &device)?;
+        let planned = calibration.plan(RangeMethod::default(), |_| true);
+        if self.qat_steps == 0 {
+            println!("draw {seed:>2}: int8, features off by {:.2} %", 100.0 * planned.error);
+            return Ok(planned.plan);
+        }
+        let learnt = qat::learn(&calibration, &planned, &films(|_| true)?, self.qat_steps, seed)?;
+        println!(
+            "draw {seed:>2}: int8, features off by {:.2} % as calibrated, {:.2} % after {}",
+            100.0 * planned.error,
+            100.0 * learnt.error,
+            count(self.qat_steps as usize, "step")
+        );
+        Ok(learnt.plan)
     }
 }
 
 fn page(file: &str, title: &str, about: &str, results: &Results) -> Result<String> {
-    let Results { size, students, variants, .. } = results;
+    let Results { size, qat_steps, students, variants, .. } = results;
+    let learnt = match qat_steps {
+        0 => String::new(),
+        steps => format!(
+            ", and taught to be rounded for {} on all of them (quantisation-aware training)",
+            count(*steps as usize, "step")
+        ),
+    };
     let mut page = format!("# {title}: what I3D-lite, {size}, loses against I3D\n\n{about}\n\n");
     writeln!(
         page,
         "Each draw has an I3D-lite of its own, distilled from I3D on the training videos of that draw without their labels. It \
          runs as on a board: frame by frame, each once. One crop. In int8 every layer that can be is in 8-bit integers, \
-         calibrated on the normal ones of these videos; the detector is the one that was trained on the features in f32.\n"
+         calibrated on the normal ones of these videos{learnt}; the detector is the one that was trained on the features in f32.\n"
     )?;
     let rows: Vec<_> = variants.iter().map(|result| (result.name.clone(), result)).collect();
     tables::figures(&mut page, "recipe", &rows)?;
@@ -409,11 +446,13 @@ mod tests {
             setup: Setup { clip_frames: 16, clip_stride: 16, input_px: 224, data_sha256: "4cd3".to_owned() },
             size: LiteSize::Middle,
             distillation: DistillConfig::new(LiteSize::Middle),
+            qat_steps: 150,
             students: vec![student(1, 0.5), student(2, 0.625)],
             facts: Vec::new(),
             variants: vec![row("mist", None, [0.75, 0.875]), row("mist, lite", Some("mist"), [0.625, 1.0])],
         };
         let page = page("ped2-lite-middle", "UCSD Ped2", "Ten draws.", &results).unwrap();
+        assert!(page.contains("taught to be rounded for 150 steps on all of them"), "{page}");
         let lost = "| mist, lite | 1 | mist | 0.0000 ± 0.1768 (-0.1250 to 0.1250) | 1 of 2 |";
         assert!(page.contains(lost), "{page}");
         assert!(page.contains("| 2 | 0.900 | 0.625 | `abc` |"), "{page}");
