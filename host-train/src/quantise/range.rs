@@ -14,12 +14,13 @@ const TRIED: std::ops::RangeInclusive<u8> = 2..=100;
 /// How the range of a grid is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum RangeMethod {
-    /// All values: nothing is cut off, steps are widest.
+    /// All values: nothing is cut off, steps are widest. Events reach beyond what normal footage usually has, so the values
+    /// that are rare there are the last ones to do without.
+    #[default]
     MinMax,
     /// All but 0.01 %, the outermost: those are cut off.
     Percentile,
     /// The range that has the least squared error over the values.
-    #[default]
     Mse,
 }
 
