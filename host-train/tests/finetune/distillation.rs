@@ -292,7 +292,7 @@ fn precision_report(prepared: &Prepared) -> PathBuf {
 /// As much of the encoder as passes becomes int8, and a report says what that changed.
 fn int8_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&str]) -> ExitCode) {
     let export = ["export", "--out", &prepared.text("bundle"), "--overwrite", "--precision"];
-    assert_eq!(run(&[&export[..], &["auto"]].concat()), ExitCode::SUCCESS);
+    assert_eq!(run(&[&export[..], &["auto", "--qat-steps", "2"]].concat()), ExitCode::SUCCESS);
     let report = read(&precision_report(prepared));
     assert_eq!(report["layers"].as_array().unwrap().len(), 11, "every layer that can be in int8");
     assert!(report["feature_error"].as_f64().unwrap() > 0.0, "{report}");
@@ -312,10 +312,12 @@ fn what_a_student_loses_is_measured_on_scenes() {
     let bench =
         ["bench", "scenes-lite", "--size", "small", "--videos", "4", "--frames", "48", "--passes", "1"];
     let recipe = ["--seeds", "1", "--recipe", "sultani", "--set", "steps=2", "--work", &work, "--out", &out];
-    assert_eq!(watchpost(&[&bench[..], &recipe[..]].concat()), ExitCode::SUCCESS);
+    let args = [&bench[..], &recipe[..], &["--qat-steps", "2"]].concat();
+    assert_eq!(watchpost(&args), ExitCode::SUCCESS);
     let page = std::fs::read_to_string(folder.path().join("out/scenes-lite-small.md")).unwrap();
     assert!(page.contains("# Made-up scenes: what I3D-lite, small, loses against I3D"), "{page}");
     assert!(page.contains("--seed 7 --videos 4 --frames 48`), 2 of them abnormal"), "{page}");
+    assert!(page.contains("taught to be rounded for 2 steps"), "{page}");
     let against = |name: &str, other: &str| format!("| {name} | 1 | {other} |");
     for row in [
         against("sultani, i3d-lite small", "sultani"),
