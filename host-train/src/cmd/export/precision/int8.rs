@@ -160,7 +160,8 @@ impl<'a> Search<'a> {
             layers: &self.layers,
             tables: vec![table(plan, &self.layers)],
         };
-        about.what = format!("{} in int8", about.layers_in());
+        let learnt = if before.is_some() { ", which learnt to be rounded" } else { "" };
+        about.what = format!("{} in int8{learnt}", about.layers_in());
         about
     }
 }
@@ -249,7 +250,7 @@ fn table(plan: &Int8Plan, layers: &[LayerError]) -> PlainTable {
     };
     PlainTable {
         title: "Layers".to_owned(),
-        lead: "How far clip features are off, in percent of their deviation, with one layer alone in int8."
+        lead: "How far clip features are off, in percent of their deviation, with one layer alone in int8, as calibrated."
             .to_owned(),
         columns: texts(&["layer", "computes in", "range of its inputs", "features off by"]),
         rows: layers.iter().map(row).collect(),
