@@ -23,6 +23,8 @@ pub enum Purpose {
     Dropout,
     /// The order of windows of footage; the counter is the pass.
     Footage,
+    /// Windows that layers in int8 learn on; the counter is the step.
+    Rounding,
     /// Dropout masks of scoring a video many times over; the counter is the round and the video.
     RepeatedScoring,
 }
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Sampling => b"sampling",
             Self::Dropout => b"dropout",
             Self::Footage => b"footage",
+            Self::Rounding => b"rounding",
             Self::RepeatedScoring => b"repeated scoring",
         }
     }

@@ -11,12 +11,6 @@ use crate::fold::FoldedConv;
 use crate::onnx::{GraphBuilder, int};
 use crate::volume::{ConvLayer, Volume, conv_of};
 
-/// Greatest weight; the least is its negative.
-const MOST: f32 = 127.0;
-
-/// Greatest input, as a step of its grid.
-const STEPS: f32 = 255.0;
-
 /// 256 even steps that a layer's inputs are rounded to: `x = scale * (q - zero_point)` with `q` in 0..=255.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InputGrid {
@@ -25,15 +19,18 @@ pub struct InputGrid {
 }
 
 impl InputGrid {
+    /// Number of the last step; the first is 0.
+    pub const LAST: f32 = 255.0;
+
     /// Steps from `least` to `greatest`, widened so that 0 is one of them. Two values that are not finite, or both 0, give
     /// a grid of steps of 1.
     pub fn covering(least: f32, greatest: f32) -> Self {
         let (least, greatest) = (least.min(0.0), greatest.max(0.0));
-        let scale = (greatest - least) / STEPS;
+        let scale = (greatest - least) / Self::LAST;
         if !scale.is_normal() {
             return Self { scale: 1.0, zero_point: 0 };
         }
-        let zero_point = (-least / scale).round_ties_even().clamp(0.0, STEPS);
+        let zero_point = (-least / scale).round_ties_even().clamp(0.0, Self::LAST);
         Self { scale, zero_point: zero_point as u8 }
     }
 
@@ -50,13 +47,14 @@ impl InputGrid {
     /// The least and the greatest value on it.
     pub fn ends(self) -> (f32, f32) {
         let zero = f32::from(self.zero_point);
-        ((0.0 - zero) * self.scale, (STEPS - zero) * self.scale)
+        ((0.0 - zero) * self.scale, (Self::LAST - zero) * self.scale)
     }
 
     /// The value on it that is nearest, of two the even step.
     pub fn nearest(self, value: f32) -> f32 {
         let zero = f32::from(self.zero_point);
-        ((value / self.scale).round_ties_even() + zero).clamp(0.0, STEPS) * self.scale - zero * self.scale
+        ((value / self.scale).round_ties_even() + zero).clamp(0.0, Self::LAST) * self.scale
+            - zero * self.scale
     }
 }
 
@@ -68,13 +66,16 @@ pub struct Int8Weights {
 }
 
 impl Int8Weights {
+    /// Greatest value; the least is its negative.
+    pub const MOST: f32 = 127.0;
+
     /// The nearest to `weight`, `[outputs, ..]`, whose greatest value in each channel lies on the grid's end.
     pub fn nearest(weight: &[f32], outputs: usize) -> Self {
         let taps = (weight.len() / outputs.max(1)).max(1);
         let mut own = Self { values: Vec::with_capacity(weight.len()), scales: Vec::with_capacity(outputs) };
         for row in weight.chunks_exact(taps) {
             let greatest = row.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
-            let scale = greatest / MOST;
+            let scale = greatest / Self::MOST;
             let scale = if scale.is_normal() { scale } else { 1.0 };
             own.scales.push(scale);
             // In -127 to 127.
@@ -103,7 +104,7 @@ pub struct Int8Layer {
     /// Its weights before they are rounded, `[outputs, inputs]`, in place of the trained ones: those, or what learnt to be
     /// rounded.
     pub weight: Vec<f32>,
-    /// Its bias, `[outputs]`, in place of the trained one: corrected for what rounding changes on average.
+    /// Its bias, `[outputs]`, in place of the trained one: corrected for what rounding changes on average, or learnt.
     pub bias: Vec<f32>,
 }
 

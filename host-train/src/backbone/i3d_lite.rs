@@ -294,7 +294,7 @@ fn patches(clips: Tensor<5>) -> Tensor<5> {
 }
 
 /// `[places, inputs]` by weights `[outputs, inputs]`, and a bias.
-fn mixed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+pub(crate) fn mixed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     x.matmul(weight.transpose()) + bias.unsqueeze()
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use vad_core::ClipSpec;
 use vad_data::FeatureRows;
@@ -13,6 +14,14 @@ use crate::rng::{Purpose, stream};
 
 /// Frames of a clip, and from one clip to the next.
 pub const CLIP: ClipSpec = ClipSpec { frames: 16, stride: 16 };
+
+/// Maps of every frame, `[N, T, places, D]`, to the means over each clip of [`CLIP`], `[N * T / 16, places, D]`. T is a multiple of
+/// 16.
+pub(crate) fn clip_means(maps: Tensor<4>) -> Tensor<3> {
+    let [n, t, places, d] = maps.dims();
+    let length = usize::from(CLIP.frames);
+    maps.reshape([n * (t / length), length, places, d]).mean_dim(1).squeeze_dim(1)
+}
 
 /// A video: its frames and the teacher's features of its clips, both on disk.
 #[derive(Clone, Debug)]

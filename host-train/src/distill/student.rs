@@ -9,7 +9,7 @@ use vad_core::Preprocessor;
 use super::beginning::Beginning;
 use super::config::DistillConfig;
 use super::error::DistillError;
-use super::lessons::{CLIP, Footage, Window};
+use super::lessons::{CLIP, Footage, Window, clip_means};
 use super::loss::{change_loss, explained, feature_loss, relation_loss};
 use crate::backbone::i3d_lite::I3dLite;
 use crate::model::dense;
@@ -256,12 +256,8 @@ fn lesson(
 impl Student {
     /// Looks at windows, `[N, 3, T, H, W]`.
     fn look(&self, windows: Tensor<5>) -> Seen {
-        let maps = self.net.maps(windows);
-        let [n, t, places, d] = maps.dims();
-        let length = usize::from(CLIP.frames);
-        let clips = n * t / length;
-        let own: Tensor<3> = maps.reshape([clips, length, places, d]).mean_dim(1).squeeze_dim(1);
-        let projected = self.projection.forward(own.clone().reshape([clips * places, d]));
+        let own = clip_means(self.net.maps(windows));
+        let projected = self.projection.forward(own.clone().flatten(0, 1));
         Seen { own, projected }
     }
 }

@@ -1,7 +1,7 @@
 //! The network over some clips, in f32 and in int8.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use model_export::{Int8Layer, Int8Plan, Int8Weights, int8_layers};
+use model_export::{InputGrid, Int8Layer, Int8Plan, Int8Weights, int8_layers};
 use vad_core::LiteSize;
 
 use super::range::{Histogram, RangeMethod};
@@ -24,11 +24,14 @@ struct Seen {
     /// Of its inputs, divided.
     inputs: Histogram,
     divisors: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
     /// Mean of each output before any ReLU, `[1, outputs]`.
     outputs: Tensor<2>,
 }
 
 /// Layers in int8, and what they cost.
+#[derive(Clone)]
 pub struct Planned {
     /// The layers.
     pub plan: Int8Plan,
@@ -65,11 +68,14 @@ impl Calibration {
         let mut seen = Vec::new();
         let maps = net.maps_by(clips.clone(), &mut |layer, x| {
             let y = layer.forward(x.clone());
-            let divisors = even(&greatest(x.clone()), &layer.weight());
+            let (weight, bias) = (layer.weight(), layer.bias());
+            let divisors = even(&greatest(x.clone()), &weight);
             let divided: Vec<f32> = divide(x, &divisors).into_data().iter::<f32>().collect();
             seen.push(Seen {
                 inputs: Histogram::of(&divided),
                 divisors,
+                weight,
+                bias,
                 outputs: mean_of_channels(y.clone()),
             });
             y
@@ -82,26 +88,37 @@ impl Calibration {
         &self.layers
     }
 
-    /// Grids and biases for the layers that `chosen` is true of: each layer's bias makes up for what its rounding and that of
-    /// the layers before change in its mean output.
+    /// Grids and biases for the layers that `chosen` is true of.
     pub fn plan(&self, method: RangeMethod, chosen: impl Fn(&str) -> bool) -> Planned {
         let mut plan = Int8Plan::default();
+        for (layer, seen) in self.layers.iter().zip(&self.seen).filter(|(layer, _)| chosen(layer)) {
+            let how = Int8Layer {
+                input: seen.inputs.grid(method),
+                divisors: seen.divisors.clone(),
+                weight: seen.weight.clone(),
+                bias: seen.bias.clone(),
+            };
+            plan.insert(layer.clone(), how);
+        }
+        self.corrected(&plan)
+    }
+
+    /// The plan with biases that make up, layer by layer, for what its rounding and that of the layers before change in the
+    /// mean output.
+    fn corrected(&self, plan: &Int8Plan) -> Planned {
+        let mut corrected = Int8Plan::default();
         let maps = self.net.maps_by(self.clips.clone(), &mut |layer, x| {
             let name = &self.layers[layer.number];
-            if !chosen(name) {
-                return layer.forward(x);
-            }
-            let seen = &self.seen[layer.number];
-            let (input, divisors) = (seen.inputs.grid(method), seen.divisors.clone());
-            let mut how = Int8Layer { input, divisors, weight: layer.weight(), bias: layer.bias() };
-            let y = rounded(&layer, x, &how);
-            let correction = seen.outputs.clone() - mean_of_channels(y.clone());
+            let Some(how) = plan.get(name) else { return layer.forward(x) };
+            let y = rounded(&layer, x, how);
+            let correction = self.seen[layer.number].outputs.clone() - mean_of_channels(y.clone());
+            let mut how = how.clone();
             let corrections = Array::from_tensor(correction.clone()).values;
             how.bias.iter_mut().zip(corrections).for_each(|(bias, by)| *bias += by);
-            plan.insert(name.clone(), how);
+            corrected.insert(name.clone(), how);
             y + correction
         });
-        Planned { error: self.error(maps), plan }
+        Planned { error: self.error(maps), plan: corrected }
     }
 
     /// What a plan for layers of this network costs as it is.
@@ -134,10 +151,10 @@ impl Calibration {
 }
 
 /// A layer on its grids.
-fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
+pub(super) fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
     let (scale, zero) = (how.input.scale(), f32::from(how.input.zero_point()));
     let x = divide(x, &how.divisors);
-    let x = (((x / scale).round() + zero).clamp(0.0, 255.0) - zero) * scale;
+    let x = (((x / scale).round() + zero).clamp(0.0, InputGrid::LAST) - zero) * scale;
     let weight = Int8Weights::nearest(&how.divided(), how.bias.len()).floats();
     layer.with(x, weight, how.bias.clone())
 }
@@ -147,9 +164,13 @@ pub(super) fn divide(x: Tensor<2>, divisors: &[f32]) -> Tensor<2> {
     if divisors.is_empty() {
         return x;
     }
-    let by = TensorData::new(divisors.to_vec(), [1, divisors.len()]);
-    let by: Tensor<2> = Tensor::from_data(by, &x.device());
+    let by = row(divisors, &x.device());
     x / by
+}
+
+/// `[1, C]`.
+pub(super) fn row(values: &[f32], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len()]), device)
 }
 
 /// Largest magnitude of each channel of `[places, C]`.
@@ -186,7 +207,6 @@ fn of_clips(maps: Tensor<4>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::backbone::narrow;
-    use model_export::InputGrid;
 
     const SIZE: LiteSize = LiteSize::Small;
 

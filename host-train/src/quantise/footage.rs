@@ -77,7 +77,7 @@ impl Films {
     /// # Errors
     /// When frames cannot be read.
     pub fn of_step(&self, seed: u64, step: u32, device: &Device) -> Result<Vec<Tensor<5>>, DistillError> {
-        let mut rng = stream(seed, Purpose::Footage, step.into());
+        let mut rng = stream(seed, Purpose::Rounding, step.into());
         (0..WINDOWS_PER_STEP).map(|_| self.draw(&mut rng, device)).collect()
     }
 
@@ -138,7 +138,7 @@ mod tests {
         // One place to begin in the first video, three in the second.
         let videos = [reel(folder.path(), "a", FRAMES as u8), reel(folder.path(), "b", FRAMES as u8 + 2)];
         let films = Films::of(videos, &preprocess).unwrap();
-        let mut rng = stream(1, Purpose::Footage, 0);
+        let mut rng = stream(1, Purpose::Rounding, 0);
         let mut seen = BTreeMap::new();
         for _ in 0..40 {
             let window = films.draw(&mut rng, &Device::flex()).unwrap();

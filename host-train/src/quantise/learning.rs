@@ -13,22 +13,16 @@
 use burn::module::{Module, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
-use model_export::{InputGrid, Int8Layer, Int8Plan};
+use model_export::{InputGrid, Int8Layer, Int8Plan, Int8Weights};
 
-use super::calibration::{Calibration, Planned, divide};
-use crate::backbone::i3d_lite::I3dLite;
+use super::calibration::{Calibration, Planned, divide, row};
+use crate::backbone::i3d_lite::{I3dLite, mixed};
 use crate::distill::error::DistillError;
-use crate::distill::lessons::CLIP;
+use crate::distill::lessons::clip_means;
 use crate::optim::adam::{Adam, AdamConfig};
 use crate::run::Flow;
 use crate::tensors::Array;
 use crate::threads::in_threads;
-
-/// Greatest step of a weight; the least is its negative.
-const MOST: f32 = 127.0;
-
-/// Greatest step of an input.
-const STEPS: f32 = 255.0;
 
 /// How it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,8 +78,9 @@ struct Spread {
 }
 
 impl Calibration {
-    /// Teaches the layers of a plan on windows that `draw` gives for each step. `progress` gets each step's loss; nothing
-    /// comes back where it says stop.
+    /// Teaches the layers of a plan on windows that `draw` gives for each step. Where that brings the features of the calibration
+    /// footage no nearer, the plan comes back as it was. `progress` gets each step's loss; nothing comes back where it says
+    /// stop. The calibration's own clips must be of a multiple of 16 frames as well.
     ///
     /// # Errors
     /// Those of `draw`.
@@ -99,7 +94,7 @@ impl Calibration {
         let device = self.clips.device().autodiff();
         let net = I3dLite::from_arrays(self.net.size(), &self.net.to_arrays(), "calibration", "", &device)?;
         let net = net.no_grad();
-        let spread = Spread::of(&means(self.net.maps(self.clips.clone())));
+        let spread = Spread::of(&clip_means(self.net.maps(self.clips.clone())));
         let mut rounded = Rounded::of(&planned.plan, self.layers(), &device);
         let mut adam = Adam::new(AdamConfig::default());
         for step in 0..config.steps {
@@ -111,7 +106,10 @@ impl Calibration {
                 return Ok(None);
             }
         }
-        Ok(Some(self.planned(rounded.plan(self.layers()))))
+        let learnt = self.planned(rounded.plan(self.layers()));
+        // Also where it is no number.
+        let is_nearer = learnt.error < planned.error;
+        Ok(Some(if is_nearer { learnt } else { planned.clone() }))
     }
 }
 
@@ -127,8 +125,8 @@ fn lesson(
     let share = 1.0 / windows.len().max(1) as f32;
     let parts = in_threads(windows, |window| {
         let (net, copy) = (net.clone().fork(device), rounded.clone().fork(device));
-        let aim = Tensor::from_inner(means(teacher.maps(window.clone())));
-        let loss = spread.loss(means(copy.maps(&net, Tensor::from_inner(window))), aim) * share;
+        let aim = Tensor::from_inner(clip_means(teacher.maps(window.clone())));
+        let loss = spread.loss(clip_means(copy.maps(&net, Tensor::from_inner(window))), aim) * share;
         let grads = GradientsParams::from_grads(loss.backward(), &copy);
         (loss.into_scalar::<f32>(), grads)
     });
@@ -154,13 +152,6 @@ impl Spread {
         let off = student - teacher;
         off.clone().square().mean() / self.places + off.mean_dim(1).square().mean() / self.clips
     }
-}
-
-/// `[N, T, places, D]` to the means over each clip, `[N * T / 16, places, D]`.
-fn means(maps: Tensor<4>) -> Tensor<3> {
-    let [n, t, places, d] = maps.dims();
-    let length = usize::from(CLIP.frames);
-    maps.reshape([n * t / length, length, places, d]).mean_dim(1).squeeze_dim(1)
 }
 
 impl Rounded {
@@ -208,18 +199,18 @@ impl RoundedLayer {
     /// `[places, inputs]` to `[places, outputs]`.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (scale, zero) = (self.input.scale(), f32::from(self.input.zero_point()));
-        let steps = (divide(x, &self.divisors) / scale).clamp(-zero, STEPS - zero);
+        let steps = (divide(x, &self.divisors) / scale).clamp(-zero, InputGrid::LAST - zero);
         let x = round(steps) * scale;
 
         let mut weight = self.weight.val();
         if !self.divisors.is_empty() {
-            let by = TensorData::new(self.divisors.clone(), [1, self.divisors.len()]);
-            weight = weight.clone() * Tensor::from_data(by, &weight.device());
+            let by = row(&self.divisors, &weight.device());
+            weight = weight * by;
         }
-        let scale = weight.clone().detach().abs().max_dim(1) / MOST;
+        let scale = weight.clone().detach().abs().max_dim(1) / Int8Weights::MOST;
         let scale = scale.clone().mask_fill(scale.lower_elem(f32::MIN_POSITIVE), 1.0);
         let weight = round(weight / scale.clone()) * scale;
-        x.matmul(weight.transpose()) + self.bias.val().unsqueeze()
+        mixed(x, weight, self.bias.val())
     }
 }
 
@@ -233,6 +224,7 @@ fn round(x: Tensor<2>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::backbone::narrow;
+    use crate::distill::lessons::CLIP;
     use crate::quantise::range::RangeMethod;
     use vad_core::LiteSize;
 
@@ -306,26 +298,53 @@ mod tests {
         }
     }
 
+    /// Two inputs, the second divided, and two outputs, of which one reads nothing.
+    fn layer() -> Int8Layer {
+        Int8Layer {
+            input: InputGrid::covering(-1.0, 1.55),
+            divisors: vec![1.0, 4.0],
+            weight: vec![1.27, 0.1111, 0.0, 0.0],
+            bias: vec![0.25, -1.0],
+        }
+    }
+
+    #[test]
+    fn values_are_rounded_to_the_grids_of_inputs_and_weights() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<2>::from_data([[0.504, 1.2345], [9.0, -9.0]], &device);
+        let y = RoundedLayer::of(0, &layer(), &device).forward(x);
+        // Steps of 0.01; 1.2345 / 4 becomes 0.31, 0.1111 * 4 becomes 0.44, 9 is cut off at 1.55 and -9 / 4 at -1.
+        let expected = [1.27 * 0.50 + 0.44 * 0.31 + 0.25, -1.0, 1.27 * 1.55 - 0.44 + 0.25, -1.0];
+        for (y, expected) in y.into_data().iter::<f32>().zip(expected) {
+            assert!((y - expected).abs() < 1e-5, "{y} {expected}");
+        }
+    }
+
     #[test]
     fn gradients_pass_a_rounding_but_not_the_end_of_a_grid() {
         let device = Device::flex().autodiff();
-        let how = Int8Layer {
-            input: InputGrid::covering(0.0, 2.55),
-            divisors: Vec::new(),
-            weight: vec![1.27, 0.5],
-            bias: vec![0.0],
-        };
-        let layer = RoundedLayer::of(0, &how, &device);
-        let x = Tensor::<2>::from_data([[0.504, 9.0]], &device).require_grad();
-        let y = layer.forward(x.clone());
-        // 0.504 is rounded to 0.50, 9 is cut off at 2.55.
-        assert!((y.clone().into_scalar::<f32>() - (1.27 * 0.5 + 0.5 * 2.55)).abs() < 1e-5);
-        let grads = y.backward();
-        let by_x: Vec<f32> = x.grad(&grads).unwrap().into_data().iter::<f32>().collect();
-        assert!((by_x[0] - 1.27).abs() < 1e-5 && by_x[1] == 0.0, "{by_x:?}");
-        let by_weight = layer.weight.val().grad(&grads).unwrap();
-        let by_weight: Vec<f32> = by_weight.into_data().iter::<f32>().collect();
-        assert!((by_weight[0] - 0.5).abs() < 1e-5 && (by_weight[1] - 2.55).abs() < 1e-5, "{by_weight:?}");
+        let rounded = RoundedLayer::of(0, &layer(), &device);
+        let x = Tensor::<2>::from_data([[9.0, 1.2345]], &device).require_grad();
+        let grads = rounded.forward(x.clone()).sum().backward();
+        let values = |grad: Tensor<2>| grad.into_data().iter::<f32>().collect::<Vec<_>>();
+        // Beyond the grid there is no slope; within it, that of the rounded weight on the divided input.
+        for (by_x, expected) in values(x.grad(&grads).unwrap()).into_iter().zip([0.0, 0.44 / 4.0]) {
+            assert!((by_x - expected).abs() < 1e-5, "{by_x} {expected}");
+        }
+        let by_weight = values(rounded.weight.val().grad(&grads).unwrap());
+        for (by_weight, expected) in by_weight.into_iter().zip([1.55, 4.0 * 0.31, 1.55, 4.0 * 0.31]) {
+            assert!((by_weight - expected).abs() < 1e-5, "{by_weight} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_learning_spoils_stays_as_it_was() {
+        let own = calibration();
+        let planned = own.plan(RangeMethod::Mse, |_| true);
+        let wild = QatConfig { steps: 2, learning_rate: 1.0 };
+        let kept = own.learn(&planned, wild, &mut |_| Ok(vec![window(0.0)]), &mut |_| Flow::Continue);
+        let kept = kept.unwrap().unwrap();
+        assert_eq!((kept.plan, kept.error), (planned.plan, planned.error));
     }
 
     #[test]

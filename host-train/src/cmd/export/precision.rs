@@ -27,9 +27,9 @@ pub enum Precision {
     /// Weights in 16-bit floats, a file half as long; refused where that, in f16 arithmetic, loses an event, or more than 0.5
     /// points of ROC AUC, on the validation split.
     F16,
-    /// 8-bit integers in all layers that mix channels; refused as f16 is.
+    /// 8-bit integers in all layers that mix channels, which learn to be rounded where they lose too much; refused as f16 is.
     Int8,
-    /// 8-bit integers in as many layers as pass that test, none if it must be.
+    /// The same, but layers that still lose too much stay in f32, all of them if it must be.
     Auto,
 }
 

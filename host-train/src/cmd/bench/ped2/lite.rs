@@ -21,7 +21,7 @@ use crate::distill::student::Place;
 use crate::distilled::{About, DistilledEncoder};
 use crate::encoder;
 use crate::quantise::calibration::Calibration;
-use crate::quantise::footage::Films;
+use crate::quantise::footage::{self, Films};
 use crate::quantise::range::RangeMethod;
 use crate::recipe::settings::to_table;
 use crate::tensors;
@@ -93,7 +93,7 @@ struct Options {
     /// Weights of an encoder that was distilled on other footage, for students to begin with [default: at random]
     #[arg(long, value_name = "FILE")]
     start_weights: Option<PathBuf>,
-    /// Steps of quantisation-aware training of the layers in int8; 0 for none
+    /// Steps of quantisation-aware training of the layers in int8, taken again by every run of the benchmark; 0 for none
     #[arg(long, value_name = "N", default_value_t = 0)]
     qat_steps: u32,
     #[command(flatten)]
@@ -335,15 +335,20 @@ impl<'a> School<'a> {
 
     fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {
         let splits = self.protocol.draw(seed)?;
-        let films = |of: fn(&VideoEntry) -> bool| {
+        let films = |of: fn(&VideoEntry) -> bool, what: &str| {
             let entries = splits.train.entries().iter().filter(|entry| of(entry));
             let reels = entries.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
             let films = Films::of(reels.collect::<Result<Vec<_>>>()?, &model.preprocess);
-            films.context("no training video is long enough to calibrate int8 on")
+            films.with_context(|| {
+                format!(
+                    "draw {seed}: no {what} has {} frames to calibrate int8 on\n  remedy: longer videos",
+                    footage::FRAMES
+                )
+            })
         };
         // Calibration is the same on every device, and small.
         let device = Device::flex();
-        let normal = films(|entry| entry.label == Label::Normal)?;
+        let normal = films(|entry| entry.label == Label::Normal, "normal training video")?;
         let (arrays, _) = tensors::load(weights)?;
         let origin = weights.display().to_string();
         let calibration =
@@ -353,7 +358,12 @@ impl<'a> School<'a> {
             println!("draw {seed:>2}: int8, features off by {:.2} %", 100.0 * planned.error);
             return Ok(planned.plan);
         }
-        let learnt = qat::learn(&calibration, &planned, &films(|_| true)?, self.qat_steps, seed)?;
+        let films = films(|_| true, "training video")?;
+        let Some(learnt) = qat::learn(&calibration, &planned, &films, self.qat_steps, seed)? else {
+            bail!(
+                "interrupted: draw {seed}\n  remedy: the same command goes on there; what layers learnt is learnt again"
+            );
+        };
         println!(
             "draw {seed:>2}: int8, features off by {:.2} % as calibrated, {:.2} % after {}",
             100.0 * planned.error,

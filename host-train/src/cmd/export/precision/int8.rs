@@ -1,5 +1,6 @@
 //! Which layers compute in int8: as many as the validation videos allow.
 
+use super::super::super::interrupt;
 use super::super::super::progress;
 use super::super::super::qat;
 use super::super::super::terminal::count;
@@ -13,16 +14,17 @@ use crate::quantise::footage::{self, Films};
 use crate::quantise::gate::Variant;
 use crate::quantise::range::RangeMethod;
 use crate::tensors;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use model_export::{EncoderPrecision, Int8Plan};
+use serde::Serialize;
 use std::path::PathBuf;
 use vad_core::LiteSize;
 use vad_data::{Label, VideoEntry};
 use vad_eval::PlainTable;
 use vad_infer::Kernels;
 
-/// Most videos that layers learn on: as many windows as are drawn come from no more.
+/// Most videos that layers learn on: each is decoded whole and kept on disk.
 const QAT_VIDEOS: usize = 64;
 
 /// Seed of the windows that layers learn on.
@@ -49,8 +51,15 @@ pub(super) struct Quantisation {
 /// Layers in int8 on their way through the gate.
 struct Candidate {
     planned: Planned,
-    /// Feature error before they learnt, where they did.
-    before: Option<f64>,
+    learnt: Option<Learnt>,
+}
+
+/// What learning changed while all layers were in int8.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Learnt {
+    steps: u32,
+    error_before: f64,
+    error_after: f64,
 }
 
 impl<'a> Search<'a> {
@@ -61,61 +70,70 @@ impl<'a> Search<'a> {
         Ok(Self { exported, how, calibration, judged, layers })
     }
 
-    /// All layers, learnt if need be, or as many as pass, which may be none.
+    /// All layers, or as many as pass, which may be none.
     pub(super) fn run(&self, all: bool) -> Result<EncoderPrecision> {
         let worst_first = worst_first(&self.layers);
         let mut candidate =
-            Candidate { planned: self.calibration.plan(self.how.method, |_| true), before: None };
-        let mut refused = match self.judge(&candidate)? {
-            Verdict::Passed(precision) => return Ok(precision),
-            Verdict::Refused(refused) => refused,
-        };
-        if self.how.qat_steps > 0 {
-            candidate = self.learnt(&candidate.planned)?;
-            refused = match self.judge(&candidate)? {
-                Verdict::Passed(precision) => return Ok(precision),
-                Verdict::Refused(refused) => refused,
+            Candidate { planned: self.calibration.plan(self.how.method, |_| true), learnt: None };
+        let mut refused = None;
+        for attempt in attempts(worst_first.len(), self.how.qat_steps > 0, all) {
+            let tried = match attempt {
+                Attempt::AsCalibrated => self.judge(&candidate)?,
+                Attempt::Learnt => {
+                    candidate = self.learn(&candidate.planned)?;
+                    self.judge(&candidate)?
+                }
+                Attempt::Without(count) => self.judge(&self.without(&worst_first[..count], &candidate))?,
             };
+            match tried {
+                Verdict::Passed(precision) => return Ok(precision),
+                Verdict::Refused(last) => refused = Some(last),
+            }
         }
-        if all {
-            let Refused { why, report } = refused;
-            bail!(
-                "int8 is refused: {why}; {} hurts most, report: {}\n  remedy: --precision auto leaves such layers in f32, or more --qat-steps",
+        match refused {
+            Some(Refused { why, report }) if all => bail!(
+                "int8 is refused: {why}; {} hurts most, report: {}\n  remedy: --precision auto leaves such layers in f32, another --calibration, or more --qat-steps",
                 worst_first.first().copied().unwrap_or("no layer by itself"),
                 report.display()
-            );
-        }
-        let mut in_f32 = 1;
-        while in_f32 < worst_first.len() {
-            let spared = &worst_first[..in_f32];
-            let some = Candidate { planned: self.without(spared, &candidate), ..candidate };
-            if let Verdict::Passed(precision) = self.judge(&some)? {
-                return Ok(precision);
+            ),
+            _ => {
+                println!("precision: f32, since no part of the network passes in int8");
+                Ok(EncoderPrecision::F32)
             }
-            in_f32 *= 2;
         }
-        println!("precision: f32, since no part of the network passes in int8");
-        Ok(EncoderPrecision::F32)
     }
 
-    fn learnt(&self, planned: &Planned) -> Result<Candidate> {
+    fn learn(&self, planned: &Planned) -> Result<Candidate> {
         let films = self.exported.training_films()?;
-        let learnt = qat::learn(&self.calibration, planned, &films, self.how.qat_steps, QAT_SEED)?;
+        let steps = self.how.qat_steps;
+        let Some(learnt) = qat::learn(&self.calibration, planned, &films, steps, QAT_SEED)? else {
+            bail!(
+                "interrupted: no bundle was written\n  remedy: the same command learns again from its first step"
+            );
+        };
         println!(
-            "{} of quantisation-aware training on {}",
-            count(self.how.qat_steps as usize, "step"),
-            count(films.videos(), "training video")
+            "{} of quantisation-aware training on {}: features off by {:.1} %, {:.1} % before",
+            count(steps as usize, "step"),
+            count(films.videos(), "training video"),
+            100.0 * learnt.error,
+            100.0 * planned.error
         );
-        Ok(Candidate { planned: learnt, before: Some(planned.error) })
+        let change = Learnt { steps, error_before: planned.error, error_after: learnt.error };
+        Ok(Candidate { planned: learnt, learnt: Some(change) })
     }
 
-    /// With some layers in f32. What the others learnt stays.
-    fn without(&self, spared: &[&str], candidate: &Candidate) -> Planned {
+    /// With some layers in f32, the others as they learnt or as they are calibrated without them, whichever leaves features
+    /// nearer: they learnt to make up for layers that are no longer rounded.
+    fn without(&self, spared: &[&str], candidate: &Candidate) -> Candidate {
         let chosen = |layer: &str| !spared.contains(&layer);
-        match candidate.before {
-            Some(_) => self.calibration.planned(candidate.planned.plan.only(chosen)),
-            None => self.calibration.plan(self.how.method, chosen),
-        }
+        let calibrated = self.calibration.plan(self.how.method, chosen);
+        let as_learnt = candidate.learnt.map(|learnt| {
+            let planned = self.calibration.planned(candidate.planned.plan.only(chosen));
+            Candidate { planned, learnt: Some(learnt) }
+        });
+        as_learnt
+            .filter(|learnt| learnt.planned.error < calibrated.error)
+            .unwrap_or(Candidate { planned: calibrated, learnt: None })
     }
 
     fn judge(&self, candidate: &Candidate) -> Result<Verdict> {
@@ -142,28 +160,54 @@ impl<'a> Search<'a> {
     }
 
     fn about<'b>(&'b self, candidate: &'b Candidate) -> About<'b> {
-        let Candidate { planned: Planned { plan, error }, before } = candidate;
+        let Candidate { planned: Planned { plan, error }, learnt } = candidate;
         let mut facts = vec![
             ("Calibration", self.how.method.name().to_owned()),
-            ("Features off by", format!("{:.2} % of their deviation, all layers together", 100.0 * error)),
+            ("Features off by", format!("{:.2} % of their deviation, these layers together", 100.0 * error)),
         ];
-        if let Some(before) = before {
-            let steps = count(self.how.qat_steps as usize, "step");
-            let text = format!("{steps}, before which they were off by {:.2} %", 100.0 * before);
+        if let Some(Learnt { steps, error_before, error_after }) = learnt {
+            let text = format!(
+                "{}, with all layers in int8: features off by {:.2} % before, {:.2} % after",
+                count(*steps as usize, "step"),
+                100.0 * error_before,
+                100.0 * error_after
+            );
             facts.push(("Quantisation-aware training", text));
         }
         let mut about = About {
             what: String::new(),
             feature_error: *error,
+            learnt: *learnt,
             facts,
             int8: plan.layers().collect(),
             layers: &self.layers,
             tables: vec![table(plan, &self.layers)],
         };
-        let learnt = if before.is_some() { ", which learnt to be rounded" } else { "" };
-        about.what = format!("{} in int8{learnt}", about.layers_in());
+        let by_learning = if learnt.is_some() { ", which learnt to be rounded" } else { "" };
+        about.what = format!("{} in int8{by_learning}", about.layers_in());
         about
     }
+}
+
+/// What is put before the gate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Attempt {
+    /// All layers on the grids of the calibration.
+    AsCalibrated,
+    /// All layers, after they learnt.
+    Learnt,
+    /// The same without the worst so many, which stay in f32.
+    Without(usize),
+}
+
+/// What is tried, one after the other, of a network of so many layers, until something passes.
+fn attempts(layers: usize, learn: bool, all: bool) -> impl Iterator<Item = Attempt> {
+    let spared =
+        std::iter::successors(Some(1), |count| Some(2 * count)).take_while(move |&count| count < layers);
+    let learnt = learn.then_some(Attempt::Learnt);
+    std::iter::once(Attempt::AsCalibrated)
+        .chain(learnt)
+        .chain(spared.filter(move |_| !all).map(Attempt::Without))
 }
 
 /// What the gate says.
@@ -207,7 +251,7 @@ impl Exported<'_> {
         let films = films.with_context(|| {
             let frames = footage::FRAMES;
             format!(
-                "no normal training video has {frames} frames, so there is nothing to choose the ranges of int8 on\n  remedy: --precision f32"
+                "none of the normal training videos that were looked at has {frames} frames, so there is nothing to choose the ranges of int8 on\n  remedy: --precision f32"
             )
         })?;
         println!(
@@ -224,18 +268,29 @@ impl Exported<'_> {
     fn training_films(&self) -> Result<Films> {
         let dataset = self.work.dataset()?;
         let entries: Vec<&VideoEntry> = dataset.splits.train.entries().iter().collect();
-        self.films(&entries, QAT_VIDEOS)?.context("no training video is long enough to learn on")
+        self.films(&entries, QAT_VIDEOS)?.with_context(|| {
+            let frames = footage::FRAMES;
+            format!("none of the training videos that were looked at has {frames} frames to learn on\n  remedy: --qat-steps 0")
+        })
     }
 
     /// At most so many of some videos.
     fn films(&self, entries: &[&VideoEntry], most: usize) -> Result<Option<Films>> {
         let store = self.work.features()?;
         let mut reels = Vec::new();
+        let bar = progress::bar(entries.len().min(most) as u64, "videos");
+        bar.set_prefix("frames");
         for entry in footage::chosen(entries.len(), most).map(|index| entries[index]) {
+            ensure!(
+                !interrupt::asked(),
+                "interrupted: no bundle was written\n  remedy: the same command goes on"
+            );
             let sha256 = store.file_hash(&entry.path)?;
             let frames = self.work.root().join("frames");
             reels.push(Reel::develop(&frames, entry, sha256, &self.spec.preprocess)?);
+            bar.inc(1);
         }
+        bar.finish_and_clear();
         Ok(Films::of(reels, &self.spec.preprocess))
     }
 }
@@ -260,6 +315,17 @@ fn table(plan: &Int8Plan, layers: &[LayerError]) -> PlainTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_learn_before_any_is_given_back() {
+        use Attempt::{AsCalibrated, Learnt, Without};
+        let of = |learn, all| attempts(11, learn, all).collect::<Vec<_>>();
+        assert_eq!(of(true, false), [AsCalibrated, Learnt, Without(1), Without(2), Without(4), Without(8)]);
+        assert_eq!(of(false, false), [AsCalibrated, Without(1), Without(2), Without(4), Without(8)]);
+        assert_eq!(of(true, true), [AsCalibrated, Learnt]);
+        assert_eq!(of(false, true), [AsCalibrated]);
+        assert_eq!(attempts(1, false, false).collect::<Vec<_>>(), [AsCalibrated]);
+    }
 
     #[test]
     fn the_worst_layer_comes_first() {

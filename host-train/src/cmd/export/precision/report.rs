@@ -3,6 +3,7 @@
 use super::super::super::provenance;
 use super::super::super::terminal::count;
 use super::Exported;
+use super::int8::Learnt;
 use super::trial::{Judged, Trial};
 use crate::atomic_file;
 use crate::quantise::calibration::LayerError;
@@ -18,6 +19,8 @@ pub(super) struct About<'a> {
     pub(super) what: String,
     /// How far features are off, a share of their deviation.
     pub(super) feature_error: f64,
+    /// What learning changed, where layers learnt.
+    pub(super) learnt: Option<Learnt>,
     pub(super) facts: Vec<(&'static str, String)>,
     /// Layers in int8.
     pub(super) int8: Vec<&'a str>,
@@ -32,6 +35,7 @@ struct Numbers<'a> {
     facts: &'a [(String, String)],
     int8: &'a [&'a str],
     feature_error: f64,
+    quantisation_aware_training: Option<Learnt>,
     layers: &'a [LayerError],
     change: &'a Change,
     refused: Option<String>,
@@ -42,6 +46,7 @@ impl About<'_> {
         Self {
             what: "weights and arithmetic in f16".to_owned(),
             feature_error,
+            learnt: None,
             facts: vec![("Features off by", format!("{:.3} % of their deviation", 100.0 * feature_error))],
             int8: Vec::new(),
             layers: &[],
@@ -75,6 +80,7 @@ impl Exported<'_> {
             facts: &facts,
             int8: &about.int8,
             feature_error: about.feature_error,
+            quantisation_aware_training: about.learnt,
             layers: about.layers,
             change: &trial.change,
             refused,
