@@ -24,7 +24,8 @@ const LAST: &str = "last";
 /// No layer looks ahead, has a stride in time or names `T`, so a runtime may make the axis a stream.
 /// `weights_safetensors` holds `<layer>.weight` as `[out, in / groups, t, h, w]` and `<layer>.bias` of `stem`, of
 /// `stage3.1.time`, `stage3.1.expand` and so on, and of `last`; `stage3.1.space` has no bias. A layer in
-/// int8 has weights and bias of its own instead, learnt from these. Layers in int8 and in f16 stand in the graph as [`int8_conv`] and [`f16_conv`] write them.
+/// int8 has weights and bias of its own instead, made from these. Layers in int8 and in f16 stand in the graph as
+/// [`int8_conv`] and [`f16_conv`] write them.
 ///
 /// # Errors
 /// A missing, misshapen or non-finite tensor; a layer to be in int8 that is no `1x1x1` convolution of this network; a weight

@@ -37,20 +37,20 @@ impl Reel {
         preprocess: &PreprocessSpec,
     ) -> Result<Self, DistillError> {
         let path = folder.join(format!("{}.frames", name(video_sha256, preprocess)));
-        let frame_len = preprocess.resized_len();
         if !path.is_file() {
             write(&path, entry, preprocess)?;
         }
-        let length = fs::metadata(&path).map_err(|source| film(&path, source))?.len();
-        Ok(Self { frames: length / frame_len as u64, path, frame_len })
+        Self::open(path, preprocess)
     }
 
-    /// Frames that nobody filmed, in a file of this name.
-    #[cfg(test)]
-    pub(crate) fn made_up(path: &Path, pixels: &[u8], preprocess: &PreprocessSpec) -> Self {
-        fs::write(path, pixels).expect("a folder that can be written to");
+    /// Takes a file of frames as they are after resizing.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub(crate) fn open(path: PathBuf, preprocess: &PreprocessSpec) -> Result<Self, DistillError> {
         let frame_len = preprocess.resized_len();
-        Self { path: path.to_owned(), frame_len, frames: (pixels.len() / frame_len) as u64 }
+        let length = fs::metadata(&path).map_err(|source| film(&path, source))?.len();
+        Ok(Self { frames: length / frame_len as u64, path, frame_len })
     }
 
     /// Number of frames.

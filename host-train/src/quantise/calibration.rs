@@ -151,7 +151,7 @@ impl Calibration {
 }
 
 /// A layer on its grids.
-pub(super) fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
+fn rounded(layer: &Pointwise<'_>, x: Tensor<2>, how: &Int8Layer) -> Tensor<2> {
     let (scale, zero) = (how.input.scale(), f32::from(how.input.zero_point()));
     let x = divide(x, &how.divisors);
     let x = (((x / scale).round() + zero).clamp(0.0, InputGrid::LAST) - zero) * scale;

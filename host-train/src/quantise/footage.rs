@@ -105,7 +105,9 @@ mod tests {
     fn reel(folder: &Path, name: &str, frames: u8) -> Reel {
         let preprocess = LiteSize::Small.plan().preprocess();
         let pixels: Vec<u8> = (0..frames).flat_map(|frame| vec![frame; preprocess.resized_len()]).collect();
-        Reel::made_up(&folder.join(name), &pixels, &preprocess)
+        let path = folder.join(name);
+        std::fs::write(&path, pixels).unwrap();
+        Reel::open(path, &preprocess).unwrap()
     }
 
     /// The frame that a window begins with.

@@ -335,20 +335,18 @@ impl<'a> School<'a> {
 
     fn int8(&self, seed: u64, weights: &Path, model: &ModelSpec) -> Result<Int8Plan> {
         let splits = self.protocol.draw(seed)?;
-        let films = |of: fn(&VideoEntry) -> bool, what: &str| {
-            let entries = splits.train.entries().iter().filter(|entry| of(entry));
-            let reels = entries.map(|entry| Ok(self.teacher.lesson(entry, &self.shelf())?.reel));
-            let films = Films::of(reels.collect::<Result<Vec<_>>>()?, &model.preprocess);
-            films.with_context(|| {
-                format!(
-                    "draw {seed}: no {what} has {} frames to calibrate int8 on\n  remedy: longer videos",
-                    footage::FRAMES
-                )
-            })
-        };
+        let lesson =
+            |entry: &VideoEntry| anyhow::Ok((entry.label, self.teacher.lesson(entry, &self.shelf())?.reel));
+        let reels = splits.train.entries().iter().map(lesson).collect::<Result<Vec<_>>>()?;
+        let normal = reels.iter().filter(|(label, _)| *label == Label::Normal).map(|(_, reel)| reel.clone());
+        let normal = Films::of(normal, &model.preprocess).with_context(|| {
+            format!(
+                "draw {seed}: no normal training video has {} frames to calibrate int8 on\n  remedy: longer videos",
+                footage::FRAMES
+            )
+        })?;
         // Calibration is the same on every device, and small.
         let device = Device::flex();
-        let normal = films(|entry| entry.label == Label::Normal, "normal training video")?;
         let (arrays, _) = tensors::load(weights)?;
         let origin = weights.display().to_string();
         let calibration =
@@ -358,7 +356,8 @@ impl<'a> School<'a> {
             println!("draw {seed:>2}: int8, features off by {:.2} %", 100.0 * planned.error);
             return Ok(planned.plan);
         }
-        let films = films(|_| true, "training video")?;
+        let all = reels.into_iter().map(|(_, reel)| reel);
+        let films = Films::of(all, &model.preprocess).context("the normal videos are among them")?;
         let Some(learnt) = qat::learn(&calibration, &planned, &films, self.qat_steps, seed)? else {
             bail!(
                 "interrupted: draw {seed}\n  remedy: the same command goes on there; what layers learnt is learnt again"

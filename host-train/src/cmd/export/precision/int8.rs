@@ -79,10 +79,13 @@ impl<'a> Search<'a> {
         for attempt in attempts(worst_first.len(), self.how.qat_steps > 0, all) {
             let tried = match attempt {
                 Attempt::AsCalibrated => self.judge(&candidate)?,
-                Attempt::Learnt => {
-                    candidate = self.learn(&candidate.planned)?;
-                    self.judge(&candidate)?
-                }
+                Attempt::Learnt => match self.learn(&candidate.planned)? {
+                    None => continue,
+                    Some(learnt) => {
+                        candidate = learnt;
+                        self.judge(&candidate)?
+                    }
+                },
                 Attempt::Without(count) => self.judge(&self.without(&worst_first[..count], &candidate))?,
             };
             match tried {
@@ -103,7 +106,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn learn(&self, planned: &Planned) -> Result<Candidate> {
+    /// Nothing where learning brought features no nearer: the plan has been judged already.
+    fn learn(&self, planned: &Planned) -> Result<Option<Candidate>> {
         let films = self.exported.training_films()?;
         let steps = self.how.qat_steps;
         let Some(learnt) = qat::learn(&self.calibration, planned, &films, steps, QAT_SEED)? else {
@@ -119,7 +123,7 @@ impl<'a> Search<'a> {
             100.0 * planned.error
         );
         let change = Learnt { steps, error_before: planned.error, error_after: learnt.error };
-        Ok(Candidate { planned: learnt, learnt: Some(change) })
+        Ok((learnt.plan != planned.plan).then_some(Candidate { planned: learnt, learnt: Some(change) }))
     }
 
     /// With some layers in f32, the others as they learnt or as they are calibrated without them, whichever leaves features
@@ -276,22 +280,23 @@ impl Exported<'_> {
 
     /// At most so many of some videos.
     fn films(&self, entries: &[&VideoEntry], most: usize) -> Result<Option<Films>> {
-        let store = self.work.features()?;
-        let mut reels = Vec::new();
+        let (store, frames) = (self.work.features()?, self.work.root().join("frames"));
         let bar = progress::bar(entries.len().min(most) as u64, "videos");
         bar.set_prefix("frames");
-        for entry in footage::chosen(entries.len(), most).map(|index| entries[index]) {
+        let develop = |entry: &VideoEntry| {
             ensure!(
                 !interrupt::asked(),
                 "interrupted: no bundle was written\n  remedy: the same command goes on"
             );
             let sha256 = store.file_hash(&entry.path)?;
-            let frames = self.work.root().join("frames");
-            reels.push(Reel::develop(&frames, entry, sha256, &self.spec.preprocess)?);
+            let reel = Reel::develop(&frames, entry, sha256, &self.spec.preprocess)?;
             bar.inc(1);
-        }
+            Ok(reel)
+        };
+        let chosen = footage::chosen(entries.len(), most).map(|index| develop(entries[index]));
+        let reels = chosen.collect::<Result<Vec<_>>>();
         bar.finish_and_clear();
-        Ok(Films::of(reels, &self.spec.preprocess))
+        Ok(Films::of(reels?, &self.spec.preprocess))
     }
 }
 
