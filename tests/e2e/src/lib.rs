@@ -1,7 +1,14 @@
 //! Starting the real programs, and the footage they are tried on.
 //!
 //! Programs are taken from the folder that holds the running test, so that a test never mixes builds.
-#![allow(clippy::panic, clippy::expect_used, reason = "test support: a broken set-up must stop the test")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test support: a broken set-up must stop the test"
+)]
+
+pub mod bundles;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -2,16 +2,13 @@
 //! test with its path in `WATCHPOSTD_AARCH64`; the emulator is qemu's user mode.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a broken set-up must stop the test")]
 
+use e2e_tests::bundles::{bundle, export};
 use e2e_tests::{Run, finish, program, run};
 use golden::kinetics_i3d;
 use model_export::EncoderPrecision;
-use safetensors::tensor::{Dtype, TensorView};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use vad_core::{ClipSpec, LiteSize, ModelSpec};
-
-#[path = "../../../model-export/tests/common/mod.rs"]
-mod export;
 
 /// Kernels of the two processors sum in another order.
 const SCORE_TOLERANCE: f64 = 1e-4;
@@ -112,30 +109,4 @@ fn replay(mut command: Command, bundle: &Path, video: &Path) -> Run {
 fn scores(replay: &Run) -> Vec<f64> {
     let clip = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["raw"].as_f64().unwrap();
     replay.stdout.lines().map(clip).collect()
-}
-
-/// An encoder with a head whose weights come from a formula.
-fn bundle(spec: &ModelSpec, weights: &Path, precision: &EncoderPrecision, folder: &Path) -> PathBuf {
-    let head = folder.with_extension("head.safetensors");
-    std::fs::write(&head, formula_head(&spec.head.dims)).unwrap();
-    let sources = model_export::BundleSources { encoder: weights, precision, head: &head, attention: None };
-    model_export::bundle(spec, sources, folder, &model_export::BundleFacts::default()).unwrap();
-    folder.to_owned()
-}
-
-fn formula_head(dims: &[u32]) -> Vec<u8> {
-    let mut tensors = Vec::new();
-    for (layer, pair) in dims.windows(2).enumerate() {
-        let name = ["regressor.0", "regressor.3", "regressor.5"][layer];
-        let (inputs, outputs) = (pair[0] as usize, pair[1] as usize);
-        let values = (0..inputs * outputs).map(|i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5);
-        let bytes: Vec<u8> =
-            values.flat_map(|value| (value / (inputs as f32).sqrt()).to_le_bytes()).collect();
-        tensors.push((format!("{name}.weight"), vec![outputs, inputs], bytes));
-        tensors.push((format!("{name}.bias"), vec![outputs], vec![0; outputs * 4]));
-    }
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
-    safetensors::serialize(views, None).unwrap()
 }

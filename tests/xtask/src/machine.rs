@@ -14,6 +14,9 @@ pub enum Need {
     Aarch64Compiler,
     QemuUser,
     Python,
+    Emulator,
+    Ext4,
+    Ssh,
 }
 
 impl Need {
@@ -26,6 +29,9 @@ impl Need {
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-gcc"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
+            Need::Emulator => on_path("qemu-system-aarch64"),
+            Need::Ext4 => on_path("mkfs.ext4"),
+            Need::Ssh => on_path("ssh") && on_path("ssh-keygen"),
         }
     }
 
@@ -38,6 +44,9 @@ impl Need {
             Need::Aarch64Compiler => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
+            Need::Emulator => &["qemu-system-arm"],
+            Need::Ext4 => &["e2fsprogs"],
+            Need::Ssh => &["openssh-client"],
         }
     }
 }

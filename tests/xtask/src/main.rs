@@ -6,9 +6,10 @@ mod size;
 mod step;
 mod tidy;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use machine::Need;
+use std::path::PathBuf;
 use step::{cargo, run};
 
 #[derive(Parser)]
@@ -42,6 +43,12 @@ enum Task {
     NoStd,
     /// Cross-build the static aarch64 board program and run it under emulation
     Cross,
+    /// Boot an emulated board, play footage into its camera and follow the alarm to the hub
+    #[command(after_help = "Example:\n  cargo xtask board virt")]
+    Board {
+        /// Name of a file in boards/ that says how the board is emulated
+        name: String,
+    },
     /// Print the size of what goes onto a board, beside its budget
     Size,
     /// Time encoders beside ONNX Runtime, OpenVINO and LiteRT, which it installs below target/
@@ -64,6 +71,7 @@ fn main() -> Result<()> {
         Task::Deny => deny(),
         Task::NoStd => no_std(),
         Task::Cross => cross(),
+        Task::Board { name } => board(&name),
         Task::Size => size::report(),
         Task::Peers { args } => {
             machine::ensure(&[Need::CCompiler])?;
@@ -119,16 +127,31 @@ fn no_std() -> Result<()> {
 
 const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
 
-fn cross() -> Result<()> {
-    machine::ensure(&[Need::Aarch64Compiler, Need::Libclang, Need::QemuUser, Need::Ffmpeg])?;
+/// Builds the static program for 64-bit ARM and returns where it lies.
+fn board_program() -> Result<PathBuf> {
+    machine::ensure(&[Need::Aarch64Compiler, Need::Libclang])?;
     machine::ensure_target(BOARD_TARGET)?;
     cargo(&["build", "--release", "-p", "watchpostd", "--target", BOARD_TARGET])?;
-    let board = step::target_dir().join(BOARD_TARGET).join("release/watchpostd");
-    step::assert_static(&board)?;
+    let program = step::target_dir().join(BOARD_TARGET).join("release/watchpostd");
+    step::assert_static(&program)?;
+    Ok(program)
+}
+
+fn board(name: &str) -> Result<()> {
+    ensure!(name == "virt", "the board that can be emulated is `virt`: cargo xtask board virt");
+    machine::ensure(&[Need::Emulator, Need::Ext4, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
+    let program = board_program()?;
+    build()?;
+    step::test_on_board(&program, "virt", "the emulated board")
+}
+
+fn cross() -> Result<()> {
+    machine::ensure(&[Need::QemuUser, Need::Ffmpeg])?;
+    let board = board_program()?;
     run(
         "watchpostd --version under qemu-aarch64",
         std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
-    step::replay_under_emulation(&board)
+    step::test_on_board(&board, "emulated", "replay under qemu-aarch64")
 }

@@ -74,10 +74,10 @@ pub fn assert_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Plays one clip natively and under emulation and compares the scores.
-pub fn replay_under_emulation(board: &Path) -> Result<()> {
-    let args = [&["test"], crate::SELECTION, &["--test", "emulated", "--", "--nocapture"]].concat();
+/// Runs a test that needs the aarch64 program.
+pub fn test_on_board(program: &Path, test: &str, what: &str) -> Result<()> {
+    let args = [&["test"], crate::SELECTION, &["--test", test, "--", "--nocapture"]].concat();
     let mut command = cargo_command(&args);
-    command.env("WATCHPOSTD_AARCH64", board);
-    run("replay under qemu-aarch64", &mut command)
+    command.env("WATCHPOSTD_AARCH64", program);
+    run(what, &mut command)
 }

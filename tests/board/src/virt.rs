@@ -1,0 +1,159 @@
+//! The emulated board: a qemu process, reached through a port of this machine and reaching nothing but one.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::image::Image;
+use crate::remote::Remote;
+use crate::spec::Board;
+
+/// Longest time to start on a busy machine; only reached on failure.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Size of the disk that alarms lie on.
+const DATA_BYTES: u64 = 64 << 20;
+/// Where the board finds the broker.
+pub const BROKER: &str = "10.0.2.100:1883";
+
+/// What belongs to one emulated board, running or not.
+pub struct Virt {
+    image: Image,
+    options: Vec<String>,
+    /// Console, disk and footage.
+    folder: PathBuf,
+    /// Port of this machine that the board may reach, as [`BROKER`].
+    broker_port: u16,
+    /// Program that connects the board with that port.
+    pipe: PathBuf,
+}
+
+/// A running board. It is cut off from its power when this value ends.
+pub struct Running {
+    /// How to log in.
+    pub remote: Remote,
+    emulator: Child,
+}
+
+impl Virt {
+    /// A board with an empty disk, whose files lie in `folder`; the packages for its image are kept in `cache`.
+    ///
+    /// # Errors
+    /// When the image or the disk cannot be made.
+    pub fn new(board: &Board, cache: &Path, folder: &Path, pipe: &Path, broker_port: u16) -> Result<Self> {
+        let emulator = board.emulator.as_ref().with_context(|| format!("{} is not emulated", board.name))?;
+        let image = Image::build(emulator, cache)?;
+        let disk = folder.join("data.img");
+        File::create(&disk)?.set_len(DATA_BYTES)?;
+        let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk).status().context("mkfs.ext4")?;
+        ensure!(made.success(), "no file system on {}", disk.display());
+        Ok(Self {
+            image,
+            options: emulator.machine.clone(),
+            folder: folder.to_owned(),
+            broker_port,
+            pipe: pipe.to_owned(),
+        })
+    }
+
+    /// Switches the board on and waits until one can log in. `footage` is a file that it sees as its second disk.
+    ///
+    /// # Errors
+    /// With the end of its console, when it does not come up.
+    pub fn start(&self, footage: &Path) -> Result<Running> {
+        let port = free_port()?;
+        let console = self.folder.join("console");
+        let disk = |id: &str, file: &Path, options: &str| {
+            let drive = format!("file={},format=raw,if=none,id={id}{options}", file.display());
+            let device = format!("virtio-blk-pci,drive={id},serial={id}");
+            ["-drive".to_owned(), drive, "-device".to_owned(), device]
+        };
+        let network = format!(
+            "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22,guestfwd=tcp:{BROKER}-cmd:{} 127.0.0.1 {}",
+            self.pipe.display(),
+            self.broker_port
+        );
+        let mut command = Command::new("qemu-system-aarch64");
+        command
+            .args(&self.options)
+            .arg("-kernel")
+            .arg(&self.image.kernel)
+            .arg("-initrd")
+            .arg(&self.image.initial)
+            .args(["-append", "console=ttyAMA0 quiet panic=-1"])
+            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="])
+            .args(disk("data", &self.folder.join("data.img"), ""))
+            .args(disk("footage", footage, ",readonly=on"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(self.folder.join("emulator"))?);
+        let emulator = command.spawn().context("qemu-system-aarch64")?;
+        let remote = Remote::new("root@127.0.0.1", port, Some(self.image.identity.clone()))?;
+        let mut running = Running { remote, emulator };
+        running.wait_for_login().with_context(|| self.said())?;
+        Ok(running)
+    }
+
+    /// What the board and its emulator printed.
+    fn said(&self) -> String {
+        let read = |name: &str| {
+            let bytes = std::fs::read(self.folder.join(name)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        };
+        format!(
+            "the board did not start. Its emulator:\n{}\nIts console:\n{}",
+            read("emulator"),
+            read("console")
+        )
+    }
+}
+
+impl Running {
+    fn wait_for_login(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.emulator.try_wait()? {
+                bail!("the emulator ended: {status}");
+            }
+            if self.remote.run("true").is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        bail!("nobody could log in for {PATIENCE:?}")
+    }
+
+    /// Cuts the power.
+    ///
+    /// # Errors
+    /// When the emulator cannot be ended.
+    pub fn cut_power(mut self) -> Result<()> {
+        self.emulator.kill()?;
+        self.emulator.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nobody is left to be told.
+        let _ = self.emulator.kill();
+        let _ = self.emulator.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
