@@ -4,6 +4,7 @@
 //! for tests, GPIO chip and watchdog. `cargo xtask board virt` builds what it needs and runs the tests.
 
 pub mod debian;
+pub mod disk;
 pub mod image;
 pub mod modules;
 pub mod remote;

@@ -25,12 +25,20 @@ impl Remote {
         Ok(Self { host: host.to_owned(), port, identity, sockets })
     }
 
+    /// The command that runs a line of shell there.
+    #[must_use]
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = self.ssh();
+        command.arg(line).stdin(Stdio::null());
+        command
+    }
+
     /// Runs a line of shell and returns what it printed.
     ///
     /// # Errors
     /// With everything it printed, when it ends with another exit code than 0 or the board does not answer.
     pub fn run(&self, line: &str) -> Result<String> {
-        self.finish(line, self.ssh().arg(line).stdin(Stdio::null()).output()?)
+        self.finish(line, self.shell(line).output()?)
     }
 
     /// Writes a file that can be executed.

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::disk::Disk;
 use crate::image::Image;
 use crate::remote::Remote;
 use crate::spec::Board;
 
 /// Longest time to start on a busy machine; only reached on failure.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Size of the disk that alarms lie on.
+/// File of the disk that alarms lie on.
+const DISK: &str = "data.img";
+/// Its size.
 const DATA_BYTES: u64 = 64 << 20;
 /// Where the board finds the broker.
 pub const BROKER: &str = "10.0.2.100:1883";
@@ -31,12 +34,17 @@ pub struct Virt {
     pipe: PathBuf,
 }
 
-/// A running board. It is cut off from its power when this value ends.
+/// A running board. Its power is cut when this value ends.
 pub struct Running {
+    /// Fields end in this order: the disk loses its power first, which leaves nobody the time to flush.
+    _disk: Disk,
+    emulator: Emulator,
     /// How to log in.
     pub remote: Remote,
-    emulator: Child,
 }
+
+/// The emulator's process, which ends with this value.
+struct Emulator(Child);
 
 impl Virt {
     /// A board with an empty disk, whose files lie in `folder`; the packages for its image are kept in `cache`.
@@ -46,7 +54,7 @@ impl Virt {
     pub fn new(board: &Board, cache: &Path, folder: &Path, pipe: &Path, broker_port: u16) -> Result<Self> {
         let emulator = board.emulator.as_ref().with_context(|| format!("{} is not emulated", board.name))?;
         let image = Image::build(emulator, cache)?;
-        let disk = folder.join("data.img");
+        let disk = folder.join(DISK);
         File::create(&disk)?.set_len(DATA_BYTES)?;
         let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk).status().context("mkfs.ext4")?;
         ensure!(made.success(), "no file system on {}", disk.display());
@@ -63,11 +71,12 @@ impl Virt {
     ///
     /// # Errors
     /// With the end of its console, when it does not come up.
-    pub fn start(&self, footage: &Path) -> Result<Running> {
+    pub fn start(&self, footage: Option<&Path>) -> Result<Running> {
         let port = free_port()?;
         let console = self.folder.join("console");
-        let disk = |id: &str, file: &Path, options: &str| {
-            let drive = format!("file={},format=raw,if=none,id={id}{options}", file.display());
+        let disk = Disk::power_on(&self.folder.join(DISK))?;
+        let drive = |id: &str, file: &str, options: &str| {
+            let drive = format!("file={file},format=raw,if=none,id={id}{options}");
             let device = format!("virtio-blk-pci,drive={id},serial={id}");
             ["-drive".to_owned(), drive, "-device".to_owned(), device]
         };
@@ -88,14 +97,16 @@ impl Virt {
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
             .args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="])
-            .args(disk("data", &self.folder.join("data.img"), ""))
-            .args(disk("footage", footage, ",readonly=on"))
+            .args(drive("data", &disk.address(), ""))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(self.folder.join("emulator"))?);
-        let emulator = command.spawn().context("qemu-system-aarch64")?;
+        if let Some(footage) = footage {
+            command.args(drive("footage", &footage.display().to_string(), ",readonly=on"));
+        }
+        let emulator = Emulator(command.spawn().context("qemu-system-aarch64")?);
         let remote = Remote::new("root@127.0.0.1", port, Some(self.image.identity.clone()))?;
-        let mut running = Running { remote, emulator };
+        let mut running = Running { _disk: disk, emulator, remote };
         running.wait_for_login().with_context(|| self.said())?;
         Ok(running)
     }
@@ -120,7 +131,7 @@ impl Running {
     fn wait_for_login(&mut self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.emulator.try_wait()? {
+            if let Some(status) = self.emulator.0.try_wait()? {
                 bail!("the emulator ended: {status}");
             }
             if self.remote.run("true").is_ok() {
@@ -131,22 +142,15 @@ impl Running {
         bail!("nobody could log in for {PATIENCE:?}")
     }
 
-    /// Cuts the power.
-    ///
-    /// # Errors
-    /// When the emulator cannot be ended.
-    pub fn cut_power(mut self) -> Result<()> {
-        self.emulator.kill()?;
-        self.emulator.wait()?;
-        Ok(())
-    }
+    /// Cuts the power, of the disk first. What was not flushed is lost.
+    pub fn cut_power(self) {}
 }
 
-impl Drop for Running {
+impl Drop for Emulator {
     fn drop(&mut self) {
         // Nobody is left to be told.
-        let _ = self.emulator.kill();
-        let _ = self.emulator.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -9,15 +9,20 @@
 
 mod rig;
 
-use board_tests::vivid::FIRST;
-use rig::{Footage, Hub, Rig};
+use board_tests::vivid::{FIRST, RATE_HZ};
+use rig::footage::Footage;
+use rig::{BOARD, Hub, board_program, install, light_bundle, new_board};
 
 #[test]
 fn footage_becomes_an_alarm_at_the_hub() {
-    let Some(rig) = Rig::build() else { return };
-    let hub = Hub::start(rig.folder());
-    let board = rig.start(&hub);
-    rig.install(&board);
+    let Some(watchpostd) = board_program() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = light_bundle(folder.path());
+    let footage = Footage::make(folder.path(), &bundle);
+    let hub = Hub::start(folder.path());
+    let board = new_board(folder.path(), &hub).start(Some(&footage.raw)).unwrap();
+    install(&board, &watchpostd, Some(&bundle), &camera(&footage));
+
     FIRST.play(&board.remote, Footage::ON_BOARD).unwrap();
     println!("{}", board.remote.run("/data/watchpostd check --config /data/board.toml").unwrap());
     board
@@ -26,9 +31,25 @@ fn footage_becomes_an_alarm_at_the_hub() {
         .unwrap();
     let alarm = hub.wait_for_alarm(|| board.remote.run("tail -40 /data/log").unwrap_or_default());
     println!("at the hub: {alarm:?}");
-    println!("{}", board.remote.run("cat /sys/kernel/debug/gpio; tail -5 /data/log").unwrap());
     assert_eq!(
         (alarm.board.as_str(), alarm.camera.as_str(), alarm.kind.as_str()),
-        ("virt-1", "north", "raised")
+        (BOARD, "north", "raised")
     );
+}
+
+fn camera(footage: &Footage) -> String {
+    format!(
+        r#"
+        [score]
+        raise_threshold = {threshold}
+        clear_threshold = {threshold}
+        min_duration_ms = 0
+
+        [[camera]]
+        id = "north"
+        source = {{ kind = "v4l", device = "/dev/video0", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
+        "#,
+        threshold = footage.threshold,
+        rate = RATE_HZ / Footage::REPEATS,
+    )
 }

@@ -15,7 +15,7 @@ pub enum Need {
     QemuUser,
     Python,
     Emulator,
-    Ext4,
+    Disk,
     Ssh,
 }
 
@@ -30,7 +30,7 @@ impl Need {
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
             Need::Emulator => on_path("qemu-system-aarch64"),
-            Need::Ext4 => on_path("mkfs.ext4"),
+            Need::Disk => on_path("mkfs.ext4") && on_path("nbdkit"),
             Need::Ssh => on_path("ssh") && on_path("ssh-keygen"),
         }
     }
@@ -45,7 +45,7 @@ impl Need {
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
             Need::Emulator => &["qemu-system-arm"],
-            Need::Ext4 => &["e2fsprogs"],
+            Need::Disk => &["e2fsprogs", "nbdkit"],
             Need::Ssh => &["openssh-client"],
         }
     }

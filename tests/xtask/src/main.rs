@@ -139,10 +139,10 @@ fn board_program() -> Result<PathBuf> {
 
 fn board(name: &str) -> Result<()> {
     ensure!(name == "virt", "the board that can be emulated is `virt`: cargo xtask board virt");
-    machine::ensure(&[Need::Emulator, Need::Ext4, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
+    machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
     let program = board_program()?;
     build()?;
-    step::test_on_board(&program, "virt", "the emulated board")
+    step::test_on_board(&program, &["virt", "power"], "the emulated board")
 }
 
 fn cross() -> Result<()> {
@@ -153,5 +153,5 @@ fn cross() -> Result<()> {
         std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
-    step::test_on_board(&board, "emulated", "replay under qemu-aarch64")
+    step::test_on_board(&board, &["emulated"], "replay under qemu-aarch64")
 }

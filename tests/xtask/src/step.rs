@@ -74,9 +74,15 @@ pub fn assert_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a test that needs the aarch64 program.
-pub fn test_on_board(program: &Path, test: &str, what: &str) -> Result<()> {
-    let args = [&["test"], crate::SELECTION, &["--test", test, "--", "--nocapture"]].concat();
+/// Runs tests that need the aarch64 program.
+pub fn test_on_board(program: &Path, tests: &[&str], what: &str) -> Result<()> {
+    let tests = tests.iter().flat_map(|test| ["--test", test]);
+    let args: Vec<&str> = ["test"]
+        .into_iter()
+        .chain(crate::SELECTION.iter().copied())
+        .chain(tests)
+        .chain(["--", "--nocapture"])
+        .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
     run(what, &mut command)

@@ -21,7 +21,8 @@ pub struct Alarm {
 
 pub struct Hub {
     pub port: u16,
-    store: PathBuf,
+    /// Its store.
+    pub store: PathBuf,
     process: Child,
 }
 

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fault_tests::judge::{self, Hidden, Judgement, Key};
+use fault_tests::process::{Lines, Process};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::judge::{self, Judgement, Key};
-use super::process::{Lines, Process};
 use super::{binary, free_port};
 
 /// How long anything that must happen may take on a loaded machine; only reached on failure.
@@ -223,14 +223,14 @@ impl Rig {
         let mut ledger = Vec::new();
         for board in &self.boards {
             for line in board.lines.lock().expect("lines").iter() {
-                ledger.push(parse(line).unwrap_or_else(|| panic!("{} printed {line:?}", board.name)));
+                ledger.push(Key::of_line(line).unwrap_or_else(|| panic!("{} printed {line:?}", board.name)));
             }
         }
         let held =
             judge::read_store(&self.store()).map_err(|error| format!("the store cannot be read: {error}"))?;
-        let kills: BTreeMap<_, _> =
+        let ends: BTreeMap<_, _> =
             self.boards.iter().map(|board| (board.name.clone(), board.kills)).collect();
-        judge::judge(&ledger, &held, &kills)
+        judge::judge(&ledger, &held, &Hidden { ends, records_per_end: 1 })
     }
 
     /// Keeps the folder when a test fails, and says where.
@@ -266,19 +266,6 @@ fn await_moment(process: &mut Process, random: &mut ChaCha8Rng) {
 
 fn pause(random: &mut ChaCha8Rng) {
     std::thread::sleep(Duration::from_micros(random.random_range(0..250_000)));
-}
-
-/// `raised <board> <counter>-<random> <seq>`, the random part in hex as boot ids are written.
-fn parse(line: &str) -> Option<Key> {
-    let mut words = line.strip_prefix("raised ")?.split(' ');
-    let (board, boot, seq) = (words.next()?, words.next()?, words.next()?);
-    let (counter, random) = boot.split_once('-')?;
-    let key = Key {
-        board: board.to_owned(),
-        boot: (counter.parse().ok()?, u32::from_str_radix(random, 16).ok()?),
-        seq: seq.parse().ok()?,
-    };
-    words.next().is_none().then_some(key)
 }
 
 fn tail(folder: &Path, name: &str) -> String {

@@ -11,6 +11,22 @@ pub struct Key {
     pub seq: u64,
 }
 
+impl Key {
+    /// Reads a line of `watchpostd drill`: `raised <board> <counter>-<random> <seq>`, the random part in hex as boot ids are written.
+    #[must_use]
+    pub fn of_line(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("raised ")?.split(' ');
+        let (board, boot, seq) = (words.next()?, words.next()?, words.next()?);
+        let (counter, random) = boot.split_once('-')?;
+        let key = Self {
+            board: board.to_owned(),
+            boot: (counter.parse().ok()?, u32::from_str_radix(random, 16).ok()?),
+            seq: seq.parse().ok()?,
+        };
+        words.next().is_none().then_some(key)
+    }
+}
+
 /// What the hub holds: every alarm row, in order of arrival, and what should not be there.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
@@ -28,11 +44,22 @@ pub struct Judgement {
     pub unprinted: usize,
 }
 
-/// Sound means: nothing lost, nothing doubled, no number reused, and beside the ledger only what a kill hid from it.
+/// What the ends of boards may have hidden from the ledger: records that were durable and whose lines did not get out.
+#[derive(Debug, Clone)]
+pub struct Hidden {
+    /// How often each board was ended.
+    pub ends: BTreeMap<String, usize>,
+    /// Most records that one end hides: 1 where a process was killed beside the ledger, and as many as the way to the ledger holds where
+    /// the power was cut on the other side of a network.
+    pub records_per_end: usize,
+}
+
+/// Sound means: nothing lost, nothing doubled, no number reused, and beside the ledger only what the end of a boot hid from it, which are
+/// then the next numbers of that boot.
 ///
-/// `kills` counts the kills of each board. A kill may hide one record: the one that was durable and not yet printed,
-/// which is then the next number of its boot.
-pub fn judge(ledger: &[Key], held: &Held, kills: &BTreeMap<String, usize>) -> Result<Judgement, String> {
+/// # Errors
+/// With the first fault that was found.
+pub fn judge(ledger: &[Key], held: &Held, hidden: &Hidden) -> Result<Judgement, String> {
     let raised: BTreeSet<&Key> = ledger.iter().collect();
     if raised.len() != ledger.len() {
         return Err(format!("sequence numbers reused: {:?}", repeated(ledger)));
@@ -49,40 +76,40 @@ pub fn judge(ledger: &[Key], held: &Held, kills: &BTreeMap<String, usize>) -> Re
         return Err(format!("{} gaps and {} conflicting records in the store", held.gaps, held.conflicts));
     }
     let unprinted: Vec<&Key> = stored.difference(&raised).copied().collect();
-    check_unprinted(&unprinted, &raised, kills)?;
+    check_unprinted(&unprinted, &raised, hidden)?;
     Ok(Judgement { raised: raised.len(), held: stored.len(), unprinted: unprinted.len() })
 }
 
-fn check_unprinted(
-    unprinted: &[&Key],
-    raised: &BTreeSet<&Key>,
-    kills: &BTreeMap<String, usize>,
-) -> Result<(), String> {
-    let mut of_boot: BTreeMap<(&str, (u32, u32)), usize> = BTreeMap::new();
-    let mut of_board: BTreeMap<&str, usize> = BTreeMap::new();
+fn check_unprinted(unprinted: &[&Key], raised: &BTreeSet<&Key>, hidden: &Hidden) -> Result<(), String> {
+    let mut of_boot: BTreeMap<(&str, (u32, u32)), BTreeSet<u64>> = BTreeMap::new();
     for key in unprinted {
-        let last = raised
-            .iter()
-            .filter(|other| other.board == key.board && other.boot == key.boot)
-            .map(|other| other.seq)
-            .max();
-        if last.is_some_and(|last| key.seq < last) {
+        of_boot.entry((&key.board, key.boot)).or_default().insert(key.seq);
+    }
+    let mut of_board: BTreeMap<&str, usize> = BTreeMap::new();
+    for ((board, boot), numbers) in of_boot {
+        let of_this_boot = |key: &&&Key| key.board == board && key.boot == boot;
+        let last = raised.iter().filter(of_this_boot).map(|key| key.seq).max();
+        if let (Some(last), Some(first)) = (last, numbers.first())
+            && *first < last
+        {
             return Err(format!(
-                "{key:?} is stored and was never printed, though later ones of its boot were"
+                "{board}, boot {boot:?}: {first} is stored and was never printed, though later ones were"
             ));
         }
-        let in_boot = of_boot.entry((&key.board, key.boot)).or_default();
-        *in_boot += 1;
-        if *in_boot > 1 {
-            return Err(format!("{key:?}: a boot hid more than one record from the ledger"));
-        }
-        *of_board.entry(&key.board).or_default() += 1;
-    }
-    for (board, hidden) in of_board {
-        let killed = kills.get(board).copied().unwrap_or(0);
-        if hidden > killed {
+        if numbers.len() > hidden.records_per_end {
             return Err(format!(
-                "{board}: {hidden} stored alarms are not in the ledger, after {killed} kills"
+                "{board}, boot {boot:?}: {} records are not in the ledger, more than the {} that its end can hide",
+                numbers.len(),
+                hidden.records_per_end
+            ));
+        }
+        *of_board.entry(board).or_default() += 1;
+    }
+    for (board, boots) in of_board {
+        let ends = hidden.ends.get(board).copied().unwrap_or(0);
+        if boots > ends {
+            return Err(format!(
+                "{board}: {boots} boots have stored alarms that are not in the ledger, after {ends} ends"
             ));
         }
     }
@@ -95,6 +122,9 @@ fn repeated(keys: &[Key]) -> Vec<Key> {
 }
 
 /// Reads the hub's store from outside, beside a running or a dead hub.
+///
+/// # Errors
+/// When it cannot be read.
 pub fn read_store(path: &Path) -> rusqlite::Result<Held> {
     let connection = open(path)?;
     let mut statement =
@@ -117,6 +147,7 @@ pub fn read_store(path: &Path) -> rusqlite::Result<Held> {
 }
 
 /// How many alarms the store holds; 0 while there is none.
+#[must_use]
 pub fn count_stored(path: &Path) -> usize {
     let count = || open(path)?.query_row("SELECT count(*) FROM alarms", [], |row| row.get::<_, i64>(0));
     if path.exists() { count().map_or(0, |count| count.unsigned_abs() as usize) } else { 0 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 /// Lines that a process printed, complete ones only: a torn last line was not said.
 pub type Lines = Arc<Mutex<Vec<String>>>;
 
+/// A running child process; it is killed when this value ends.
 pub struct Process {
     name: String,
     child: Child,
@@ -22,6 +23,9 @@ pub struct Process {
 
 impl Process {
     /// Starts a process whose stdout lines go to `lines` and whose stderr is appended to a file.
+    ///
+    /// # Panics
+    /// When it cannot be started.
     pub fn spawn(name: &str, command: &mut Command, lines: &Lines, stderr: &Path) -> Self {
         let errors = File::options().create(true).append(true).open(stderr).expect("a file for stderr");
         let mut child = command
@@ -52,6 +56,9 @@ impl Process {
     }
 
     /// Waits until it has printed a line; a process that ends first is a failure.
+    ///
+    /// # Panics
+    /// When it ends or stays silent.
     pub fn wait_until_it_speaks(&mut self, patience: Duration) {
         let started = Instant::now();
         while !self.has_spoken() {
@@ -71,6 +78,9 @@ impl Process {
     }
 
     /// Waits for its own end.
+    ///
+    /// # Panics
+    /// When it does not end.
     pub fn wait(mut self, patience: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {

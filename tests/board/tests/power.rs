@@ -1,0 +1,82 @@
+//! AL-3, AL-7 with the power instead of the process: the emulated board is cut off at random moments while it raises alarms, and after its
+//! last start every alarm is at the hub exactly once. The ledger is what came out of the board before the cut.
+//!
+//! `WATCHPOST_POWER_CUTS` sets the number of cuts (default 4), `WATCHPOST_SEED` the random choices.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken set-up must stop the test"
+)]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use board_tests::virt::Running;
+use fault_tests::judge::{self, Hidden, Key};
+use fault_tests::process::{Lines, Process};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rig::{BOARD, Hub, board_program, install, new_board};
+
+/// Longest wait for something that must happen; only reached on failure.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Pause between two alarms.
+const INTERVAL_MS: u64 = 10;
+/// The board works this long before a cut, at most.
+const LONGEST_LIFE_MS: u64 = 2_000;
+/// Lines that were on their way out of the board: more than it raises in the second that a slow connection holds.
+const HIDDEN_BY_A_CUT: usize = 100;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+#[test]
+fn a_power_cut_loses_and_doubles_no_alarm() {
+    let Some(watchpostd) = board_program() else { return };
+    let (cuts, seed) = (number("WATCHPOST_POWER_CUTS", 4), number("WATCHPOST_SEED", 7));
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let virt = new_board(folder.path(), &hub);
+    let ledger = Lines::default();
+    let mut in_flight = 0;
+
+    let mut board = virt.start(None).unwrap();
+    install(&board, &watchpostd, None, "resend_after_ms = 500\n");
+    for _ in 0..cuts {
+        let mut drill = raise(&board, 1_000_000, &ledger, folder.path());
+        drill.wait_until_it_speaks(PATIENCE);
+        std::thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_LIFE_MS)));
+        board.cut_power();
+        drop(drill);
+        in_flight += u64::from(ledger.lock().unwrap().len() > judge::count_stored(&hub.store));
+        board = virt.start(None).unwrap();
+    }
+    let drained = raise(&board, 1, &ledger, folder.path()).wait(PATIENCE);
+    assert!(drained.success(), "the board could not deliver everything: {drained}");
+
+    let ledger: Vec<Key> = ledger.lock().unwrap().iter().map(|line| Key::of_line(line).unwrap()).collect();
+    let held = judge::read_store(&hub.store).unwrap();
+    let ends = BTreeMap::from([(BOARD.to_owned(), usize::try_from(cuts).unwrap())]);
+    let judged = judge::judge(&ledger, &held, &Hidden { ends, records_per_end: HIDDEN_BY_A_CUT });
+    let judged = judged.unwrap_or_else(|wrong| panic!("{cuts} cuts, seed {seed}: {wrong}"));
+    println!(
+        "{cuts} power cuts, seed {seed}, {in_flight} with records in flight: {} raised, {} stored, {} whose lines did not get out, 0 lost, 0 doubled",
+        judged.raised, judged.held, judged.unprinted
+    );
+    assert!(judged.raised as u64 > cuts, "too few alarms to prove anything");
+}
+
+/// Raises alarms on the board, and reads from outside what it says of them.
+fn raise(board: &Running, count: u64, ledger: &Lines, folder: &Path) -> Process {
+    let wait_s = PATIENCE.as_secs();
+    let line = format!(
+        "/data/watchpostd drill --config /data/board.toml --count {count} --interval-ms {INTERVAL_MS} --wait-s {wait_s}"
+    );
+    Process::spawn("the board", &mut board.remote.shell(&line), ledger, &folder.join("drill.stderr"))
+}
