@@ -27,6 +27,7 @@ pub mod detector;
 pub mod energy;
 pub mod error;
 mod eyes;
+pub mod faults;
 pub mod health;
 pub mod link;
 pub mod local_alarm;

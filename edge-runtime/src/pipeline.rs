@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use alarm_proto::{Alarm, CameraId, EventKind, Message, RecordId, Severity};
+use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordId, Severity};
 use vad_core::{AlarmEdge, EdgeKind};
 
 use crate::capture::{self, CaptureError};
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{CameraConfig, Source};
 use crate::desk::AlarmDesk;
 use crate::detector::{ClipReport, Detector};
+use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::Siren;
 use crate::shutdown::Stop;
@@ -72,6 +73,31 @@ impl Board {
     }
 }
 
+impl Board {
+    /// Tells the hub that a camera cannot be watched, or can again.
+    pub fn report(&self, camera: &CameraId, change: FaultChange) {
+        let FaultChange { kind, edge, began_ms } = change;
+        tracing::warn!(%camera, ?kind, ?edge, "fault");
+        let (uptime_ms, wall_clock_ms) = (self.clock.monotonic_ms(), self.clock.wall_ms());
+        let compose = |id| {
+            let camera = camera.clone();
+            Message::Fault(Fault {
+                id,
+                camera,
+                kind,
+                edge,
+                wall_clock_ms,
+                began_uptime_ms: began_ms.min(uptime_ms),
+                uptime_ms,
+            })
+        };
+        if let Err(e) = self.desk.raise(compose) {
+            tracing::error!(%camera, error = %e, "fault not recorded");
+            self.health.degrade("a fault could not be recorded at all");
+        }
+    }
+}
+
 fn kind_of(kind: EdgeKind) -> EventKind {
     match kind {
         EdgeKind::Raised => EventKind::Raised,
@@ -102,6 +128,8 @@ pub struct CameraRunner {
     pub board: Arc<Board>,
     /// The wish to end.
     pub stop: Stop,
+    /// What is wrong with it.
+    pub faults: OpenFaults,
 }
 
 /// How a camera's thread ended.
@@ -140,11 +168,13 @@ impl CameraRunner {
                     tracing::error!(camera = %self.config.id, %reason, "camera fault");
                     self.clear_event();
                     if self.is_finite() {
+                        self.note(FaultKind::NoPicture, true);
                         return self.end(CameraState::Failed, Outcome::Failed);
                     }
                 }
             }
             self.health.set_state(CameraState::Fault);
+            self.note(FaultKind::NoPicture, true);
             if self.health.frames() > frames_before {
                 wait_ms = RETRY_FIRST_MS;
             }
@@ -187,6 +217,7 @@ impl CameraRunner {
         let mut camera = capture::open(&self.config.source, &self.board.clock, &self.stop)?;
         while let Some(stamp) = camera.next()? {
             self.health.frame_taken(self.board.clock.monotonic_ms());
+            self.note(FaultKind::NoPicture, false);
             match self.detector.push(camera.frame()?, stamp) {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
                 Err(e) => self.not_scored(&e),
@@ -203,6 +234,12 @@ impl CameraRunner {
         }
         self.clear_event();
         Ok(())
+    }
+
+    fn note(&mut self, kind: FaultKind, is_present: bool) {
+        if let Some(change) = self.faults.note(kind, is_present, self.board.clock.monotonic_ms()) {
+            self.board.report(&self.config.id, change);
+        }
     }
 
     fn report(&self, report: &ClipReport) {

@@ -8,6 +8,7 @@ use super::{Delivery, OnDiskFailure};
 use crate::cli::ConfigArg;
 use crate::config::Config;
 use crate::error::Error;
+use crate::faults::OpenFaults;
 use crate::local_alarm::Siren;
 use crate::model::Model;
 use crate::pipeline::{Board, CameraRunner, Outcome};
@@ -62,6 +63,7 @@ fn start_cameras(
             health: board.health.add_camera(camera.id.clone()),
             board: Arc::clone(board),
             stop: stop.clone(),
+            faults: OpenFaults::default(),
         };
         std::thread::Builder::new()
             .name(format!("camera {}", camera.id))

@@ -221,6 +221,7 @@ pub(super) fn damaged_runs(db: &Connection) -> rusqlite::Result<Vec<DamagedRun>>
 fn is_intact(seq: u64, kind: i64, frame: &[u8]) -> bool {
     match alarm_proto::decode(frame) {
         Ok(Message::Alarm(alarm)) => kind == KIND_ALARM && alarm.id.seq == seq,
+        Ok(Message::Fault(fault)) => kind == KIND_ALARM && fault.id.seq == seq,
         Ok(Message::Gap(gap)) => kind == KIND_GAP && gap.id.seq == seq,
         _ => false,
     }

@@ -11,6 +11,7 @@ use super::{
     recover,
 };
 
+/// Alarms and faults: what an overflow may drop.
 pub(super) const KIND_ALARM: i64 = 0;
 pub(super) const KIND_GAP: i64 = 1;
 

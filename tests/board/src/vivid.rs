@@ -28,13 +28,15 @@ pub struct Vivid {
 
 /// The first of the driver's cameras.
 pub const FIRST: Vivid = Vivid { camera: "/dev/video0", output: "/dev/video1" };
+/// The second.
+pub const SECOND: Vivid = Vivid { camera: "/dev/video2", output: "/dev/video3" };
 
 impl Vivid {
-    /// Connects the output with the camera and plays `file` (packed YUYV pictures) into it, again and again.
+    /// Connects the output with the camera, which then shows what is played, and grey until then.
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn play(&self, board: &Remote, file: &str) -> Result<()> {
+    pub fn connect(&self, board: &Remote) -> Result<()> {
         let Self { camera, output } = self;
         let size = format!("width={WIDTH_PX},height={HEIGHT_PX},pixelformat=YUYV");
         board.run(&format!(
@@ -42,9 +44,42 @@ impl Vivid {
             for node in {output} {camera}; do v4l2-ctl -d $node --set-dv-bt-timings index={TIMINGS}; done
             v4l2-ctl -d {output} --set-fmt-video-out={size}
             v4l2-ctl -d {camera} --set-fmt-video={size}
-            v4l2-ctl -d {camera} --set-ctrl loop_video=1,osd_text_mode=2
-            v4l2-ctl -d {output} --stream-out-mmap --stream-loop --stream-from={file} > /dev/null 2> /tmp/player < /dev/null &"
+            v4l2-ctl -d {camera} --set-ctrl loop_video=1,osd_text_mode=2"
         ))?;
         Ok(())
+    }
+
+    /// Connects the output with the camera and plays `file` (packed YUYV pictures) into it, again and again.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn play(&self, board: &Remote, file: &str) -> Result<()> {
+        self.connect(board)?;
+        let output = self.output;
+        board.run(&format!(
+            "v4l2-ctl -d {output} --stream-out-mmap --stream-loop --stream-from={file} > /dev/null 2> /tmp/player < /dev/null &"
+        ))?;
+        Ok(())
+    }
+
+    /// Gives no picture any more, or all of them again: the cable is in, and nothing comes through it.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn stall(&self, board: &Remote, stalls: bool) -> Result<()> {
+        let percent = if stalls { 100 } else { 0 };
+        self.set(board, &format!("percentage_of_dropped_buffers={percent}"))
+    }
+
+    /// Pulls the plug: every call to the camera fails as of now. The driver plugs it in again when nobody has it open.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn unplug(&self, board: &Remote) -> Result<()> {
+        self.set(board, "disconnect=1")
+    }
+
+    fn set(&self, board: &Remote, control: &str) -> Result<()> {
+        board.run(&format!("v4l2-ctl -d {} --set-ctrl {control}", self.camera)).map(drop)
     }
 }

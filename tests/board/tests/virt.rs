@@ -11,7 +11,7 @@ mod rig;
 
 use board_tests::vivid::{FIRST, RATE_HZ};
 use rig::footage::Footage;
-use rig::{BOARD, Hub, board_program, install, light_bundle, new_board};
+use rig::{BOARD, Hub, board_program, install, light_bundle, new_board, watch};
 
 #[test]
 fn footage_becomes_an_alarm_at_the_hub() {
@@ -25,11 +25,10 @@ fn footage_becomes_an_alarm_at_the_hub() {
 
     FIRST.play(&board.remote, Footage::ON_BOARD).unwrap();
     println!("{}", board.remote.run("/data/watchpostd check --config /data/board.toml").unwrap());
-    board
-        .remote
-        .run("setsid /data/watchpostd run --config /data/board.toml > /data/log 2>&1 < /dev/null &")
-        .unwrap();
-    let alarm = hub.wait_for_alarm(|| board.remote.run("tail -40 /data/log").unwrap_or_default());
+    watch(&board);
+    let says = || board.remote.run("tail -40 /data/log").unwrap_or_default();
+    rig::wait_until("an alarm is at the hub", says, || !hub.alarms().is_empty());
+    let alarm = &hub.alarms()[0];
     println!("at the hub: {alarm:?}");
     assert_eq!(
         (alarm.board.as_str(), alarm.camera.as_str(), alarm.kind.as_str()),

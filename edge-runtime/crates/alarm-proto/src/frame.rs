@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::message::{Ack, Alarm, Gap, Heartbeat, InvalidField, Message};
+use crate::message::{Ack, Alarm, Fault, Gap, Heartbeat, InvalidField, Message};
 
 /// First bytes of every frame.
 pub const MAGIC: [u8; 2] = *b"WP";
@@ -26,7 +26,8 @@ pub const FRAME_LIMIT: usize = 256;
 /// Length of the longest frame of this version, in bytes.
 pub const MAX_FRAME_LEN: usize = {
     let longer = max(MessageKind::Alarm.max_frame_len(), MessageKind::Heartbeat.max_frame_len());
-    max(longer, max(MessageKind::Ack.max_frame_len(), MessageKind::Gap.max_frame_len()))
+    let records = max(MessageKind::Gap.max_frame_len(), MessageKind::Fault.max_frame_len());
+    max(longer, max(MessageKind::Ack.max_frame_len(), records))
 };
 
 const _: () = assert!(MAX_FRAME_LEN <= FRAME_LIMIT);
@@ -46,11 +47,13 @@ pub enum MessageKind {
     Ack = 3,
     /// [`Gap`].
     Gap = 4,
+    /// [`Fault`].
+    Fault = 5,
 }
 
 impl MessageKind {
     /// All kinds, by their byte.
-    pub const ALL: [Self; 4] = [Self::Alarm, Self::Heartbeat, Self::Ack, Self::Gap];
+    pub const ALL: [Self; 5] = [Self::Alarm, Self::Heartbeat, Self::Ack, Self::Gap, Self::Fault];
 
     /// Length of the longest frame of this kind, in bytes.
     #[must_use]
@@ -60,6 +63,7 @@ impl MessageKind {
             Self::Heartbeat => Heartbeat::POSTCARD_MAX_SIZE,
             Self::Ack => Ack::POSTCARD_MAX_SIZE,
             Self::Gap => Gap::POSTCARD_MAX_SIZE,
+            Self::Fault => Fault::POSTCARD_MAX_SIZE,
         };
         HEADER_LEN + payload_len + CRC_LEN
     }
@@ -72,6 +76,7 @@ impl MessageKind {
             Message::Heartbeat(_) => Self::Heartbeat,
             Message::Ack(_) => Self::Ack,
             Message::Gap(_) => Self::Gap,
+            Message::Fault(_) => Self::Fault,
         }
     }
 
@@ -155,6 +160,7 @@ pub fn encode<'a>(message: &Message, buffer: &'a mut [u8; MAX_FRAME_LEN]) -> Res
         Message::Heartbeat(heartbeat) => write(MessageKind::Heartbeat, heartbeat, buffer),
         Message::Ack(ack) => write(MessageKind::Ack, ack, buffer),
         Message::Gap(gap) => write(MessageKind::Gap, gap, buffer),
+        Message::Fault(fault) => write(MessageKind::Fault, fault, buffer),
     }
 }
 
@@ -185,6 +191,7 @@ pub fn decode(frame: &[u8]) -> Result<Message, DecodeError> {
         MessageKind::Heartbeat => Message::Heartbeat(read(payload)?),
         MessageKind::Ack => Message::Ack(read(payload)?),
         MessageKind::Gap => Message::Gap(read(payload)?),
+        MessageKind::Fault => Message::Fault(read(payload)?),
     };
     let mut canonical = [0; MAX_FRAME_LEN];
     match encode(&message, &mut canonical) {

@@ -9,7 +9,7 @@
 //! # Terms
 //!
 //! - *record*: a message that lies in the board's outbox until the hub acknowledged it: an
-//!   [`Alarm`] or a [`Gap`]. Its [`RecordId`] is the key of deduplication.
+//!   [`Alarm`], a [`Fault`] or a [`Gap`]. Its [`RecordId`] is the key of deduplication.
 //! - *frame*: the bytes of one message on the wire, one frame per MQTT publish.
 //!
 //! # Invariants
@@ -33,5 +33,8 @@ pub use frame::{
     CRC_LEN, DecodeError, EncodeError, FRAME_LIMIT, HEADER_LEN, MAGIC, MAX_FRAME_LEN, MessageKind,
     SCHEMA_VERSION, decode, encode,
 };
-pub use message::{Ack, Alarm, BootId, EventKind, Gap, Heartbeat, InvalidField, Message, RecordId, Severity};
+pub use message::{
+    Ack, Alarm, BootId, EventKind, Fault, FaultEdge, FaultKind, Gap, Heartbeat, InvalidField, Message,
+    RecordId, Severity,
+};
 pub use name::{BoardId, CameraId, MAX_NAME_LEN, NameError, SiteId};

@@ -131,6 +131,51 @@ pub struct Gap {
     pub dropped: u64,
 }
 
+/// What keeps a camera from being watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// No pictures come: the camera is unplugged, stalled, or what it sends cannot be read.
+    NoPicture,
+    /// It is too dark to see by.
+    Dark,
+    /// Something covers the lens.
+    Covered,
+    /// The same picture comes again and again.
+    Frozen,
+    /// The camera looks elsewhere than it did.
+    Moved,
+}
+
+/// Which end of a fault a record reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultEdge {
+    /// It began.
+    Began,
+    /// It is over.
+    Ended,
+}
+
+/// A camera cannot be watched, or can again: a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub struct Fault {
+    /// Key of this record.
+    pub id: RecordId,
+    /// The camera.
+    pub camera: CameraId,
+    /// What is wrong with it.
+    pub kind: FaultKind,
+    /// Whether that began or is over.
+    pub edge: FaultEdge,
+    /// Unix time in ms at which the record was written; nothing while the clock is not valid.
+    pub wall_clock_ms: Option<u64>,
+    /// Monotonic time since the board's boot at which the fault began, in ms.
+    pub began_uptime_ms: u64,
+    /// Monotonic time since the board's boot at which the record was written, in ms; at least `began_uptime_ms`.
+    pub uptime_ms: u64,
+}
+
 /// Anything that travels in a frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -143,6 +188,8 @@ pub enum Message {
     Ack(Ack),
     /// Board to hub, a record.
     Gap(Gap),
+    /// Board to hub, a record.
+    Fault(Fault),
 }
 
 /// A field whose value breaks the message's rules.
@@ -190,6 +237,7 @@ impl Message {
         match self {
             Self::Alarm(alarm) => Some(&alarm.id),
             Self::Gap(gap) => Some(&gap.id),
+            Self::Fault(fault) => Some(&fault.id),
             Self::Heartbeat(_) | Self::Ack(_) => None,
         }
     }
@@ -200,6 +248,7 @@ impl Message {
         match self {
             Self::Alarm(alarm) => &alarm.id.board,
             Self::Gap(gap) => &gap.id.board,
+            Self::Fault(fault) => &fault.id.board,
             Self::Heartbeat(heartbeat) => &heartbeat.board,
             Self::Ack(ack) => &ack.board,
         }
@@ -210,11 +259,12 @@ impl Message {
     /// # Errors
     ///
     /// The first field that breaks its rule: numbers of records count from 1, scores are finite,
-    /// a gap's count fits its range.
+    /// a gap's count fits its range, a fault is reported after it began.
     pub fn validate(&self) -> Result<(), InvalidField> {
         match self {
             Self::Alarm(alarm) => alarm.validate(),
             Self::Gap(gap) => gap.validate(),
+            Self::Fault(fault) => fault.validate(),
             Self::Ack(ack) => check(ack.seq >= 1, "ack.seq", "at least 1"),
             Self::Heartbeat(_) => Ok(()),
         }
@@ -238,6 +288,13 @@ impl Gap {
         // No overflow: `first_seq` is at least 1.
         let most = self.last_seq - self.first_seq + 1;
         check((1..=most).contains(&self.dropped), "gap.dropped", "1 to the numbers in its range")
+    }
+}
+
+impl Fault {
+    fn validate(&self) -> Result<(), InvalidField> {
+        check(self.id.seq >= 1, "fault.id.seq", "at least 1")?;
+        check(self.began_uptime_ms <= self.uptime_ms, "fault.uptime_ms", "at least fault.began_uptime_ms")
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Prefix(Text);
 /// What a topic carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// Records, board to hub: alarms and gaps.
+    /// Records, board to hub: alarms, faults and gaps.
     Alarm,
     /// Acknowledgements, hub to board.
     Ack,

@@ -100,14 +100,14 @@ proptest! {
             let other = forged(byte, frame[3], payload_of(&frame));
             prop_assert_eq!(decode(&other), Err(DecodeError::Version { found: byte }));
         }
-        if !(1..=4).contains(&byte) {
+        if !(1..=5).contains(&byte) {
             let other = forged(SCHEMA_VERSION, byte, payload_of(&frame));
             prop_assert_eq!(decode(&other), Err(DecodeError::Kind { found: byte }));
         }
     }
 
     #[test]
-    fn a_payload_is_not_read_as_another_kind(message in message(), kind in 1u8..=4) {
+    fn a_payload_is_not_read_as_another_kind(message in message(), kind in 1u8..=5) {
         let frame = frame_of(&message);
         accepted_only_if_canonical(&forged(SCHEMA_VERSION, kind, payload_of(&frame)))?;
     }

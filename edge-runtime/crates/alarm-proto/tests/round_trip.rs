@@ -4,7 +4,7 @@
 mod support;
 
 use alarm_proto::{
-    Alarm, DecodeError, EncodeError, Gap, MAX_FRAME_LEN, Message, MessageKind, decode, encode,
+    Alarm, DecodeError, EncodeError, Fault, Gap, MAX_FRAME_LEN, Message, MessageKind, decode, encode,
 };
 use proptest::prelude::*;
 use support::{frame_of, longest, message};
@@ -44,7 +44,7 @@ fn the_longest_messages_have_the_stated_lengths() {
     let lengths = longest().map(|message| frame_of(&message).len());
     let stated = MessageKind::ALL.map(MessageKind::max_frame_len);
     // A gap falls short by one byte: its count cannot be as long as both ends of its range.
-    assert_eq!(lengths, [stated[0], stated[1], stated[2], stated[3] - 1]);
+    assert_eq!(lengths, [stated[0], stated[1], stated[2], stated[3] - 1, stated[4]]);
     assert_eq!(stated.iter().max(), Some(&MAX_FRAME_LEN));
 }
 
@@ -54,7 +54,7 @@ fn alarm() -> Alarm {
 }
 
 fn gap() -> Gap {
-    let [.., Message::Gap(gap)] = longest() else { unreachable!() };
+    let [.., Message::Gap(gap), _] = longest() else { unreachable!() };
     gap
 }
 
@@ -80,7 +80,7 @@ fn records_are_numbered_from_one() {
     let mut zero = alarm();
     zero.id.seq = 0;
     assert_refused(&Message::Alarm(zero), "alarm.id.seq must be at least 1");
-    let [.., Message::Ack(mut ack), _] = longest() else { unreachable!() };
+    let [.., Message::Ack(mut ack), _, _] = longest() else { unreachable!() };
     ack.seq = 0;
     assert_refused(&Message::Ack(ack), "ack.seq must be at least 1");
 }
@@ -97,6 +97,13 @@ fn a_gap_counts_what_its_range_can_hold() {
     refused(1, u64::MAX, 0, "gap.dropped must be 1 to");
     let all = Message::Gap(Gap { first_seq: 1, last_seq: u64::MAX, dropped: u64::MAX, ..gap() });
     assert_eq!(decode(&frame_of(&all)), Ok(all));
+}
+
+#[test]
+fn a_fault_is_reported_after_it_began() {
+    let [.., Message::Fault(fault)] = longest() else { unreachable!() };
+    let early = Fault { began_uptime_ms: 8, uptime_ms: 7, ..fault };
+    assert_refused(&Message::Fault(early), "fault.uptime_ms must be at least fault.began_uptime_ms");
 }
 
 #[test]

@@ -5,8 +5,9 @@ mod support;
 
 use alarm_proto::topics::{Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Prefix, Topic};
 use alarm_proto::{
-    Ack, Alarm, BoardId, BootId, CRC_LEN, CameraId, EventKind, FRAME_LIMIT, Gap, HEADER_LEN, Heartbeat,
-    MAX_FRAME_LEN, MAX_NAME_LEN, Message, MessageKind, RecordId, SCHEMA_VERSION, Severity, SiteId, decode,
+    Ack, Alarm, BoardId, BootId, CRC_LEN, CameraId, EventKind, FRAME_LIMIT, Fault, FaultEdge, FaultKind, Gap,
+    HEADER_LEN, Heartbeat, MAX_FRAME_LEN, MAX_NAME_LEN, Message, MessageKind, RecordId, SCHEMA_VERSION,
+    Severity, SiteId, decode,
 };
 use support::frame_of;
 
@@ -36,7 +37,7 @@ fn alarm() -> Alarm {
 }
 
 /// The messages that the page shows, by the name of their block.
-fn examples() -> [(&'static str, Message); 5] {
+fn examples() -> [(&'static str, Message); 6] {
     let drill = Alarm {
         id: record(43),
         kind: EventKind::Drill,
@@ -60,12 +61,22 @@ fn examples() -> [(&'static str, Message); 5] {
         model: alarm().model,
     };
     let gap = Gap { id: record(44), first_seq: 10, last_seq: 29, dropped: 20 };
+    let fault = Fault {
+        id: record(45),
+        camera: alarm().camera,
+        kind: FaultKind::NoPicture,
+        edge: FaultEdge::Ended,
+        wall_clock_ms: None,
+        began_uptime_ms: 86_400_000,
+        uptime_ms: 86_405_000,
+    };
     [
         ("alarm-raised", Message::Alarm(alarm())),
         ("alarm-drill", Message::Alarm(drill)),
         ("heartbeat", Message::Heartbeat(heartbeat)),
         ("ack", Message::Ack(Ack::of(&record(42)))),
         ("gap", Message::Gap(gap)),
+        ("fault", Message::Fault(fault)),
     ]
 }
 
@@ -106,6 +117,7 @@ fn sizes_are_as_documented() {
         ("heartbeat, longest", MessageKind::Heartbeat.max_frame_len()),
         ("ack, longest", MessageKind::Ack.max_frame_len()),
         ("gap, longest", MessageKind::Gap.max_frame_len()),
+        ("fault, longest", MessageKind::Fault.max_frame_len()),
         ("any frame of version 1", MAX_FRAME_LEN),
         ("any frame of any version", FRAME_LIMIT),
         ("header", HEADER_LEN),
@@ -121,7 +133,7 @@ fn sizes_are_as_documented() {
 #[test]
 fn kinds_are_as_documented() {
     assert!(PAGE.contains(&format!("schema version {SCHEMA_VERSION}.")));
-    for (name, kind) in ["alarm", "heartbeat", "ack", "gap"].into_iter().zip(MessageKind::ALL) {
+    for (name, kind) in ["alarm", "heartbeat", "ack", "gap", "fault"].into_iter().zip(MessageKind::ALL) {
         assert_eq!(cells(&format!("`{}`", kind as u8)), [name]);
     }
 }

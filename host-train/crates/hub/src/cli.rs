@@ -195,7 +195,7 @@ fn list(args: &AlarmsArgs) -> Result<String, HubError> {
     let reader = StoreReader::open(&args.store)?;
     let alarms = reader.alarms(&query)?;
     if !args.json {
-        return Ok(present::alarm_table(&alarms, &reader.gaps(&query)?, args.limit));
+        return Ok(present::alarm_table(&alarms, &reader.gaps(&query)?, &reader.faults(&query)?, args.limit));
     }
     Ok(alarms.iter().filter_map(|alarm| serde_json::to_string(alarm).ok()).map(|line| line + "\n").collect())
 }

@@ -1,7 +1,7 @@
 //! From an MQTT message to something the hub may act on. Total: every input is either understood or refused by name.
 
 use alarm_proto::topics::{Channel, Prefix, Topic, TopicError};
-use alarm_proto::{Alarm, DecodeError, Gap, Heartbeat, Message, RecordId, SiteId};
+use alarm_proto::{Alarm, DecodeError, Fault, Gap, Heartbeat, Message, RecordId, SiteId};
 
 /// One publish as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Record {
     Alarm(Alarm),
     /// A counted hole in a board's outbox.
     Gap(Gap),
+    /// A camera that cannot be watched, or can again.
+    Fault(Fault),
 }
 
 impl Record {
@@ -27,6 +29,7 @@ impl Record {
         match self {
             Self::Alarm(alarm) => &alarm.id,
             Self::Gap(gap) => &gap.id,
+            Self::Fault(fault) => &fault.id,
         }
     }
 }
@@ -114,6 +117,7 @@ pub fn understand(message: &RawMessage, prefix: &Prefix, received_unix_ms: i64) 
     let (found, id) = match &decoded {
         Message::Alarm(alarm) => ("alarm", &alarm.id.board),
         Message::Gap(gap) => ("gap", &gap.id.board),
+        Message::Fault(fault) => ("fault", &fault.id.board),
         Message::Heartbeat(heartbeat) => ("heartbeat", &heartbeat.board),
         Message::Ack(ack) => ("ack", &ack.board),
     };
@@ -128,6 +132,10 @@ pub fn understand(message: &RawMessage, prefix: &Prefix, received_unix_ms: i64) 
         (Channel::Alarm, Message::Gap(gap)) => {
             check_gap(&gap)?;
             Ok(record(site, Record::Gap(gap), message, received_unix_ms))
+        }
+        (Channel::Alarm, Message::Fault(fault)) => {
+            check_fault(&fault)?;
+            Ok(record(site, Record::Fault(fault), message, received_unix_ms))
         }
         (Channel::Heartbeat, Message::Heartbeat(heartbeat)) => Ok(Input::Heartbeat { site, heartbeat }),
         (channel, _) => Err(Refusal::Kind { found, topic: channel.as_str() }),
@@ -161,6 +169,14 @@ fn check_gap(gap: &Gap) -> Result<(), Refusal> {
         ("first_seq", gap.first_seq),
         ("last_seq", gap.last_seq),
         ("dropped", gap.dropped),
+    ])
+}
+
+fn check_fault(fault: &Fault) -> Result<(), Refusal> {
+    check_integers(&[
+        ("seq", fault.id.seq),
+        ("wall_clock_ms", fault.wall_clock_ms.unwrap_or(0)),
+        ("uptime_ms", fault.uptime_ms),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! Words, lines and tables for people; JSON for programs.
 
-use alarm_proto::{Alarm, EventKind, Gap, Severity};
+use alarm_proto::{Alarm, EventKind, Fault, FaultEdge, FaultKind, Gap, Severity};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -8,7 +8,7 @@ use crate::boards::{BoardChange, BoardState};
 use crate::ingest::{Received, Record};
 use crate::printer::Printer;
 use crate::report::Reporter;
-use crate::store::{AlarmRow, GapRow};
+use crate::store::{AlarmRow, FaultRow, GapRow};
 
 /// The word for a kind, in store, tables and filters.
 pub fn kind(kind: EventKind) -> &'static str {
@@ -17,6 +17,25 @@ pub fn kind(kind: EventKind) -> &'static str {
         EventKind::Updated => "updated",
         EventKind::Cleared => "cleared",
         EventKind::Drill => "drill",
+    }
+}
+
+/// The words for what is wrong with a camera.
+pub fn fault(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::NoPicture => "no picture",
+        FaultKind::Dark => "dark",
+        FaultKind::Covered => "covered",
+        FaultKind::Frozen => "frozen",
+        FaultKind::Moved => "moved",
+    }
+}
+
+/// The word for the end of a fault that a record reports.
+pub fn fault_edge(edge: FaultEdge) -> &'static str {
+    match edge {
+        FaultEdge::Began => "began",
+        FaultEdge::Ended => "ended",
     }
 }
 
@@ -56,6 +75,7 @@ pub fn record_line(id: i64, received: &Received) -> String {
     match &received.record {
         Record::Alarm(alarm) => alarm_line(id, received, alarm),
         Record::Gap(gap) => gap_line(received, gap),
+        Record::Fault(fault) => fault_line(received, fault),
     }
 }
 
@@ -88,6 +108,23 @@ fn gap_line(received: &Received, gap: &Gap) -> String {
     )
 }
 
+fn fault_line(received: &Received, fault: &Fault) -> String {
+    let wall_clock_ms = fault.wall_clock_ms.and_then(|ms| i64::try_from(ms).ok());
+    let lasted_ms = fault.uptime_ms - fault.began_uptime_ms;
+    let edge = match fault.edge {
+        FaultEdge::Began => "the camera is not watched".to_owned(),
+        FaultEdge::Ended => format!("over after {:.1} s", lasted_ms as f64 / 1_000.0),
+    };
+    format!(
+        "{}  FAULT    {}/{}/{}  {}: {edge}",
+        alarm_time(wall_clock_ms, received.received_unix_ms),
+        received.site.as_str(),
+        fault.id.board.as_str(),
+        fault.camera.as_str(),
+        self::fault(fault.kind),
+    )
+}
+
 /// One line for a board's change of state.
 pub fn board_line(change: &BoardChange, unix_ms: i64) -> String {
     let word = match change.to {
@@ -100,8 +137,8 @@ pub fn board_line(change: &BoardChange, unix_ms: i64) -> String {
 }
 
 /// A table of alarms, columns aligned, with a line for what else matters.
-pub fn alarm_table(alarms: &[AlarmRow], gaps: &[GapRow], limit: u32) -> String {
-    if alarms.is_empty() && gaps.is_empty() {
+pub fn alarm_table(alarms: &[AlarmRow], gaps: &[GapRow], faults: &[FaultRow], limit: u32) -> String {
+    if alarms.is_empty() && gaps.is_empty() && faults.is_empty() {
         return "no alarms match\n".to_owned();
     }
     let mut rows = vec![
@@ -149,6 +186,17 @@ pub fn alarm_table(alarms: &[AlarmRow], gaps: &[GapRow], limit: u32) -> String {
             gap.first_seq,
             gap.last_seq,
             local_time(gap.received_unix_ms)
+        ));
+    }
+    for fault in faults {
+        text.push_str(&format!(
+            "fault: {}/{}/{} {} {}, {}\n",
+            fault.site,
+            fault.board,
+            fault.camera,
+            fault.kind,
+            fault.edge,
+            alarm_time(fault.wall_clock_ms, fault.received_unix_ms)
         ));
     }
     text

@@ -6,10 +6,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use alarm_proto::FaultEdge;
 use hub::ingest::{Received, Record};
+use hub::present;
 use hub::store::{AlarmQuery, AlarmStore, Outcome, Store, StoreError, StoreReader, Verdict};
 use proptest::prelude::*;
-use support::{alarm, gap, received};
+use support::{alarm, fault, gap, received};
 
 fn everything() -> AlarmQuery {
     AlarmQuery { limit: 1_000_000, ..AlarmQuery::default() }
@@ -88,6 +90,40 @@ fn gaps_are_stored_once_and_listed() {
     let gaps = StoreReader::open(&path).unwrap().gaps(&everything()).unwrap();
     assert_eq!(gaps.len(), 1);
     assert_eq!((gaps[0].first_seq, gaps[0].last_seq, gaps[0].dropped), (3, 9, 7));
+}
+
+#[test]
+fn faults_are_stored_once_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sqlite");
+    let mut store = Store::open(&path).unwrap();
+    let edges = [FaultEdge::Began, FaultEdge::Ended];
+    let batch: Vec<_> =
+        (1..).zip(edges).map(|(seq, edge)| received(Record::Fault(fault("b1", 1, seq, edge)))).collect();
+    assert_eq!(store.commit(&batch).unwrap(), [Outcome::New(1), Outcome::New(2)]);
+    assert_eq!(store.commit(&batch).unwrap(), [Outcome::Duplicate; 2]);
+    let faults = StoreReader::open(&path).unwrap().faults(&everything()).unwrap();
+    let listed: Vec<_> = faults.iter().map(|row| (row.kind.as_str(), row.edge.as_str())).collect();
+    assert_eq!(listed, [("no picture", "began"), ("no picture", "ended")]);
+    assert!(
+        present::record_line(2, &batch[1]).ends_with("FAULT    yard/b1/gate  no picture: over after 2.5 s")
+    );
+}
+
+#[test]
+fn a_store_without_faults_is_brought_up_to_date_by_the_hub_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.sqlite");
+    let mut store = Store::open(&path).unwrap();
+    store.commit(&[an_alarm("b1", 1, 1)]).unwrap();
+    store.connection().execute_batch("DROP TABLE faults; PRAGMA user_version = 1").unwrap();
+    drop(store);
+    let error = StoreReader::open(&path).unwrap_err().to_string();
+    assert!(error.contains("Start the hub once"), "{error}");
+    drop(Store::open(&path).unwrap());
+    let reader = StoreReader::open(&path).unwrap();
+    assert_eq!(reader.alarms(&everything()).unwrap().len(), 1);
+    assert_eq!(reader.faults(&everything()).unwrap(), []);
 }
 
 #[test]

@@ -3,13 +3,10 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use board_tests::virt::free_port;
 use e2e_tests::program;
-
-/// Longest wait for an alarm; only reached on failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+use rusqlite::{Connection, OpenFlags, Row};
 
 /// An alarm in the hub's store.
 #[derive(Debug)]
@@ -17,6 +14,20 @@ pub struct Alarm {
     pub board: String,
     pub camera: String,
     pub kind: String,
+}
+
+/// One end of a fault of a camera in the hub's store.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub camera: String,
+    pub kind: String,
+    pub edge: String,
+}
+
+impl Fault {
+    pub fn of(camera: &str, kind: &str, edge: &str) -> Self {
+        Self { camera: camera.to_owned(), kind: kind.to_owned(), edge: edge.to_owned() }
+    }
 }
 
 pub struct Hub {
@@ -38,33 +49,29 @@ impl Hub {
         Self { port, store, process }
     }
 
-    /// The first alarm in the store; `board_says` explains why there is none.
-    pub fn wait_for_alarm(&self, board_says: impl Fn() -> String) -> Alarm {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(alarm) = self.alarms().into_iter().next() {
-                return alarm;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("no alarm at the hub after {PATIENCE:?}; the board says:\n{}", board_says());
-    }
-
     /// Every alarm in the store, oldest first.
     pub fn alarms(&self) -> Vec<Alarm> {
-        let read = || -> rusqlite::Result<Vec<Alarm>> {
-            let store = rusqlite::Connection::open_with_flags(
-                &self.store,
-                rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE,
-            )?;
-            let mut statement = store.prepare("SELECT board, camera, kind FROM alarms ORDER BY id")?;
-            let rows = statement.query_map([], |row| {
-                Ok(Alarm { board: row.get(0)?, camera: row.get(1)?, kind: row.get(2)? })
-            })?;
+        self.rows("SELECT board, camera, kind FROM alarms ORDER BY id", |row| {
+            Ok(Alarm { board: row.get(0)?, camera: row.get(1)?, kind: row.get(2)? })
+        })
+    }
+
+    /// Every end of a fault in the store, oldest first.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.rows("SELECT camera, kind, edge FROM faults ORDER BY id", |row| {
+            Ok(Fault { camera: row.get(0)?, kind: row.get(1)?, edge: row.get(2)? })
+        })
+    }
+
+    fn rows<T>(&self, select: &str, read: impl Fn(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        let rows = || -> rusqlite::Result<Vec<T>> {
+            let store = Connection::open_with_flags(&self.store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let mut statement = store.prepare(select)?;
+            let rows = statement.query_map([], |row| read(row))?;
             rows.collect()
         };
         // There is no store before the hub has made it.
-        read().unwrap_or_default()
+        rows().unwrap_or_default()
     }
 }
 

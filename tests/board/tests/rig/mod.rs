@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod footage;
-mod hub;
+pub mod hub;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use board_tests::virt::{BROKER, Running};
 use board_tests::{Board, Virt};
@@ -14,6 +15,8 @@ use vad_core::{ClipSpec, LiteSize};
 
 pub use hub::Hub;
 
+/// Longest wait for something that must happen; only reached on failure.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The board's name.
 pub const BOARD: &str = "virt-1";
 /// Small pictures for the network: emulated arithmetic is fifty times slower.
@@ -59,6 +62,26 @@ pub fn install(board: &Running, watchpostd: &Path, bundle: Option<&Path>, sectio
     );
     board.remote.put(config.as_bytes(), "/data/board.toml").unwrap();
     board.remote.run("sync").unwrap();
+}
+
+/// Starts the program, whose log then lies beside its configuration.
+pub fn watch(board: &Running) {
+    let run = "RUST_LOG=watchpostd=debug setsid /data/watchpostd run --config /data/board.toml > /data/log 2>&1 < /dev/null &";
+    board.remote.run(run).unwrap();
+}
+
+/// Waits for something that must happen; `board_says` explains why it did not.
+pub fn wait_until(what: &str, board_says: impl Fn() -> String, has_happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !has_happened() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}; the board says:\n{}",
+            board_says()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
 }
 
 /// A detector whose weights come from a formula, for small pictures.

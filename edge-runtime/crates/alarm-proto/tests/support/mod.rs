@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use alarm_proto::{
-    Ack, Alarm, BoardId, BootId, CameraId, EventKind, Gap, Heartbeat, MAX_FRAME_LEN, Message, RecordId,
-    Severity, encode,
+    Ack, Alarm, BoardId, BootId, CameraId, EventKind, Fault, FaultEdge, FaultKind, Gap, Heartbeat,
+    MAX_FRAME_LEN, Message, RecordId, Severity, encode,
 };
 use crc::{CRC_32_ISO_HDLC, Crc};
 use proptest::prelude::*;
@@ -105,12 +105,29 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn fault()(
+        id in record(),
+        camera in name(),
+        kind in prop::sample::select(vec![
+            FaultKind::NoPicture, FaultKind::Dark, FaultKind::Covered, FaultKind::Frozen, FaultKind::Moved]),
+        edge in prop::sample::select(vec![FaultEdge::Began, FaultEdge::Ended]),
+        wall_clock_ms in prop::option::of(number()),
+        a in number(),
+        b in number(),
+    ) -> Fault {
+        let camera = CameraId::try_from(camera.as_str()).unwrap();
+        Fault { id, camera, kind, edge, wall_clock_ms, began_uptime_ms: a.min(b), uptime_ms: a.max(b) }
+    }
+}
+
 pub fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         alarm().prop_map(Message::Alarm),
         heartbeat().prop_map(Message::Heartbeat),
         record().prop_map(|record| Message::Ack(Ack::of(&record))),
         gap().prop_map(Message::Gap),
+        fault().prop_map(Message::Fault),
     ]
 }
 
@@ -123,7 +140,7 @@ fn longest_record() -> RecordId {
 }
 
 /// One message of each kind, in the order of the kinds, as long as the kind can be.
-pub fn longest() -> [Message; 4] {
+pub fn longest() -> [Message; 5] {
     let id = longest_record();
     let alarm = Alarm {
         id: id.clone(),
@@ -152,5 +169,21 @@ pub fn longest() -> [Message; 4] {
     };
     // Both ends of the range in ten bytes each: the count then has at most nine.
     let gap = Gap { id: id.clone(), first_seq: 1 << 63, last_seq: u64::MAX, dropped: 1 << 62 };
-    [Message::Alarm(alarm), Message::Heartbeat(heartbeat), Message::Ack(Ack::of(&id)), Message::Gap(gap)]
+    let fault = Fault {
+        id: id.clone(),
+        camera: alarm.camera.clone(),
+        kind: FaultKind::Moved,
+        edge: FaultEdge::Ended,
+        wall_clock_ms: Some(u64::MAX),
+        began_uptime_ms: u64::MAX,
+        uptime_ms: u64::MAX,
+    };
+    let ack = Ack::of(&id);
+    [
+        Message::Alarm(alarm),
+        Message::Heartbeat(heartbeat),
+        Message::Ack(ack),
+        Message::Gap(gap),
+        Message::Fault(fault),
+    ]
 }

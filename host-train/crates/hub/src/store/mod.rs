@@ -9,7 +9,7 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use read::{AlarmQuery, AlarmRow, GapRow, StoreReader, Verdict};
+pub use read::{AlarmQuery, AlarmRow, FaultRow, GapRow, StoreReader, Verdict};
 pub use write::Store;
 
 use crate::ingest::Received;
@@ -83,6 +83,16 @@ pub enum StoreError {
         /// Format found.
         found: i64,
         /// Newest format known.
+        known: i64,
+    },
+    /// An older hub wrote it, and reading does not change it.
+    #[error("{}: the store has format {found}, this program reads format {known}. Start the hub once to bring it up to date", path.display())]
+    Older {
+        /// The store's file.
+        path: PathBuf,
+        /// Format found.
+        found: i64,
+        /// Format read.
         known: i64,
     },
     /// An operation failed.

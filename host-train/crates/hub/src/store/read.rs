@@ -99,6 +99,25 @@ pub struct GapRow {
     pub dropped: i64,
 }
 
+/// One end of a fault of a camera.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FaultRow {
+    /// Hub's wall clock at arrival, in milliseconds since 1970-01-01 UTC.
+    pub received_unix_ms: i64,
+    /// Board's wall clock, when it had one.
+    pub wall_clock_ms: Option<i64>,
+    /// Site.
+    pub site: String,
+    /// Board.
+    pub board: String,
+    /// Camera.
+    pub camera: String,
+    /// `no picture`, `dark`, `covered`, `frozen` or `moved`.
+    pub kind: String,
+    /// `began` or `ended`.
+    pub edge: String,
+}
+
 /// Reads a store beside the hub that writes it.
 #[derive(Debug)]
 pub struct StoreReader {
@@ -171,6 +190,36 @@ impl StoreReader {
             Ok(rows)
         };
         list().map_err(|error| self.failed("listing gaps", &error))
+    }
+
+    /// The latest faults that match `query` (its kind does not apply), oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn faults(&self, query: &AlarmQuery) -> Result<Vec<FaultRow>, StoreError> {
+        let list = || {
+            let mut statement = self.connection.prepare(
+                "SELECT received_unix_ms, wall_clock_ms, site, board, camera, kind, edge FROM faults
+                 WHERE (?1 IS NULL OR board = ?1) AND (?2 IS NULL OR received_unix_ms >= ?2)
+                 ORDER BY id DESC LIMIT ?3",
+            )?;
+            let rows =
+                statement.query_map(params![query.board, query.since_unix_ms, query.limit], |row| {
+                    Ok(FaultRow {
+                        received_unix_ms: row.get(0)?,
+                        wall_clock_ms: row.get(1)?,
+                        site: row.get(2)?,
+                        board: row.get(3)?,
+                        camera: row.get(4)?,
+                        kind: row.get(5)?,
+                        edge: row.get(6)?,
+                    })
+                })?;
+            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.reverse();
+            Ok(rows)
+        };
+        list().map_err(|error| self.failed("listing faults", &error))
     }
 
     /// Records an operator's answer; a later answer replaces an earlier one.

@@ -10,7 +10,7 @@ use super::StoreError;
 /// "WPhb": marks the file as ours.
 const APPLICATION_ID: i64 = 0x5750_6862;
 /// Newest format this program reads and writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long a writer waits for another one, such as a verdict during a commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -75,6 +75,27 @@ CREATE TABLE boards (
 ) STRICT;
 ";
 
+/// What came with format 2.
+const FAULTS: &str = "
+CREATE TABLE faults (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    board            TEXT    NOT NULL,
+    boot_counter     INTEGER NOT NULL,
+    boot_random      INTEGER NOT NULL,
+    seq              INTEGER NOT NULL,
+    site             TEXT    NOT NULL,
+    camera           TEXT    NOT NULL,
+    kind             TEXT    NOT NULL,
+    edge             TEXT    NOT NULL,
+    wall_clock_ms    INTEGER,
+    began_uptime_ms  INTEGER NOT NULL,
+    uptime_ms        INTEGER NOT NULL,
+    received_unix_ms INTEGER NOT NULL,
+    frame            BLOB    NOT NULL,
+    UNIQUE (board, boot_counter, boot_random, seq)
+) STRICT;
+";
+
 /// Opens the file for the hub, creating an empty store where there is none.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags =
@@ -82,8 +103,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = open(path, flags)?;
     let format = check(&connection, path)?;
     configure(&connection).map_err(|error| opening(path, &error))?;
-    if format == 0 {
-        create(&mut connection).map_err(|error| opening(path, &error))?;
+    if format < FORMAT {
+        bring_up_to_date(&mut connection, format).map_err(|error| opening(path, &error))?;
     }
     Ok(connection)
 }
@@ -101,6 +122,7 @@ pub(super) fn open_existing(path: &Path, write: bool) -> Result<Connection, Stor
     };
     match check(&connection, path)? {
         0 => Err(StoreError::Foreign { path: path.to_owned() }),
+        found if found < FORMAT => Err(StoreError::Older { path: path.to_owned(), found, known: FORMAT }),
         _ => {
             connection
                 .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
@@ -149,9 +171,12 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Tables and format number appear together or not at all.
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn bring_up_to_date(connection: &mut Connection, format: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
+    if format < 1 {
+        transaction.execute_batch(TABLES)?;
+    }
+    transaction.execute_batch(FAULTS)?;
     transaction.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
     ))?;

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use alarm_proto::{Alarm, Gap, RecordId};
+use alarm_proto::{Alarm, Fault, Gap, RecordId};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{AlarmStore, Outcome, StoreError, schema};
@@ -90,6 +90,7 @@ fn insert(transaction: &Transaction<'_>, received: &Received) -> rusqlite::Resul
     let (inserted, table) = match &received.record {
         Record::Alarm(alarm) => (insert_alarm(transaction, received, alarm)?, "alarms"),
         Record::Gap(gap) => (insert_gap(transaction, received, gap)?, "gaps"),
+        Record::Fault(fault) => (insert_fault(transaction, received, fault)?, "faults"),
     };
     if inserted {
         return Ok(Outcome::New(transaction.last_insert_rowid()));
@@ -170,6 +171,32 @@ fn insert_gap(transaction: &Transaction<'_>, received: &Received, gap: &Gap) -> 
             signed(gap.first_seq),
             signed(gap.last_seq),
             signed(gap.dropped),
+            received.received_unix_ms,
+            received.frame,
+        ])?;
+    Ok(changed == 1)
+}
+
+fn insert_fault(transaction: &Transaction<'_>, received: &Received, fault: &Fault) -> rusqlite::Result<bool> {
+    let changed = transaction
+        .prepare_cached(
+            "INSERT INTO faults (board, boot_counter, boot_random, seq, site, camera, kind, edge, wall_clock_ms, began_uptime_ms,
+                 uptime_ms, received_unix_ms, frame)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (board, boot_counter, boot_random, seq) DO NOTHING",
+        )?
+        .execute(params![
+            fault.id.board.as_str(),
+            fault.id.boot.counter,
+            fault.id.boot.random,
+            seq(&fault.id),
+            received.site.as_str(),
+            fault.camera.as_str(),
+            present::fault(fault.kind),
+            present::fault_edge(fault.edge),
+            fault.wall_clock_ms.map(signed),
+            signed(fault.began_uptime_ms),
+            signed(fault.uptime_ms),
             received.received_unix_ms,
             received.frame,
         ])?;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use alarm_proto::{Alarm, BootId, EventKind, Gap, Heartbeat, MAX_FRAME_LEN, Message, RecordId, Severity};
+use alarm_proto::{
+    Alarm, BootId, EventKind, Fault, FaultEdge, FaultKind, Gap, Heartbeat, MAX_FRAME_LEN, Message, RecordId,
+    Severity,
+};
 use hub::boards::BoardChange;
 use hub::clock::Clock;
 use hub::ingest::{RawMessage, Received, Record};
@@ -47,6 +50,18 @@ pub fn gap(board: &str, counter: u32, seq: u64) -> Gap {
     Gap { id: record_id(board, counter, seq), first_seq: 3, last_seq: 9, dropped: 7 }
 }
 
+pub fn fault(board: &str, counter: u32, seq: u64, edge: FaultEdge) -> Fault {
+    Fault {
+        id: record_id(board, counter, seq),
+        camera: "gate".try_into().unwrap(),
+        kind: FaultKind::NoPicture,
+        edge,
+        wall_clock_ms: None,
+        began_uptime_ms: 1_000,
+        uptime_ms: 3_500,
+    }
+}
+
 pub fn heartbeat(board: &str, counter: u32, uptime_ms: u64) -> Heartbeat {
     Heartbeat {
         board: board.try_into().unwrap(),
@@ -69,6 +84,7 @@ pub fn received(record: Record) -> Received {
     let message = match &record {
         Record::Alarm(alarm) => Message::Alarm(alarm.clone()),
         Record::Gap(gap) => Message::Gap(gap.clone()),
+        Record::Fault(fault) => Message::Fault(fault.clone()),
     };
     Received {
         site: SITE.try_into().unwrap(),
