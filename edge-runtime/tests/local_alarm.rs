@@ -3,10 +3,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
-use common::{stderr, stdout, tiny, watchpostd, write_config};
+use common::{eventually, stderr, stdout, tiny, watchpostd, write_config};
 
 const BOARD: &str = "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"bundle\"\n";
 
@@ -82,7 +83,39 @@ fn an_event_switches_a_latch_on_and_the_end_of_the_program_switches_it_off() {
     assert!(output.status.success(), "{log}");
     let (on, off) = ("local alarm on output=lamp", "local alarm off output=lamp");
     assert!(log.find(on).unwrap() < log.find(off).unwrap(), "{log}");
-    assert!(log.find(on).unwrap() < log.find("alarm camera=replay").unwrap(), "before the outbox: {log}");
     assert!(log.contains("line 17 of gpiochip99: no such GPIO chip"), "{log}");
     assert_eq!(std::fs::read_to_string(folder.path().join("lamp")).unwrap(), "0");
+}
+
+/// A board with an absent key switch that watches a bright picture until its alarm is raised; then the signal.
+fn run_until_the_alarm_and_send(signal: &str, folder: &Path) {
+    std::fs::write(folder.join("lamp"), "?").unwrap();
+    let mut command = watchpostd();
+    command.args(["run", "--config", "board.toml"]).current_dir(folder).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("kind=Raised")), "an alarm is raised without the key switch");
+    eventually("the lamp is on", || std::fs::read_to_string(folder.join("lamp")).unwrap() == "1");
+    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    log.for_each(drop);
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_clean_end_switches_off_and_after_any_other_safe_does() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video(&folder.path().join("bright.mp4"), &[220; 64]);
+    let camera =
+        "[[camera]]\nid = \"north\"\nsource = { kind = \"file\", path = \"bright.mp4\", loop = true }\n";
+    let key = "[[input]]\nchip = \"gpiochip99\"\nline = 4\ndoes = \"arm\"\n";
+    let lamp = sysfs_output("lamp", "mode = \"latch\"");
+    write_config(folder.path(), &format!("{BOARD}{camera}{key}{lamp}"));
+    let level = || std::fs::read_to_string(folder.path().join("lamp")).unwrap();
+    run_until_the_alarm_and_send("-TERM", folder.path());
+    assert_eq!(level(), "0");
+    run_until_the_alarm_and_send("-KILL", folder.path());
+    assert_eq!(level(), "1", "a program that is killed cannot switch");
+    assert!(run(folder.path(), &["safe", "--config", "board.toml"]).status.success());
+    assert_eq!(level(), "0");
 }
