@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Look whether configuration, model, cameras, outbox, broker and clock are in order
+    /// Look whether configuration, model, cameras, outbox, outputs, inputs, broker and clock are in order
     #[command(
         after_help = "Prints one line per thing it looked at: ok, warn or FAIL. Ends with status 1 if anything failed.
 
@@ -47,6 +47,15 @@ Example:
     #[command(after_help = "Example:
   watchpostd run --config board.toml")]
     Run(ConfigArg),
+    /// Put every output into its safe state, after `run` has ended in whatever way
+    #[command(
+        after_help = "For a service manager (ExecStopPost in a systemd unit): a program that was killed leaves lines as they were, on many chips.
+Every output is tried; the status is 1 if one failed.
+
+Example:
+  watchpostd safe --config board.toml"
+    )]
+    Safe(ConfigArg),
     /// Play a recording through exactly the path of a camera and print a line per clip
     #[command(
         after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board.
@@ -240,6 +249,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
     let ended = match cli.command {
         Command::Check(args) => cmd::check::run(&args),
         Command::Run(args) => cmd::run::run(&args),
+        Command::Safe(args) => cmd::safe::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Drill(args) => cmd::drill::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),

@@ -1,7 +1,7 @@
 //! The board: camera frames in, alarms out.
 //!
 //! ```text
-//! capture -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local line)
+//! capture -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local lines)
 //!                                                       -> AlarmDesk -> Outbox (disk) -> Link -> hub
 //!                                                                              ^-- Ack --'
 //! ```

@@ -24,8 +24,8 @@ const RETRY_SLICE_MS: u64 = 50;
 pub struct Board {
     /// Takes alarms.
     pub desk: Arc<AlarmDesk>,
-    /// Sounds first.
-    pub siren: Siren,
+    /// Sounds first, and knows whether the board is armed.
+    pub siren: Arc<Siren>,
     /// Labels alarms.
     pub clock: Arc<dyn Clock>,
     /// Knows the cameras.
@@ -35,12 +35,13 @@ pub struct Board {
 }
 
 impl Board {
-    /// Turns an edge into the local alarm and then into a durable record, in this order.
+    /// Turns an edge into the local alarm and then into a durable record, in this order; a disarmed board does neither.
     pub fn announce(&self, camera: &CameraId, edge: &AlarmEdge, threshold: f32) -> Option<RecordId> {
-        match edge.kind {
-            EdgeKind::Raised | EdgeKind::Updated => self.siren.raise(camera),
-            EdgeKind::Cleared => self.siren.clear(camera),
-        }
+        let Some(kind) = self.siren.edge(camera, edge.kind) else {
+            tracing::info!(%camera, kind = ?edge.kind, event = edge.event, score = edge.score, "disarmed: not announced");
+            return None;
+        };
+        let edge = AlarmEdge { kind, ..*edge };
         let (uptime_ms, wall_clock_ms) = (self.clock.monotonic_ms(), self.clock.wall_ms());
         let compose = |id| {
             Message::Alarm(Alarm {
@@ -48,7 +49,7 @@ impl Board {
                 camera: camera.clone(),
                 kind: kind_of(edge.kind),
                 event: edge.event,
-                severity: severity_of(edge, threshold),
+                severity: severity_of(&edge, threshold),
                 wall_clock_ms,
                 uptime_ms,
                 onset_media_ms: edge.onset.0,
@@ -270,7 +271,9 @@ impl CameraRunner {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::local_alarm::LocalAlarm;
+    use crate::config::OutputMode;
+    use crate::local_alarm::tests::patient;
+    use crate::local_alarm::{Output, Switch};
     use crate::outbox::{Compose, OutboxError, OutboxStatus, RecordStore, StoredRecord};
     use alarm_proto::{BoardId, BootId};
     use std::sync::Mutex;
@@ -278,9 +281,9 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<&'static str>>>;
 
-    struct LoggedSiren(Log);
+    struct LoggedSwitch(Log);
 
-    impl LocalAlarm for LoggedSiren {
+    impl Switch for LoggedSwitch {
         fn set(&mut self, on: bool) -> Result<(), String> {
             self.0.lock().unwrap().push(if on { "siren on" } else { "siren off" });
             Err("a siren that fails stops nothing".to_owned())
@@ -327,8 +330,11 @@ mod tests {
         let desk = AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
         let wake = Arc::clone(&log);
         desk.on_raised(Box::new(move || wake.lock().unwrap().push("link")));
-        let siren = Siren::new(Box::new(LoggedSiren(Arc::clone(&log))));
         let clock = Arc::new(ManualClock::default());
+        let switch = Box::new(LoggedSwitch(Arc::clone(&log)));
+        let output = Output { name: "siren".to_owned(), mode: OutputMode::Follow, switch };
+        let siren = Arc::new(patient(vec![output], Arc::clone(&clock) as Arc<dyn Clock>, &health));
+        log.lock().unwrap().clear();
         (Board { desk: Arc::new(desk), siren, clock, health, model: [0; 8] }, log)
     }
 
@@ -353,7 +359,20 @@ mod tests {
         assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link"]);
         assert_eq!(board.desk.depth(), 1, "kept in memory for the link");
         assert_ne!(id.boot, board.desk.boot(), "a volatile record never takes a durable one's identity");
-        assert_eq!(board.health.degraded().len(), 1);
+        let defects = ["output siren does not switch", "the outbox cannot store alarms durably"];
+        assert_eq!(board.health.degraded(), defects);
+    }
+
+    #[test]
+    fn a_disarmed_board_announces_nothing() {
+        let (board, log) = board(false);
+        let camera = CameraId::try_from("c").unwrap();
+        board.siren.set_armed(false);
+        assert_eq!(board.announce(&camera, &edge(EdgeKind::Raised), 0.5), None);
+        assert!(!log.lock().unwrap().contains(&"outbox"));
+        board.siren.set_armed(true);
+        board.announce(&camera, &edge(EdgeKind::Updated), 0.5);
+        assert!(log.lock().unwrap().ends_with(&["siren on", "outbox", "link"]));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use watchpostd::config::{Config, ConfigError, Pace, Problem, Source};
+use watchpostd::config::{
+    Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, OutputConfig, OutputMode, Pace,
+    Problem, SafeState, Source,
+};
 
 const GOOD: &str = r#"
 [board]
@@ -67,6 +70,128 @@ fn a_good_file_is_read_with_its_defaults() {
 fn the_network_may_be_left_out() {
     let text = GOOD.replace("[network]\nbroker = \"mqtt://hub.local\"\n", "");
     assert!(parse(&text).unwrap().network.is_none());
+}
+
+const LOCAL: &str = r#"
+[board]
+id = "gate-1"
+site = "yard"
+
+[model]
+bundle = "bundle"
+
+[[output]]
+name = "siren"
+kind = "gpio"
+chip = "/dev/gpiochip0"
+line = 17
+active_low = true
+
+[[output]]
+name = "lamp"
+kind = "sysfs"
+path = "lamp/brightness"
+mode = "latch"
+
+[[output]]
+name = "doors"
+kind = "gpio"
+chip = "pinctrl-bcm2711"
+line = "GPIO22"
+mode = "pulse"
+pulse_ms = 5000
+safe_state = "on"
+
+[[output]]
+name = "diary"
+kind = "log"
+
+[[input]]
+chip = "gpiochip0"
+line = 4
+active_low = true
+bias = "pull-up"
+does = "acknowledge"
+
+[[input]]
+chip = "gpiochip0"
+line = 5
+does = "arm"
+debounce_ms = 200
+"#;
+
+#[test]
+fn outputs_and_inputs_are_read_with_their_defaults() {
+    assert_eq!(parse(GOOD).unwrap().outputs, [OutputConfig::default()], "a line in the log");
+    assert!(parse(GOOD).unwrap().inputs.is_empty());
+    let Config { outputs, inputs, .. } = parse(LOCAL).unwrap();
+    let Drive::Gpio { line, active_low } = &outputs[0].drive else { panic!("a line") };
+    assert_eq!(line.chip, ChipAddress::Path("/dev/gpiochip0".into()));
+    assert_eq!((&line.line, *active_low), (&LineId::Offset(17), true));
+    assert_eq!((outputs[0].mode, outputs[0].safe_state), (OutputMode::Follow, SafeState::Off));
+    let path = "/etc/watchpost/lamp/brightness".into();
+    assert_eq!(outputs[1].drive, Drive::Sysfs { path, active_low: false });
+    assert_eq!(outputs[1].mode, OutputMode::Latch);
+    let Drive::Gpio { line, .. } = &outputs[2].drive else { panic!("a line") };
+    assert_eq!(line.to_string(), "line `GPIO22` of pinctrl-bcm2711");
+    assert_eq!(outputs[2].mode, OutputMode::Pulse { length_ms: 5_000 });
+    assert_eq!((outputs[2].safe_state, &outputs[3].drive), (SafeState::On, &Drive::Log));
+    assert_eq!(
+        (inputs[0].does, inputs[0].bias, inputs[0].debounce_ms),
+        (InputDoes::Acknowledge, Bias::PullUp, 50)
+    );
+    assert_eq!((inputs[1].does, inputs[1].active_low, inputs[1].debounce_ms), (InputDoes::Arm, false, 200));
+}
+
+#[test]
+fn wrong_outputs_and_inputs_name_the_key_and_the_remedy() {
+    let cases = [
+        ("name = \"siren\"", "name = \"Siren!\"", "output[0].name", "a-z"),
+        ("name = \"lamp\"", "name = \"siren\"", "output[1].name", "two outputs"),
+        ("line = 17", "line = -1", "output[0].line", "0 to 65535"),
+        ("line = 17", "line = 65536", "output[0].line", "0 to 65535"),
+        ("line = 17", "line = \"\"", "output[0].line", "is empty"),
+        ("chip = \"/dev/gpiochip0\"", "chip = \"\"", "output[0].chip", "is empty"),
+        ("line = 17\n", "", "output[0].kind", "needs `chip` and `line`"),
+        ("path = \"lamp/brightness\"\n", "", "output[1].kind", "needs `path`"),
+        ("mode = \"latch\"", "line = 3", "output[1].line", "needs kind = \"gpio\""),
+        ("line = 17", "line = 17\npath = \"x\"", "output[0].path", "needs kind = \"sysfs\""),
+        ("kind = \"log\"", "kind = \"log\"\nactive_low = true", "output[3].active_low", "needs kind"),
+        ("kind = \"log\"", "kind = \"log\"\nsafe_state = \"on\"", "output[3].safe_state", "needs kind"),
+        ("pulse_ms = 5000", "pulse_ms = 9", "output[2].pulse_ms", "10 to 600000"),
+        ("pulse_ms = 5000\n", "", "output[2].mode", "needs `pulse_ms`"),
+        ("mode = \"latch\"", "mode = \"latch\"\npulse_ms = 50", "output[1].pulse_ms", "mode = \"pulse\""),
+        ("mode = \"latch\"", "mode = \"lach\"", "output[1].mode", "unknown value `lach`"),
+        ("debounce_ms = 200", "debounce_ms = 1001", "input[1].debounce_ms", "0 to 1000"),
+        ("does = \"acknowledge\"", "does = \"arm\"", "input[1].does", "only one"),
+        ("line = 5", "line = 4", "input[1].line", "another input"),
+        ("line = 5", "line = 17", "input[1].line", "another output"),
+        ("line = 5", "line = 5.5", "input[1].line", "the number of a line"),
+        ("[[input]]\nchip = \"gpiochip0\"\nline = 4", "[[input]]\nline = 4", "input", "missing field `chip`"),
+    ];
+    for (right, wrong, key, says) in cases {
+        let problem = only_problem(&LOCAL.replacen(right, wrong, 1));
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.message.contains(says), "{problem}");
+        assert!(problem.line.is_some(), "{problem}");
+    }
+}
+
+#[test]
+fn one_line_has_one_user_and_a_board_has_eight_outputs() {
+    let twice = LOCAL.replace("kind = \"log\"", "kind = \"gpio\"\nchip = \"gpiochip0\"\nline = 17");
+    let problem = only_problem(&twice);
+    assert_eq!(
+        (problem.key.as_str(), problem.message.contains("the same line")),
+        ("output[3]", true),
+        "{problem}"
+    );
+    let outputs = |count: usize| {
+        let section = |n: usize| format!("[[output]]\nname = \"o{n}\"\nkind = \"log\"\n");
+        format!("{GOOD}{}", (0..count).map(section).collect::<String>())
+    };
+    assert_eq!(parse(&outputs(8)).unwrap().outputs.len(), 8);
+    assert!(only_problem(&outputs(9)).message.contains("more than the 8"));
 }
 
 #[test]

@@ -8,8 +8,11 @@ use std::time::Duration;
 use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CameraConfig, Config, LocalAlarmKind, Network, Source};
+use crate::config::{
+    CameraConfig, Config, Drive, InputConfig, InputDoes, LineAddress, Network, OutputConfig, Source,
+};
 use crate::error::Error;
+use crate::local_alarm::{CONSUMER, GpioError, find_line};
 use crate::model::Model;
 use crate::outbox::Outbox;
 use crate::shutdown::Stop;
@@ -57,7 +60,12 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("camera", Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()));
     }
     show("outbox", outbox(&config));
-    show("local", local_alarm(&config.local_alarm));
+    for output in &config.outputs {
+        show("output", output_works(output));
+    }
+    for input in &config.inputs {
+        show("input", input_works(input));
+    }
     show("network", config.network.as_ref().map_or_else(no_network, broker));
     show("clock", clock(&SystemClock::new()));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -119,14 +127,45 @@ fn tempfile_in(folder: &std::path::Path) -> std::io::Result<()> {
     std::fs::remove_file(&probe)
 }
 
-fn local_alarm(kind: &LocalAlarmKind) -> Finding {
-    match kind {
-        LocalAlarmKind::Log => Finding::Ok("a line in the log".to_owned()),
-        LocalAlarmKind::Sysfs { path, .. } => match std::fs::OpenOptions::new().write(true).open(path) {
-            Ok(_) => Finding::Ok(format!("{}: can be switched", path.display())),
-            Err(e) => Finding::Fail(format!("{}: {e}; export the line first", path.display())),
+/// Looks without switching: somebody may stand beside the siren.
+fn output_works(output: &OutputConfig) -> Finding {
+    let OutputConfig { name, drive, mode, .. } = output;
+    match drive {
+        Drive::Log => Finding::Ok(format!("{name}: a line in the log, {mode}")),
+        Drive::Sysfs { path, .. } => match std::fs::OpenOptions::new().write(true).open(path) {
+            Ok(_) => Finding::Ok(format!("{name}: {} can be switched, {mode}", path.display())),
+            Err(e) => Finding::Fail(format!(
+                "{name}: {}: {e}; is the driver loaded, and may watchpostd write this file?",
+                path.display()
+            )),
         },
+        Drive::Gpio { line, .. } => line_works(&format!("{name}: "), line, &format!(", {mode}")),
     }
+}
+
+fn input_works(input: &InputConfig) -> Finding {
+    let does = match input.does {
+        InputDoes::Acknowledge => ", acknowledges",
+        InputDoes::Arm => ", arms",
+    };
+    line_works("", &input.line, does)
+}
+
+fn line_works(before: &str, line: &LineAddress, after: &str) -> Finding {
+    match find_line(line) {
+        Ok(found) => match found.user.as_deref() {
+            None => {
+                Finding::Ok(format!("{before}{line}, number {} of {}{after}", found.offset, found.chip_title))
+            }
+            Some(CONSUMER) => Finding::Ok(format!("{before}{line}: in use by a {CONSUMER} that runs{after}")),
+            Some(user) => Finding::Fail(format!("{before}{}", busy(line, user))),
+        },
+        Err(e) => Finding::Fail(format!("{before}{e}")),
+    }
+}
+
+fn busy(line: &LineAddress, user: &str) -> GpioError {
+    GpioError::Busy { line: line.clone(), user: user.to_owned() }
 }
 
 fn no_network() -> Finding {

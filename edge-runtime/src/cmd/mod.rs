@@ -6,6 +6,7 @@ pub(crate) mod drill;
 mod explain;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod safe;
 mod scores;
 mod streams;
 mod timing;

@@ -73,9 +73,11 @@ impl Alarms {
         let delivery = Delivery::start(config, model.short_id(), OnDiskFailure::Refuse)?;
         let camera = CameraId::try_from(CAMERA)
             .map_err(|e| Error::System { doing: "name a camera", reason: e.to_string() })?;
+        let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health)
+            .map_err(Error::system("start the thread of an output"))?;
         let board = Board {
             desk: Arc::clone(&delivery.desk),
-            siren: Siren::from_config(&config.local_alarm),
+            siren: Arc::new(siren),
             clock: Arc::clone(&delivery.clock),
             health: Arc::clone(&delivery.health),
             model: model.short_id(),
@@ -171,6 +173,7 @@ impl Player {
         let Some(alarms) = self.alarms else {
             return Ok(ExitCode::SUCCESS);
         };
+        alarms.board.siren.finish();
         let left = alarms.delivery.finish(DRAIN_MS, &|| stop.is_set());
         let undelivered = left > 0 && alarms.has_network;
         if undelivered {

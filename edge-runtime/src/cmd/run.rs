@@ -9,7 +9,7 @@ use crate::cli::ConfigArg;
 use crate::config::Config;
 use crate::error::Error;
 use crate::faults::OpenFaults;
-use crate::local_alarm::Siren;
+use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
 use crate::pipeline::{Board, CameraRunner, Outcome};
 use crate::shutdown::Stop;
@@ -31,15 +31,21 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     model.tuned().log();
     let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
+    let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health);
+    let siren = Arc::new(siren.map_err(Error::system("start the thread of an output"))?);
+    let inputs = Inputs::start(&config.inputs, &siren, &delivery.clock, &delivery.health)
+        .map_err(Error::system("start the thread of an input"))?;
     let board = Arc::new(Board {
         desk: Arc::clone(&delivery.desk),
-        siren: Siren::from_config(&config.local_alarm),
+        siren: Arc::clone(&siren),
         clock: Arc::clone(&delivery.clock),
         health: Arc::clone(&delivery.health),
         model: model.short_id(),
     });
     let cameras = start_cameras(&config, &model, &board, &stop)?;
     let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
+    inputs.finish();
+    siren.finish();
     let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };
     let signalled = stop.is_set();
     let left = delivery.finish(wait_ms, &|| stop.is_set() != signalled);

@@ -11,6 +11,12 @@
 //! [network]                      # leave it out: the board works alone
 //! broker = "mqtt://hub.local:1883"
 //!
+//! [[output]]                     # leave it out: a line in the log
+//! name = "siren"
+//! kind = "gpio"
+//! chip = "/dev/gpiochip0"
+//! line = 17
+//!
 //! [[camera]]
 //! id = "north"
 //! source = { kind = "v4l", device = "/dev/video0", frame_rate_hz = 10.0 }
@@ -20,6 +26,7 @@
 //! [`schema`] holds the keys as they stand in the file, [`Config`] the checked values with every default filled in.
 
 mod error;
+mod local;
 mod locate;
 mod resolve;
 pub mod schema;
@@ -32,7 +39,8 @@ use alarm_proto::{BoardId, CameraId, SiteId};
 use crate::tuned::{TUNE_FILE, TuningSource};
 
 pub use error::{ConfigError, Problem};
-pub use schema::{LocalAlarmKind, Pace, ScoreOverride};
+pub use local::{ChipAddress, Drive, InputConfig, LineAddress, LineId, OutputConfig, OutputMode};
+pub use schema::{Bias, InputDoes, Pace, SafeState, ScoreOverride};
 
 /// Largest configuration file that is read, bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -58,8 +66,10 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// Overrides of the bundle's score settings for every camera.
     pub score: ScoreOverride,
-    /// What is switched on while an alarm lasts.
-    pub local_alarm: LocalAlarmKind,
+    /// What an alarm switches on the board itself; never empty.
+    pub outputs: Vec<OutputConfig>,
+    /// Buttons and key switches.
+    pub inputs: Vec<InputConfig>,
     /// At least one for `run`; `drill` and `replay` need none.
     pub cameras: Vec<CameraConfig>,
 }

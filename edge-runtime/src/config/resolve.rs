@@ -1,5 +1,7 @@
 //! From the file's keys to checked values. Collects every problem, so that one run of `check` shows them all.
 
+mod local;
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -9,10 +11,9 @@ use alarm_proto::{BoardId, CameraId, SiteId};
 use vad_infer::Pulse;
 
 use super::schema::{
-    CameraSection, ConfigFile, LocalAlarmName, LocalAlarmSection, NetworkSection, Pace, ScoreOverride,
-    SourceKind, SourceSection,
+    CameraSection, ConfigFile, NetworkSection, Pace, ScoreOverride, SourceKind, SourceSection,
 };
-use super::{CameraConfig, Config, Credentials, LocalAlarmKind, Network, OutboxConfig, Source};
+use super::{CameraConfig, Config, Credentials, Network, OutboxConfig, Source};
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
@@ -32,7 +33,8 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     let network = raw.network.map(|n| check.network(n));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     check.score("score", &raw.score);
-    let local_alarm = check.local_alarm(raw.local_alarm);
+    let outputs = check.outputs(raw.output);
+    let inputs = check.inputs(raw.input, &outputs);
     let cameras = check.cameras(raw.camera);
     match (board, site, network) {
         (Some(board), Some(site), network) if check.problems.is_empty() => Ok(Config {
@@ -45,7 +47,8 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             network: network.flatten(),
             outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
             score: raw.score,
-            local_alarm,
+            outputs,
+            inputs,
             cameras,
         }),
         _ => Err(check.problems),
@@ -171,20 +174,6 @@ impl Check<'_> {
         for (name, ms) in durations {
             self.range(&key(name), ms.unwrap_or(0), 0..=DAY_MS);
         }
-    }
-
-    fn local_alarm(&mut self, raw: LocalAlarmSection) -> LocalAlarmKind {
-        match (raw.kind, raw.path) {
-            (LocalAlarmName::Log, None) => {}
-            (LocalAlarmName::Log, Some(_)) => self.wrong("local_alarm.path", "needs kind = \"sysfs\""),
-            (LocalAlarmName::Sysfs, None) => {
-                self.wrong("local_alarm.kind", "`sysfs` needs `path`, such as /sys/class/gpio/gpio17/value");
-            }
-            (LocalAlarmName::Sysfs, Some(path)) => {
-                return LocalAlarmKind::Sysfs { path: self.path(path), active_low: raw.active_low };
-            }
-        }
-        LocalAlarmKind::Log
     }
 
     fn cameras(&mut self, raw: Vec<CameraSection>) -> Vec<CameraConfig> {

@@ -1,8 +1,10 @@
 //! The keys as they stand in the file. Every field says its default and its range; `resolve` enforces them.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -20,9 +22,12 @@ pub struct ConfigFile {
     /// Overrides of the bundle's score settings, for every camera. Default: none.
     #[serde(default)]
     pub score: ScoreOverride,
-    /// What is switched on while an alarm lasts. Default: a line in the log.
+    /// What an alarm switches on the board itself, one `[[output]]` each; at most 8. Default: a line in the log.
     #[serde(default)]
-    pub local_alarm: LocalAlarmSection,
+    pub output: Vec<OutputSection>,
+    /// Buttons and key switches, one `[[input]]` each; at most 8. Default: none.
+    #[serde(default)]
+    pub input: Vec<InputSection>,
     /// Cameras, one `[[camera]]` each; at most 16. Default: none (enough for `drill` and `replay`).
     #[serde(default)]
     pub camera: Vec<CameraSection>,
@@ -112,43 +117,144 @@ pub struct ScoreOverride {
     pub update_interval_ms: Option<u32>,
 }
 
-/// `[local_alarm]`
-#[derive(Debug, Default, Deserialize)]
+/// `[[output]]`
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LocalAlarmSection {
-    /// `log` or `sysfs`. Default: `log`.
-    #[serde(default)]
-    pub kind: LocalAlarmName,
-    /// For `sysfs`: the file that takes `1` and `0`, such as `/sys/class/gpio/gpio17/value` or an LED's `brightness`.
+pub struct OutputSection {
+    /// What hangs on it, such as `siren`: 1 to 32 of `a-z`, `0-9`, `-`, `_`; unique on the board. Required.
+    pub name: String,
+    /// `log`, `sysfs` or `gpio`. Required.
+    pub kind: OutputKind,
+    /// For `sysfs`: the file that takes `1` and `0`, such as an LED's `brightness`. Required there.
     pub path: Option<PathBuf>,
-    /// For `sysfs`: write `0` for on. Default: false.
+    /// For `gpio`: the chip's path such as `/dev/gpiochip0`, or its name or label. Required there.
+    pub chip: Option<String>,
+    /// For `gpio`: the line's number on the chip, 0 to 65535, or its name in quotes. Required there.
+    pub line: Option<LineSection>,
+    /// For `sysfs` and `gpio`: on is the low level. Default: false.
+    pub active_low: Option<bool>,
+    /// `follow`, `pulse` or `latch`. Default: `follow`.
     #[serde(default)]
-    pub active_low: bool,
+    pub mode: ModeName,
+    /// For `pulse`: how long it is on, milliseconds, 10 to 600000. Required there.
+    pub pulse_ms: Option<u64>,
+    /// For `sysfs` and `gpio`: `off` or `on`, what `watchpostd safe` makes of it. Default: `off`.
+    pub safe_state: Option<SafeState>,
 }
 
-/// Names of local alarms in the file.
+/// Kinds of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputKind {
+    /// Only a line in the log.
+    Log,
+    /// A file of the kernel.
+    Sysfs,
+    /// A line of a GPIO chip.
+    Gpio,
+}
+
+/// When an output is on, in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LocalAlarmName {
-    /// Only a line in the log.
+pub enum ModeName {
+    /// While an event lasts.
     #[default]
-    Log,
-    /// A line driven through a file of the kernel.
-    Sysfs,
+    Follow,
+    /// For a while after an event began.
+    Pulse,
+    /// From the beginning of an event until somebody acknowledges.
+    Latch,
 }
 
-/// A checked local alarm.
+/// State of an output while no program watches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SafeState {
+    /// Off.
+    #[default]
+    Off,
+    /// On, as for a relay that must open doors.
+    On,
+}
+
+/// A line of a GPIO chip as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LocalAlarmKind {
-    /// Only a line in the log.
-    Log,
-    /// A line driven through a file of the kernel.
-    Sysfs {
-        /// File that takes `1` and `0`.
-        path: PathBuf,
-        /// `0` means on.
-        active_low: bool,
-    },
+pub enum LineSection {
+    /// Its number on the chip.
+    Number(i64),
+    /// Its name.
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for LineSection {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct EitherForm;
+
+        impl Visitor<'_> for EitherForm {
+            type Value = LineSection;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of a line, or its name in quotes")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<LineSection, E> {
+                Ok(LineSection::Number(number))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<LineSection, E> {
+                Ok(LineSection::Name(name.to_owned()))
+            }
+        }
+
+        from.deserialize_any(EitherForm)
+    }
+}
+
+/// `[[input]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSection {
+    /// The chip's path such as `/dev/gpiochip0`, or its name or label. Required.
+    pub chip: String,
+    /// The line's number on the chip, 0 to 65535, or its name in quotes. Required.
+    pub line: LineSection,
+    /// `acknowledge` or `arm`; one input at most may arm. Required.
+    pub does: InputDoes,
+    /// The low level means pressed, or armed. Default: false.
+    #[serde(default)]
+    pub active_low: bool,
+    /// `as-is`, `pull-up`, `pull-down` or `disabled`: the chip's own resistor. Default: `as-is`.
+    #[serde(default)]
+    pub bias: Bias,
+    /// Changes that do not last this long are contacts that bounce, milliseconds, 0 (none) to 1000. Default: 50.
+    #[serde(default = "default_debounce_ms")]
+    pub debounce_ms: u64,
+}
+
+/// What an input is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputDoes {
+    /// Pressing it silences outputs that latched.
+    Acknowledge,
+    /// The board is armed while it is active.
+    Arm,
+}
+
+/// The resistor that a chip can put to an input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bias {
+    /// As the board's firmware set it.
+    #[default]
+    AsIs,
+    /// To the supply: for a contact to ground.
+    PullUp,
+    /// To ground: for a contact to the supply.
+    PullDown,
+    /// None.
+    Disabled,
 }
 
 /// `[[camera]]`
@@ -227,4 +333,8 @@ fn default_resend_after_ms() -> u64 {
 
 fn default_window() -> usize {
     256
+}
+
+fn default_debounce_ms() -> u64 {
+    50
 }
