@@ -35,5 +35,6 @@ pub mod outbox;
 pub mod pipeline;
 pub mod shutdown;
 pub mod tuned;
+pub mod view;
 
 pub use error::Error;
