@@ -16,6 +16,7 @@
 //! No training code, no TLS library in C, no preprocessing and no score arithmetic of its own: those are `vad-core`'s,
 //! bit for bit as on the host.
 
+pub mod arming;
 mod atomic;
 pub mod capture;
 pub mod cli;
@@ -27,6 +28,7 @@ pub mod detector;
 pub mod energy;
 pub mod error;
 mod eyes;
+pub mod gate;
 pub mod health;
 pub mod link;
 pub mod local_alarm;
