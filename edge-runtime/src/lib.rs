@@ -34,6 +34,7 @@ pub mod link;
 pub mod local_alarm;
 pub mod model;
 pub mod outbox;
+pub mod picture;
 pub mod pipeline;
 pub mod shutdown;
 pub mod tuned;
