@@ -1,12 +1,13 @@
 //! The board: camera frames in, alarms out.
 //!
 //! ```text
-//! capture -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local line)
-//!                                                       -> AlarmDesk -> Outbox (disk) -> Link -> hub
-//!                                                                              ^-- Ack --'
+//! capture -> Watch: Painter (masks) -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local line)
+//!                                                                                  -> AlarmDesk -> Outbox (disk) -> Link -> hub
+//!                                                                                                         ^-- Ack --'
 //! ```
 //!
 //! # Invariants
+//! - What lies under a privacy mask reaches no model and no file: the detector takes a [`view::MaskedFrame`] alone.
 //! - The local alarm acts before anything is stored or sent.
 //! - An alarm is *raised* when its outbox record is on disk; it leaves the outbox on the hub's Ack alone.
 //! - Every queue between threads is bounded. A camera that dies stops no other.
@@ -39,5 +40,6 @@ pub mod pipeline;
 pub mod shutdown;
 pub mod tuned;
 pub mod view;
+pub mod watch;
 
 pub use error::Error;
