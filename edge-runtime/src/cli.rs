@@ -58,14 +58,16 @@ Example:
     Safe(ConfigArg),
     /// Play a recording through exactly the path of a camera and print a line per clip
     #[command(
-        after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board.
+        after_help = "With --config, its [score] applies, and alarms are stored and delivered as on the board. With --camera, so do that
+camera's score, masks and zones; schedules do not, since a recording has no time of day.
 
 Examples:
   watchpostd replay --bundle bundle/ clip.mp4
   watchpostd replay --bundle bundle/ frames/ --scores scores.csv
   watchpostd replay --bundle bundle/ clip.mp4 --json | jq .raw
   watchpostd replay --bundle bundle/ clip.mp4 --explain alarms/
-  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml"
+  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml
+  watchpostd replay --bundle bundle/ clip.mp4 --config board.toml --camera yard     as that camera would see it"
     )]
     Replay(ReplayArgs),
     /// Raise test alarms, as every alarm system has a test button
@@ -117,6 +119,9 @@ pub(crate) struct ReplayArgs {
     /// Apply this configuration's [score] and deliver alarms through its outbox and network
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Apply this camera's score, masks and zones of the configuration too
+    #[arg(long, value_name = "ID", requires = "config")]
+    pub camera: Option<String>,
     /// Also write the scores to a .csv or .json file
     #[arg(long, value_name = "OUT")]
     pub scores: Option<PathBuf>,

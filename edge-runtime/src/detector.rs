@@ -1,14 +1,14 @@
-//! Frames of one camera in, scored clips and alarm edges out: the board's whole path between capture and alarm, the
-//! same for a camera, a file camera and `replay`.
+//! Frames of one camera in, scored clips and alarm edges out.
 
 use std::collections::VecDeque;
 
 use vad_core::{
-    AlarmEdge, ClipSpan, MediaTimeMs, RgbFrame, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, SpecError,
+    AlarmEdge, ClipSpan, MediaTimeMs, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, SpecError,
 };
 use vad_infer::{AttentionMap, ClipScore, InferError, Scorer};
 
 use crate::capture::Stamp;
+use crate::view::MaskedFrame;
 
 /// One scored clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,9 +62,9 @@ impl Detector {
     ///
     /// # Errors
     /// [`InferError`]: the clip is not scored; the next push goes on with the stream.
-    pub fn push(&mut self, frame: RgbFrame<'_>, stamp: Stamp) -> Result<Option<ClipReport>, InferError> {
+    pub fn push(&mut self, frame: MaskedFrame<'_>, stamp: Stamp) -> Result<Option<ClipReport>, InferError> {
         self.stamps.push_back(stamp);
-        let scored = self.scorer.push(frame);
+        let scored = self.scorer.push(frame.rgb());
         if scored.is_err() {
             self.forget_lost_stamps();
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alarm_proto::CameraId;
 
 use crate::clock::Clock;
+use crate::picture::PictureFault;
 
 const NEVER: u64 = u64::MAX;
 
@@ -33,6 +34,8 @@ pub struct CameraHealth {
     /// The camera.
     pub id: CameraId,
     state: AtomicU8,
+    /// A [`PictureFault`], or 0.
+    picture: AtomicU8,
     last_frame_ms: AtomicU64,
     last_score_ms: AtomicU64,
     frames: AtomicU64,
@@ -45,6 +48,7 @@ impl CameraHealth {
         Self {
             id,
             state: AtomicU8::new(CameraState::Starting as u8),
+            picture: AtomicU8::new(0),
             last_frame_ms: never(),
             last_score_ms: never(),
             frames: AtomicU64::new(0),
@@ -80,6 +84,17 @@ impl CameraHealth {
             3 => CameraState::Ended,
             _ => CameraState::Failed,
         }
+    }
+
+    /// What is wrong with the picture, if anything is.
+    #[must_use]
+    pub fn picture_fault(&self) -> Option<PictureFault> {
+        let stored = self.picture.load(Ordering::Relaxed);
+        PictureFault::ALL.into_iter().find(|&fault| fault as u8 == stored)
+    }
+
+    fn set_picture_fault(&self, fault: Option<PictureFault>) {
+        self.picture.store(fault.map_or(0, |fault| fault as u8), Ordering::Relaxed);
     }
 
     /// Frames taken so far.
@@ -143,6 +158,18 @@ impl Health {
         }
     }
 
+    /// Notes what is wrong with a camera's picture now.
+    pub fn note_picture(&self, camera: &CameraHealth, fault: Option<PictureFault>) {
+        let before = camera.picture_fault();
+        if before == fault {
+            return;
+        }
+        camera.set_picture_fault(fault);
+        let reason = |fault| format!("camera {}: the picture is {fault}; no new alarm is raised", camera.id);
+        before.into_iter().for_each(|fault| self.restore(&reason(fault)));
+        fault.into_iter().for_each(|fault| self.degrade(&reason(fault)));
+    }
+
     /// Present defects.
     #[must_use]
     pub fn degraded(&self) -> Vec<String> {
@@ -202,6 +229,23 @@ mod tests {
         assert_eq!(health.progress(&clock).last_score_age_ms, Some(60_000));
         file.set_state(CameraState::Ended);
         assert_eq!(health.progress(&clock).last_frame_age_ms, None);
+    }
+
+    #[test]
+    fn a_camera_shows_what_is_wrong_with_its_picture_and_so_does_the_board() {
+        let health = Health::default();
+        let north = health.add_camera(id("north"));
+        for (fault, defects) in [(Some(PictureFault::Dark), 1), (Some(PictureFault::Frozen), 1), (None, 0)] {
+            health.note_picture(&north, fault);
+            assert_eq!(north.picture_fault(), fault);
+            let degraded = health.degraded();
+            assert_eq!(degraded.len(), defects);
+            assert!(
+                fault.is_none_or(
+                    |fault| degraded[0].contains(&format!("camera north: the picture is {fault}"))
+                )
+            );
+        }
     }
 
     #[test]

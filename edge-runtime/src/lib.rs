@@ -1,12 +1,13 @@
 //! The board: camera frames in, alarms out.
 //!
 //! ```text
-//! capture -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local lines)
-//!                                                       -> AlarmDesk -> Outbox (disk) -> Link -> hub
-//!                                                                              ^-- Ack --'
+//! capture -> Watch: Painter (masks) -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local lines)
+//!                                                                                  -> AlarmDesk -> Outbox (disk) -> Link -> hub
+//!                                                                                                         ^-- Ack --'
 //! ```
 //!
 //! # Invariants
+//! - What lies under a privacy mask reaches no model and no file: the detector takes a [`view::MaskedFrame`] alone.
 //! - The local alarm acts before anything is stored or sent.
 //! - An alarm is *raised* when its outbox record is on disk; it leaves the outbox on the hub's Ack alone.
 //! - Every queue between threads is bounded. A camera that dies stops no other.
@@ -16,6 +17,7 @@
 //! No training code, no TLS library in C, no preprocessing and no score arithmetic of its own: those are `vad-core`'s,
 //! bit for bit as on the host.
 
+pub mod arming;
 mod atomic;
 pub mod capture;
 pub mod cli;
@@ -28,13 +30,17 @@ pub mod energy;
 pub mod error;
 mod eyes;
 pub mod faults;
+pub mod gate;
 pub mod health;
 pub mod link;
 pub mod local_alarm;
 pub mod model;
 pub mod outbox;
+pub mod picture;
 pub mod pipeline;
 pub mod shutdown;
 pub mod tuned;
+pub mod view;
+pub mod watch;
 
 pub use error::Error;

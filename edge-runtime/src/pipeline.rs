@@ -4,17 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordId, Severity};
-use vad_core::{AlarmEdge, EdgeKind};
+use vad_core::{AlarmEdge, EdgeKind, ScoreSpec};
 
 use crate::capture::{self, CaptureError};
 use crate::clock::Clock;
-use crate::config::{CameraConfig, Source};
+use crate::config::{CameraConfig, ScoreOverride, Source};
 use crate::desk::AlarmDesk;
-use crate::detector::{ClipReport, Detector};
+use crate::detector::ClipReport;
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::Siren;
+use crate::picture::PictureFault;
 use crate::shutdown::Stop;
+use crate::watch::Watch;
 
 const RETRY_FIRST_MS: u64 = 500;
 const RETRY_MOST_MS: u64 = 4_000;
@@ -35,13 +37,9 @@ pub struct Board {
 }
 
 impl Board {
-    /// Turns an edge into the local alarm and then into a durable record, in this order; a disarmed board does neither.
-    pub fn announce(&self, camera: &CameraId, edge: &AlarmEdge, threshold: f32) -> Option<RecordId> {
-        let Some(kind) = self.siren.edge(camera, edge.kind) else {
-            tracing::info!(%camera, kind = ?edge.kind, event = edge.event, score = edge.score, "disarmed: not announced");
-            return None;
-        };
-        let edge = AlarmEdge { kind, ..*edge };
+    /// Turns an edge into the local alarm and then into a durable record, in this order.
+    pub fn announce(&self, camera: &CameraId, edge: &AlarmEdge, thresholds: Thresholds) -> Option<RecordId> {
+        self.siren.edge(camera, edge.kind);
         let (uptime_ms, wall_clock_ms) = (self.clock.monotonic_ms(), self.clock.wall_ms());
         let compose = |id| {
             Message::Alarm(Alarm {
@@ -49,14 +47,14 @@ impl Board {
                 camera: camera.clone(),
                 kind: kind_of(edge.kind),
                 event: edge.event,
-                severity: severity_of(&edge, threshold),
+                severity: severity_of(edge, thresholds),
                 wall_clock_ms,
                 uptime_ms,
                 onset_media_ms: edge.onset.0,
                 media_ms: edge.at.0,
                 score: edge.score,
                 peak: edge.peak,
-                threshold,
+                threshold: thresholds.raise,
                 model: self.model,
             })
         };
@@ -107,12 +105,32 @@ fn kind_of(kind: EdgeKind) -> EventKind {
     }
 }
 
-/// A clearing is a notice; a peak in the upper half between threshold and 1 is critical; anything else is a warning.
+/// Smoothed scores from which an event is an alarm, and a critical one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// An alarm is raised.
+    pub raise: f32,
+    /// It is critical.
+    pub critical: f32,
+}
+
+impl Thresholds {
+    /// Those of score settings. Of the overrides the last that says from where on alarms are critical counts; where none does,
+    /// it is half way from raising to 1.
+    #[must_use]
+    pub fn new(score: &ScoreSpec, overrides: &[&ScoreOverride]) -> Self {
+        let raise = score.raise_threshold;
+        let critical = overrides.iter().rev().find_map(|over| over.critical_threshold);
+        Self { raise, critical: critical.unwrap_or(f32::midpoint(raise, 1.0)) }
+    }
+}
+
+/// A clearing is a notice; a peak from the critical threshold on is critical; anything else is a warning.
 #[must_use]
-pub fn severity_of(edge: &AlarmEdge, threshold: f32) -> Severity {
+pub fn severity_of(edge: &AlarmEdge, thresholds: Thresholds) -> Severity {
     match edge.kind {
         EdgeKind::Cleared => Severity::Notice,
-        _ if edge.peak >= f32::midpoint(threshold, 1.0) => Severity::Critical,
+        _ if edge.peak >= thresholds.critical => Severity::Critical,
         _ => Severity::Warning,
     }
 }
@@ -121,14 +139,18 @@ pub fn severity_of(edge: &AlarmEdge, threshold: f32) -> Severity {
 pub struct CameraRunner {
     /// Its configuration.
     pub config: CameraConfig,
-    /// Its detector.
-    pub detector: Detector,
+    /// Its pictures and their scores.
+    pub watch: Watch,
+    /// From where on it alarms.
+    pub thresholds: Thresholds,
     /// Its progress.
     pub health: Arc<CameraHealth>,
     /// The board.
     pub board: Arc<Board>,
     /// The wish to end.
     pub stop: Stop,
+    /// As it was for the latest picture; `None` before the first.
+    pub is_armed: Option<bool>,
     /// What is wrong with it.
     pub faults: OpenFaults,
 }
@@ -219,15 +241,21 @@ impl CameraRunner {
         while let Some(stamp) = camera.next()? {
             self.health.frame_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, false);
-            match self.detector.push(camera.frame()?, stamp) {
+            let is_armed = self.may_alarm();
+            let seen = self.watch.push(camera.frame()?, stamp, is_armed);
+            self.note_picture();
+            match &seen.scored {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
-                Err(e) => self.not_scored(&e),
+                Err(e) => self.not_scored(e),
             }
+            seen.edge.iter().for_each(|edge| self.announce(edge));
         }
         if !self.stop.is_set() {
-            match self.detector.finish() {
+            let is_armed = self.may_alarm();
+            match self.watch.finish(is_armed) {
                 Ok(end) => {
                     end.tail.iter().for_each(|r| self.report(r));
+                    end.tail.iter().filter_map(|r| r.step.edge).for_each(|edge| self.announce(&edge));
                     end.cleared.iter().for_each(|edge| self.announce(edge));
                 }
                 Err(e) => self.not_scored(&e),
@@ -235,6 +263,15 @@ impl CameraRunner {
         }
         self.clear_event();
         Ok(())
+    }
+
+    /// Reports what is wrong with the picture, and that it is not any more.
+    fn note_picture(&mut self) {
+        let fault = self.watch.picture_fault();
+        self.board.health.note_picture(&self.health, fault);
+        for known in PictureFault::ALL {
+            self.note(known.into(), fault == Some(known));
+        }
     }
 
     fn note(&mut self, kind: FaultKind, is_present: bool) {
@@ -246,7 +283,6 @@ impl CameraRunner {
     fn report(&self, report: &ClipReport) {
         self.health.clip_scored(self.board.clock.monotonic_ms());
         tracing::debug!(camera = %self.config.id, clip = report.span.index, raw = report.raw, smoothed = report.step.smoothed, "scored");
-        report.step.edge.iter().for_each(|edge| self.announce(edge));
     }
 
     fn not_scored(&self, error: &vad_infer::InferError) {
@@ -256,14 +292,23 @@ impl CameraRunner {
 
     /// An event does not outlive its stream.
     fn clear_event(&mut self) {
-        if let Some(edge) = self.detector.abandon() {
+        if let Some(edge) = self.watch.abandon() {
             self.announce(&edge);
         }
     }
 
+    /// Whether this camera's events go to the siren and the hub; scored it is at all times. Everything that arms and disarms
+    /// comes together here.
+    fn may_alarm(&mut self) -> bool {
+        let is_armed = self.board.siren.is_armed() && self.config.arming.is_armed(self.board.clock.wall_ms());
+        if self.is_armed.replace(is_armed) != Some(is_armed) {
+            tracing::info!(camera = %self.config.id, "{}", if is_armed { "armed" } else { "disarmed" });
+        }
+        is_armed
+    }
+
     fn announce(&self, edge: &AlarmEdge) {
-        let threshold = self.detector.score_spec().raise_threshold;
-        self.board.announce(&self.config.id, edge, threshold);
+        self.board.announce(&self.config.id, edge, self.thresholds);
     }
 }
 
@@ -278,6 +323,8 @@ mod tests {
     use alarm_proto::{BoardId, BootId};
     use std::sync::Mutex;
     use vad_core::MediaTimeMs;
+
+    const FROM_HALF: Thresholds = Thresholds { raise: 0.5, critical: 0.75 };
 
     type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -347,15 +394,16 @@ mod tests {
     fn the_local_alarm_acts_before_the_outbox_and_the_outbox_before_the_network() {
         let (board, log) = board(false);
         let camera = CameraId::try_from("c").unwrap();
-        board.announce(&camera, &edge(EdgeKind::Raised), 0.5);
-        board.announce(&camera, &edge(EdgeKind::Cleared), 0.5);
+        board.announce(&camera, &edge(EdgeKind::Raised), FROM_HALF);
+        board.announce(&camera, &edge(EdgeKind::Cleared), FROM_HALF);
         assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link", "siren off", "outbox", "link"]);
     }
 
     #[test]
     fn a_full_disk_still_alarms_and_degrades_the_board() {
         let (board, log) = board(true);
-        let id = board.announce(&CameraId::try_from("c").unwrap(), &edge(EdgeKind::Raised), 0.5).unwrap();
+        let id =
+            board.announce(&CameraId::try_from("c").unwrap(), &edge(EdgeKind::Raised), FROM_HALF).unwrap();
         assert_eq!(*log.lock().unwrap(), ["siren on", "outbox", "link"]);
         assert_eq!(board.desk.depth(), 1, "kept in memory for the link");
         assert_ne!(id.boot, board.desk.boot(), "a volatile record never takes a durable one's identity");
@@ -364,22 +412,20 @@ mod tests {
     }
 
     #[test]
-    fn a_disarmed_board_announces_nothing() {
-        let (board, log) = board(false);
-        let camera = CameraId::try_from("c").unwrap();
-        board.siren.set_armed(false);
-        assert_eq!(board.announce(&camera, &edge(EdgeKind::Raised), 0.5), None);
-        assert!(!log.lock().unwrap().contains(&"outbox"));
-        board.siren.set_armed(true);
-        board.announce(&camera, &edge(EdgeKind::Updated), 0.5);
-        assert!(log.lock().unwrap().ends_with(&["siren on", "outbox", "link"]));
+    fn severity_follows_the_peak() {
+        let with_peak = |peak| AlarmEdge { peak, ..edge(EdgeKind::Raised) };
+        assert_eq!(severity_of(&with_peak(0.74), FROM_HALF), Severity::Warning);
+        assert_eq!(severity_of(&with_peak(0.75), FROM_HALF), Severity::Critical);
+        assert_eq!(severity_of(&edge(EdgeKind::Cleared), FROM_HALF), Severity::Notice);
     }
 
     #[test]
-    fn severity_follows_the_peak() {
-        let with_peak = |peak| AlarmEdge { peak, ..edge(EdgeKind::Raised) };
-        assert_eq!(severity_of(&with_peak(0.74), 0.5), Severity::Warning);
-        assert_eq!(severity_of(&with_peak(0.75), 0.5), Severity::Critical);
-        assert_eq!(severity_of(&edge(EdgeKind::Cleared), 0.5), Severity::Notice);
+    fn the_innermost_critical_threshold_counts() {
+        let score = ScoreSpec { raise_threshold: 0.5, ..ScoreSpec::default() };
+        let from = |critical| ScoreOverride { critical_threshold: critical, ..ScoreOverride::default() };
+        let critical = |overrides: &[&ScoreOverride]| Thresholds::new(&score, overrides).critical;
+        assert!((critical(&[]) - 0.75).abs() < 1e-6);
+        assert!((critical(&[&from(Some(0.9)), &from(None)]) - 0.9).abs() < 1e-6);
+        assert!((critical(&[&from(Some(0.9)), &from(Some(0.6))]) - 0.6).abs() < 1e-6);
     }
 }

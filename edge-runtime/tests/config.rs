@@ -8,6 +8,7 @@ use watchpostd::config::{
     Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, OutputConfig, OutputMode, Pace,
     Problem, SafeState, Source,
 };
+use watchpostd::picture::PictureFault;
 
 const GOOD: &str = r#"
 [board]
@@ -219,7 +220,7 @@ fn a_misspelt_key_names_its_line_its_path_and_the_right_one() {
 #[test]
 fn the_message_is_one_that_an_editor_can_jump_to() {
     let message = parse(&GOOD.replace("site =", "siet =")).unwrap_err().to_string();
-    let expected = "/etc/watchpost/board.toml:4: `board.siet`: unknown key; allowed here: id, site, hardware\n  did you mean `site`?";
+    let expected = "/etc/watchpost/board.toml:4: `board.siet`: unknown key; allowed here: id, site, hardware, time_zone, armed\n  did you mean `site`?";
     assert_eq!(message, expected);
 }
 
@@ -257,6 +258,107 @@ fn values_out_of_range_name_the_key_and_the_range() {
         assert!(problem.message.contains(says), "{problem}");
         assert!(problem.line.is_some(), "{problem}");
     }
+}
+
+#[test]
+fn masks_and_zones_belong_to_their_camera() {
+    let text = format!(
+        "{GOOD}\n[[camera.mask]]\nname = \"window\"\npoints = [[0, 0], [0.5, 0.0], [0.5, 1]]\n\
+         [[camera.zone]]\nname = \"window\"\npoints = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]\n"
+    );
+    let config = parse(&text).unwrap();
+    assert!(config.cameras[0].view.is_open());
+    let view = &config.cameras[1].view;
+    assert_eq!((view.masks[0].name.as_str(), view.zones[0].name.as_str()), ("window", "window"));
+    // The zone has 36 of 100 pixels, the mask takes 14 of them away.
+    assert!((view.hidden_share((10, 10)) - 0.78).abs() < 1e-9, "{}", view.hidden_share((10, 10)));
+}
+
+#[test]
+fn wrong_areas_name_the_place_and_the_remedy() {
+    let area = |kind: &str, name: &str, points: &str| {
+        format!("[[camera.{kind}]]\nname = \"{name}\"\npoints = {points}\n")
+    };
+    let good = area("mask", "a", "[[0, 0], [1, 0], [1, 1]]");
+    let cases = [
+        (area("mask", "b", "[[0, 0], [1, 0]]"), "camera[1].mask[1].points", "2 points; give 3 to 64"),
+        (
+            area("zone", "b", "[[0, 0], [1, 0], [1.5, 1]]"),
+            "camera[1].zone[0].points[2]",
+            "[1.5, 1] is outside",
+        ),
+        (area("mask", "b", "[[0, 0], [0.5, 0.5], [1, 1]]"), "camera[1].mask[1].points", "move one of them"),
+        (area("mask", "a", "[[0, 0], [1, 0], [1, 1]]"), "camera[1].mask[1].name", "another name"),
+        (area("mask", "B 1", "[[0, 0], [1, 0], [1, 1]]"), "camera[1].mask[1].name", "a-z"),
+        (area("mask", "b", "[[0, 0, 0], [1, 0], [1, 1]]"), "camera[1].mask[1].points[0]", "two numbers"),
+        (area("mask", "b", "[]").replace("points", "point"), "camera[1].mask[1].point", "unknown key"),
+    ];
+    for (wrong, key, says) in cases {
+        let problem = only_problem(&format!("{GOOD}\n{good}{wrong}"));
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.message.contains(says), "{problem}");
+        assert!(problem.line.is_some(), "{problem}");
+    }
+    let two = area("mask", "b", "[[0, 0], [2, 0], [1, -1]]");
+    assert_eq!(problems(&format!("{GOOD}\n{good}{two}")).len(), 2, "all wrong points are told at once");
+}
+
+/// 2026-11-20 is a Friday; 18:30 in Berlin.
+const FRIDAY_EVENING_MS: u64 = 1_795_195_800_000;
+const HOUR_MS: u64 = 3_600_000;
+
+#[test]
+fn cameras_follow_their_schedule_or_the_boards() {
+    let text = GOOD
+        .replace("site =", "time_zone = \"Europe/Berlin\"\narmed = \"nights\"\nsite =")
+        .replace("id = \"south\"", "id = \"south\"\narmed = \"never\"\ntolerate = [\"dark\", \"frozen\"]");
+    let schedule = "[[schedule]]\nname = \"nights\"\ndays = [\"fri\"]\nfrom = \"18:00\"\nuntil = \"06:30\"\n";
+    let config = parse(&format!("{text}{schedule}")).unwrap();
+    let armed = |hours: u64| {
+        config
+            .cameras
+            .iter()
+            .map(|c| c.arming.is_armed(Some(FRIDAY_EVENING_MS + hours * HOUR_MS)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(armed(0), [true, false]);
+    assert_eq!(armed(11), [true, false]);
+    assert_eq!(armed(12), [false, false]);
+    assert_eq!(config.cameras[1].tolerated, [PictureFault::Dark, PictureFault::Frozen]);
+    assert!(
+        parse(GOOD).unwrap().cameras[0].arming.is_armed(Some(FRIDAY_EVENING_MS)),
+        "always, unless told otherwise"
+    );
+}
+
+#[test]
+fn wrong_schedules_name_the_place_and_the_remedy() {
+    let good = "[[schedule]]\nname = \"nights\"\nfrom = \"18:00\"\nuntil = \"06:30\"\n";
+    let cases = [
+        ("name = \"nights\"", "name = \"always\"", "schedule[0].name", "has a meaning already"),
+        ("name = \"nights\"", "name = \"All nights\"", "schedule[0].name", "a-z"),
+        ("from = \"18:00\"", "from = \"6 pm\"", "schedule[0].from", "write it as 18:30"),
+        ("until = \"06:30\"", "until = \"18:00\"", "schedule[0].until", "24:00"),
+        ("from = \"18:00\"", "from = \"18:00\"\ndays = []", "schedule[0].days", "leave it out"),
+        ("site =", "time_zone = \"Europe/Berln\"\nsite =", "board.time_zone", "`Europe/Berlin`"),
+        ("site =", "armed = \"night\"\nsite =", "board.armed", "`always`, `never`, `nights`"),
+        ("id = \"south\"", "id = \"south\"\narmed = \"night\"", "camera[1].armed", "`nights`"),
+        ("id = \"south\"", "id = \"south\"\ntolerate = [\"drak\"]", "camera[1].tolerate[0]", "unknown value"),
+        (
+            "raise_threshold = 0.6",
+            "raise_threshold = 0.6\ncritical_threshold = 0.5",
+            "score.critical_threshold",
+            "0.6 to 1",
+        ),
+    ];
+    for (right, wrong, key, says) in cases {
+        let problem = only_problem(&format!("{GOOD}{good}").replacen(right, wrong, 1));
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.message.contains(says), "{problem}");
+        assert!(problem.line.is_some(), "{problem}");
+    }
+    let day = only_problem(&format!("{GOOD}{good}days = [\"monday\"]\n"));
+    assert_eq!(day.suggestion.as_deref(), Some("mon"), "{day}");
 }
 
 #[test]

@@ -148,6 +148,81 @@ fn a_configuration_brings_its_thresholds_and_its_outbox() {
 }
 
 #[test]
+fn what_a_mask_hides_raises_nothing_and_a_zone_looks_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::video_left_and_right(&folder.path().join("right.mp4"), &[(30, 30), (30, 220), (30, 30)]);
+    let left = "points = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]";
+    let right = "points = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]";
+    let camera = |id: &str, area: &str| {
+        format!(
+            "[[camera]]\nid = \"{id}\"\nsource = {{ kind = \"v4l\" }}\nscore = {{ raise_threshold = 0.3, clear_threshold = 0.2 }}\n{area}\n"
+        )
+    };
+    let mask = camera("mask", &format!("[[camera.mask]]\nname = \"m\"\n{right}"));
+    let elsewhere = camera("elsewhere", &format!("[[camera.zone]]\nname = \"z\"\n{left}"));
+    let there = camera("there", &format!("[[camera.zone]]\nname = \"z\"\n{right}"));
+    write_config(folder.path(), &format!("{BOARD}{mask}{elsewhere}{there}"));
+    let raw = |id: &str| -> Vec<f32> {
+        let rows = json_lines(&replay(
+            folder.path(),
+            "right.mp4",
+            &["--json", "--config", "board.toml", "--camera", id],
+        ));
+        rows.iter().map(|row| row["raw"].as_f64().unwrap() as f32).collect()
+    };
+    let score = |left: f32, right: f32| tiny::expected_score((left + right) / 2.0 / 255.0);
+    // Encoding smears the border a little into what is seen.
+    let close = |got: Vec<f32>, expected: [f32; 3]| {
+        assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.03), "{got:?} {expected:?}");
+    };
+    close(raw("mask"), [score(30.0, 128.0); 3]);
+    close(raw("elsewhere"), [score(30.0, 128.0); 3]);
+    close(raw("there"), [score(128.0, 30.0), score(128.0, 220.0), score(128.0, 30.0)]);
+    let refused = replay(folder.path(), "right.mp4", &["--config", "board.toml", "--camera", "thare"]);
+    assert!(
+        stderr(&refused).contains("no camera `thare`; there are: mask, elsewhere, there"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn a_disarmed_camera_is_scored_and_raises_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::event_video(&folder.path().join("event.mp4"), 5, 2, 1);
+    let camera = "[[camera]]\nid = \"north\"\narmed = \"never\"\nsource = { kind = \"file\", path = \"event.mp4\", pace = \"fast\" }\n";
+    let config = write_config(folder.path(), &format!("{BOARD}{camera}"));
+    let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let log = stderr(&output);
+    assert!(log.contains("disarmed") && log.contains("clips=5") && !log.contains("kind=Raised"), "{log}");
+    let (outbox, _) = Outbox::open(&folder.path().join("outbox.db"), &board(), 1 << 20).unwrap();
+    assert_eq!(outbox.status().depth, 0);
+}
+
+#[test]
+fn a_covered_lens_raises_nothing_new_unless_it_is_tolerated() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    // Grey without contrast: covered after 3 s, bright from 4.8 s on.
+    let frames: Vec<u8> = (0..96).map(|frame| if frame < 48 { 60 } else { 220 }).collect();
+    tiny::video(&folder.path().join("covered.mp4"), &frames);
+    let tolerant = "[[camera]]\nid = \"fog\"\ntolerate = [\"covered\"]\nsource = { kind = \"v4l\" }\n";
+    write_config(folder.path(), &format!("{BOARD}{tolerant}"));
+    let edges = |more: &[&str]| {
+        let output = replay(folder.path(), "covered.mp4", &[&["--json"], more].concat());
+        let rows = json_lines(&output);
+        assert!(rows.iter().skip(3).all(|row| row["raw"].as_f64().unwrap() > 0.9), "scored all the same");
+        let held = stderr(&output).contains("the picture is covered; no new alarm is raised");
+        (rows.iter().filter(|row| !row["edge"].is_null()).count(), held)
+    };
+    assert_eq!(edges(&[]), (0, true));
+    assert_eq!(edges(&["--config", "board.toml", "--camera", "fog"]), (1, false));
+}
+
+#[test]
 fn run_plays_file_cameras_side_by_side_and_delivers() {
     let Some(broker) = Broker::start() else {
         return;

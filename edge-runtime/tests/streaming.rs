@@ -12,6 +12,7 @@ use watchpostd::capture::Stamp;
 use watchpostd::detector::{ClipReport, Detector};
 use watchpostd::model::Model;
 use watchpostd::tuned::TuningSource;
+use watchpostd::view::Painter;
 
 /// Scores of the same frames, taken in pulses of another length.
 const STREAMED: f32 = 1e-5;
@@ -32,7 +33,7 @@ fn push(detector: &mut Detector, frame: u64, grey: u8) -> Result<Option<ClipRepo
     let side = u32::from(tiny_stream::SIDE_PX);
     let pixels = vec![grey; (side * side * 3) as usize];
     let stamp = Stamp { start: MediaTimeMs(frame * FRAME_MS), end: MediaTimeMs((frame + 1) * FRAME_MS) };
-    detector.push(RgbFrame::new(side, side, &pixels).unwrap(), stamp)
+    detector.push(Painter::default().paint(RgbFrame::new(side, side, &pixels).unwrap()), stamp)
 }
 
 fn grey(camera: u64, frame: u64) -> u8 {
@@ -66,7 +67,8 @@ fn push_picture(detector: &mut Detector, frame: u64, grey: u8) -> Option<(f32, A
     let pixel = |at: u32| if at % side < side / 3 && at / side < side / 2 { 255 - grey } else { grey };
     let pixels: Vec<u8> = (0..side * side).flat_map(|at| [pixel(at); 3]).collect();
     let stamp = Stamp { start: MediaTimeMs(frame * FRAME_MS), end: MediaTimeMs((frame + 1) * FRAME_MS) };
-    let report = detector.push(RgbFrame::new(side, side, &pixels).unwrap(), stamp).unwrap();
+    let picture = RgbFrame::new(side, side, &pixels).unwrap();
+    let report = detector.push(Painter::default().paint(picture), stamp).unwrap();
     let attention = detector.attention().unwrap();
     assert_eq!(attention.is_some(), report.is_some(), "frame {frame}");
     report.map(|report| report.raw).zip(attention)

@@ -17,6 +17,7 @@ use crate::model::Model;
 use crate::outbox::Outbox;
 use crate::shutdown::Stop;
 use crate::tuned::Tuned;
+use crate::view::SizePx;
 
 const BROKER_TIMEOUT_MS: u64 = 3_000;
 
@@ -101,9 +102,28 @@ fn camera_works(camera: &CameraConfig) -> Finding {
         open.frame().map(|f| (f.width_px(), f.height_px()))
     });
     match looked {
-        Ok((width, height)) => Finding::Ok(format!("{}: a frame of {width}x{height}", camera.id)),
+        Ok(size_px) => view(camera, size_px),
         Err(e) => Finding::Fail(format!("{}: {e}", camera.id)),
     }
+}
+
+/// What masks and zones come to in pictures of the size that the camera gives.
+fn view(camera: &CameraConfig, size_px: SizePx) -> Finding {
+    let (width_px, height_px) = size_px;
+    let mut text = format!("{}: a frame of {width_px}x{height_px}", camera.id);
+    if camera.view.is_open() {
+        return Finding::Ok(text);
+    }
+    let hidden = camera.view.hidden_share(size_px);
+    text += &format!(", {:.1} % of it hidden by masks and zones", hidden * 100.0);
+    let lost = camera.view.without_pixels(size_px);
+    if hidden >= 1.0 {
+        return Finding::Warn(format!("{text}: the model sees nothing"));
+    }
+    if !lost.is_empty() {
+        return Finding::Warn(format!("{text}; without a single pixel: {}", lost.join(", ")));
+    }
+    Finding::Ok(text)
 }
 
 fn outbox(config: &Config) -> Finding {

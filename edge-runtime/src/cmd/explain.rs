@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use heat_map::{Figure, HeatMap, Picture, write_png};
-use vad_core::{AlarmEdge, AttentionSpec, EdgeKind, MediaTimeMs, RgbFrame};
+use vad_core::{AlarmEdge, AttentionSpec, EdgeKind, MediaTimeMs};
 use vad_infer::AttentionMap;
 
 use super::write_whole;
 use crate::detector::{ClipReport, Detector};
 use crate::error::Error;
 use crate::model::Model;
+use crate::view::MaskedFrame;
 
 /// The events of one recording.
 pub(super) struct Explainer {
@@ -65,7 +66,7 @@ impl Explainer {
         &mut self,
         report: &ClipReport,
         detector: &Detector,
-        frame: RgbFrame<'_>,
+        frame: MaskedFrame<'_>,
     ) -> Result<Option<PathBuf>, Error> {
         let edge = report.step.edge;
         if let Some(edge) = edge.filter(|edge| edge.kind == EdgeKind::Cleared) {
@@ -93,8 +94,9 @@ impl Explainer {
         &self,
         report: &ClipReport,
         detector: &Detector,
-        frame: RgbFrame<'_>,
+        frame: MaskedFrame<'_>,
     ) -> Result<Option<Moment>, Error> {
+        let frame = frame.rgb();
         let picture = Picture::from_raw(frame.width_px(), frame.height_px(), frame.data().to_vec());
         let (clip, score, at) = (report.span.index, report.step.calibrated, report.end);
         let attention = detector.attention()?;

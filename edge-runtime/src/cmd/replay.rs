@@ -11,18 +11,22 @@ use vad_core::{AlarmEdge, RgbFrame};
 use super::explain::Explainer;
 use super::scores::{ScoreFormat, ScoreRow, edge_line, write_file};
 use super::{Delivery, OnDiskFailure};
-use crate::capture::{self, Camera};
+use crate::capture::{self, Camera, Stamp};
 use crate::cli::ReplayArgs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Pace, ScoreOverride, Source};
-use crate::detector::{ClipReport, Detector};
+use crate::config::{CameraConfig, Config, Pace, Source};
+use crate::detector::ClipReport;
 use crate::error::Error;
 use crate::local_alarm::Siren;
 use crate::model::Model;
-use crate::pipeline::Board;
+use crate::picture::PictureFault;
+use crate::pipeline::{Board, Thresholds};
 use crate::shutdown::Stop;
+use crate::watch::Watch;
 
 const CAMERA: &str = "replay";
+/// A recording has no time of day.
+const IS_ARMED: bool = true;
 /// How long the alarms may take to reach the hub.
 const DRAIN_MS: u64 = 10_000;
 
@@ -32,21 +36,40 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     let tuning = config.as_ref().map(Config::tuning).unwrap_or_default();
     let model = Model::load(&args.bundle, None, &tuning)?;
     model.tuned().log();
-    let over = config.as_ref().map_or_else(ScoreOverride::default, |c| c.score.clone());
-    let detector = model.detector(model.score_spec(&[&over])?)?;
+    let watched = config.as_ref().zip(args.camera.as_deref());
+    let watched = watched.map(|(config, id)| named_camera(config, id)).transpose()?;
+    let overrides: Vec<_> = config.iter().map(|c| &c.score).chain(watched.map(|c| &c.score)).collect();
+    let score = model.score_spec(&overrides)?;
+    let thresholds = Thresholds::new(&score, &overrides);
+    let detector = model.detector(score)?;
     let explainer = args.explain.as_deref();
     let explainer = explainer.map(|dir| Explainer::new(dir, &model, &detector, &args.video)).transpose()?;
+    let (view, tolerated) = watched.map(|c| (c.view.clone(), c.tolerated.clone())).unwrap_or_default();
+    let watch = Watch::new(detector, view, tolerated);
     let stop =
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let mut camera = open_camera(args, &stop)?;
     let alarms = config.map(|c| Alarms::start(&c, &model)).transpose()?;
-    let mut player = Player { detector, alarms, explainer, json: args.json, rows: Vec::new(), edges: 0 };
+    let mut player =
+        Player { watch, thresholds, alarms, explainer, json: args.json, rows: Vec::new(), edges: 0 };
     player.head(&model)?;
     player.play(camera.as_mut())?;
     if let (Some(path), Some(format)) = (&args.scores, format) {
         write_file(path, format, &player.rows)?;
     }
     player.finish(&stop)
+}
+
+/// The camera whose settings are tried on the recording.
+fn named_camera<'a>(config: &'a Config, id: &str) -> Result<&'a CameraConfig, Error> {
+    config.cameras.iter().find(|camera| camera.id.as_str() == id).ok_or_else(|| {
+        let known: Vec<_> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
+        let reason = match known.as_slice() {
+            [] => format!("there is no camera `{id}`, nor any other [[camera]]"),
+            known => format!("there is no camera `{id}`; there are: {}", known.join(", ")),
+        };
+        Error::Incomplete { file: config.file.clone(), reason }
+    })
 }
 
 fn open_camera(args: &ReplayArgs, stop: &Stop) -> Result<Box<dyn Camera>, Error> {
@@ -87,7 +110,8 @@ impl Alarms {
 }
 
 struct Player {
-    detector: Detector,
+    watch: Watch,
+    thresholds: Thresholds,
     alarms: Option<Alarms>,
     explainer: Option<Explainer>,
     json: bool,
@@ -100,7 +124,7 @@ impl Player {
         if self.json {
             return Ok(());
         }
-        let score = self.detector.score_spec();
+        let score = self.watch.score_spec();
         print(&format!(
             "model {}, raise at {}, clear below {}\n{}",
             model.title(),
@@ -112,11 +136,14 @@ impl Player {
 
     fn play(&mut self, camera: &mut dyn Camera) -> Result<(), Error> {
         while let Some(stamp) = camera.next()? {
-            if let Some(report) = self.detector.push(camera.frame()?, stamp)? {
+            let fault = self.watch.picture_fault();
+            let seen = self.watch.push(camera.frame()?, stamp, IS_ARMED);
+            tell_picture(fault, self.watch.picture_fault(), stamp);
+            if let Some(report) = seen.scored? {
                 self.clip(&report, camera.frame()?)?;
             }
         }
-        let end = self.detector.finish()?;
+        let end = self.watch.finish(IS_ARMED)?;
         if let Some(report) = end.tail {
             // The camera still shows its last frame.
             self.clip(&report, camera.frame()?)?;
@@ -141,7 +168,7 @@ impl Player {
             serde_json::to_string(&row)
                 .map_err(|e| Error::System { doing: "write JSON", reason: e.to_string() })?
         } else {
-            row.table_line(self.detector.score_spec().raise_threshold)
+            row.table_line(self.watch.score_spec().raise_threshold)
         };
         print(&line)?;
         self.rows.push(row);
@@ -149,7 +176,8 @@ impl Player {
             self.announce(&edge);
         }
         if let Some(explainer) = &mut self.explainer {
-            let written = explainer.clip(report, &self.detector, frame)?;
+            let (detector, frame) = self.watch.seen(frame);
+            let written = explainer.clip(report, detector, frame)?;
             self.explained(written)?;
         }
         Ok(())
@@ -165,7 +193,7 @@ impl Player {
     fn announce(&mut self, edge: &AlarmEdge) {
         self.edges += 1;
         if let Some(alarms) = &self.alarms {
-            alarms.board.announce(&alarms.camera, edge, self.detector.score_spec().raise_threshold);
+            alarms.board.announce(&alarms.camera, edge, self.thresholds);
         }
     }
 
@@ -186,6 +214,16 @@ impl Player {
             tracing::info!(raised = self.edges, left, "alarms raised");
         }
         Ok(if undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+/// From where to where a board would raise no new alarm.
+fn tell_picture(before: Option<PictureFault>, now: Option<PictureFault>, stamp: Stamp) {
+    let at_s = stamp.start.0 as f64 / 1_000.0;
+    match now {
+        now if now == before => {}
+        Some(fault) => tracing::warn!(at_s, "the picture is {fault}; no new alarm is raised"),
+        None => tracing::info!(at_s, "the picture is as it should be again"),
     }
 }
 

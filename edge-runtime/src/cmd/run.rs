@@ -11,8 +11,9 @@ use crate::error::Error;
 use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
-use crate::pipeline::{Board, CameraRunner, Outcome};
+use crate::pipeline::{Board, CameraRunner, Outcome, Thresholds};
 use crate::shutdown::Stop;
+use crate::watch::Watch;
 
 /// How long the last alarms may take to reach the hub when every file has ended.
 const DRAIN_AT_END_MS: u64 = 10_000;
@@ -62,10 +63,13 @@ fn start_cameras(
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<Outcome>>, Error> {
     let start = |camera: &crate::config::CameraConfig| {
-        let score = model.score_spec(&[&config.score, &camera.score])?;
+        let overrides = [&config.score, &camera.score];
+        let score = model.score_spec(&overrides)?;
         let runner = CameraRunner {
             config: camera.clone(),
-            detector: model.detector(score)?,
+            thresholds: Thresholds::new(&score, &overrides),
+            watch: Watch::new(model.detector(score)?, camera.view.clone(), camera.tolerated.clone()),
+            is_armed: None,
             health: board.health.add_camera(camera.id.clone()),
             board: Arc::clone(board),
             stop: stop.clone(),

@@ -125,7 +125,7 @@ impl Unknown {
     }
 }
 
-fn nearest(name: &str, known: &[String]) -> Option<String> {
+pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
     let similarity = |candidate: &String| strsim::jaro_winkler(name, candidate);
     known
         .iter()

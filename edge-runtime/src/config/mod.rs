@@ -36,7 +36,10 @@ use std::path::{Path, PathBuf};
 use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 
+use crate::arming::Arming;
+use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
+use crate::view::View;
 
 pub use error::{ConfigError, Problem};
 pub use local::{ChipAddress, Drive, InputConfig, LineAddress, LineId, OutputConfig, OutputMode};
@@ -128,6 +131,12 @@ pub struct CameraConfig {
     pub source: Source,
     /// Overrides of the board-wide score settings.
     pub score: ScoreOverride,
+    /// Its masks and zones.
+    pub view: View,
+    /// When it may alarm.
+    pub arming: Arming,
+    /// Faults of its picture that hold back no alarm.
+    pub tolerated: Vec<PictureFault>,
 }
 
 /// Where a camera's frames come from.

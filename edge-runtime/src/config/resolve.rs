@@ -1,5 +1,7 @@
 //! From the file's keys to checked values. Collects every problem, so that one run of `check` shows them all.
 
+mod areas;
+mod arming;
 mod local;
 
 use std::fmt::Display;
@@ -10,6 +12,7 @@ use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 use vad_infer::Pulse;
 
+use self::arming::Armings;
 use super::schema::{
     CameraSection, ConfigFile, NetworkSection, Pace, ScoreOverride, SourceKind, SourceSection,
 };
@@ -35,7 +38,8 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     check.score("score", &raw.score);
     let outputs = check.outputs(raw.output);
     let inputs = check.inputs(raw.input, &outputs);
-    let cameras = check.cameras(raw.camera);
+    let armings = check.armings(&raw.board, raw.schedule);
+    let cameras = check.cameras(raw.camera, &armings);
     match (board, site, network) {
         (Some(board), Some(site), network) if check.problems.is_empty() => Ok(Config {
             file: file.to_owned(),
@@ -166,6 +170,9 @@ impl Check<'_> {
         {
             self.wrong(&key("clear_threshold"), format!("{clear} is above raise_threshold {raise}"));
         }
+        if let Some(critical) = score.critical_threshold {
+            self.range(&key("critical_threshold"), critical, score.raise_threshold.unwrap_or(0.0)..=1.0);
+        }
         let durations = [
             ("min_duration_ms", score.min_duration_ms),
             ("cool_down_ms", score.cool_down_ms),
@@ -176,7 +183,7 @@ impl Check<'_> {
         }
     }
 
-    fn cameras(&mut self, raw: Vec<CameraSection>) -> Vec<CameraConfig> {
+    fn cameras(&mut self, raw: Vec<CameraSection>, armings: &Armings) -> Vec<CameraConfig> {
         if raw.len() > MAX_CAMERAS {
             self.wrong(
                 "camera",
@@ -185,10 +192,14 @@ impl Check<'_> {
             return Vec::new();
         }
         let mut cameras: Vec<CameraConfig> = Vec::with_capacity(raw.len());
-        for (index, camera) in raw.into_iter().enumerate() {
+        for (index, mut camera) in raw.into_iter().enumerate() {
             let path = format!("camera[{index}]");
             let id = self.name::<CameraId>(&format!("{path}.id"), &camera.id);
             self.score(&format!("{path}.score"), &camera.score);
+            let view = self.view(&path, &mut camera);
+            let armed = camera.armed.as_deref();
+            let arming = armed
+                .map_or_else(|| armings.board(), |name| self.arming(&format!("{path}.armed"), name, armings));
             let source = self.source(&format!("{path}.source"), camera.source);
             let (Some(id), Some(source)) = (id, source) else {
                 continue;
@@ -196,7 +207,14 @@ impl Check<'_> {
             if cameras.iter().any(|c| c.id == id) {
                 self.wrong(&format!("{path}.id"), format!("`{}` names two cameras", camera.id));
             }
-            cameras.push(CameraConfig { id, source, score: camera.score });
+            cameras.push(CameraConfig {
+                id,
+                source,
+                score: camera.score,
+                view,
+                arming,
+                tolerated: camera.tolerate,
+            });
         }
         cameras
     }

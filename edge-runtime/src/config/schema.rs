@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use crate::picture::PictureFault;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +30,9 @@ pub struct ConfigFile {
     /// Buttons and key switches, one `[[input]]` each; at most 8. Default: none.
     #[serde(default)]
     pub input: Vec<InputSection>,
+    /// Windows of the week in which cameras are armed, one `[[schedule]]` each; at most 64, those of one name add up. Default: none.
+    #[serde(default)]
+    pub schedule: Vec<ScheduleSection>,
     /// Cameras, one `[[camera]]` each; at most 16. Default: none (enough for `drill` and `replay`).
     #[serde(default)]
     pub camera: Vec<CameraSection>,
@@ -44,6 +49,12 @@ pub struct Board {
     /// Name of a file in `boards/` without its ending, compared with the boards a bundle allows.
     /// Default: `generic-amd64` or `generic-arm64`, after the processor.
     pub hardware: Option<String>,
+    /// Where the board stands, for schedules: a name of the time-zone database such as `Europe/Berlin`. Default: `UTC`.
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+    /// When its cameras may alarm, unless they say otherwise: `always`, `never` or the name of a schedule. Default: `always`.
+    #[serde(default = "default_armed")]
+    pub armed: String,
 }
 
 /// `[model]`
@@ -115,6 +126,8 @@ pub struct ScoreOverride {
     pub cool_down_ms: Option<u32>,
     /// Time between updates of a lasting alarm, milliseconds, 0 (none) to 86400000.
     pub update_interval_ms: Option<u32>,
+    /// Smoothed score from which an alarm is critical, `raise_threshold` to 1. Default: half way from `raise_threshold` to 1.
+    pub critical_threshold: Option<f32>,
 }
 
 /// `[[output]]`
@@ -257,6 +270,40 @@ pub enum Bias {
     Disabled,
 }
 
+/// `[[schedule]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSection {
+    /// Its name: 1 to 32 of `a-z`, `0-9`, `-`, `_`, not `always` or `never`. Required.
+    pub name: String,
+    /// Days of the week on which it begins: `mon` to `sun`. Default: all.
+    pub days: Option<Vec<Day>>,
+    /// When it begins, `HH:MM`. Required.
+    pub from: String,
+    /// When it ends, `HH:MM` up to `24:00`; on the following day if it is not later than `from`. Required.
+    pub until: String,
+}
+
+/// Days of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
 /// `[[camera]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,6 +315,28 @@ pub struct CameraSection {
     /// Overrides of `[score]` for this camera. Default: none.
     #[serde(default)]
     pub score: ScoreOverride,
+    /// When this camera may alarm: `always`, `never` or the name of a schedule. Default: as the board says.
+    pub armed: Option<String>,
+    /// Faults of the picture that hold back no alarm: `dark`, `covered`, `frozen`, `moved`. Default: none.
+    #[serde(default)]
+    pub tolerate: Vec<PictureFault>,
+    /// Parts of the picture that nobody may see, the model included; at most 16. Default: none.
+    #[serde(default)]
+    pub mask: Vec<AreaSection>,
+    /// Parts of the picture that the model is to look at; at most 16. Default: none, it looks at all of it.
+    #[serde(default)]
+    pub zone: Vec<AreaSection>,
+}
+
+/// `[[camera.mask]]` and `[[camera.zone]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AreaSection {
+    /// Its name: 1 to 32 of `a-z`, `0-9`, `-`, `_`; unique among the masks or zones of the camera. Required.
+    pub name: String,
+    /// Corners of a polygon, 3 to 64 of `[x, y]`: fractions of the picture's width and height from the top left, 0 to 1.
+    /// Required.
+    pub points: Vec<Vec<f64>>,
 }
 
 /// `source` of a camera. One flat table, so that an error points at the very key.
@@ -313,6 +382,14 @@ pub enum Pace {
     RealTime,
     /// As fast as they can be scored.
     Fast,
+}
+
+fn default_time_zone() -> String {
+    "UTC".to_owned()
+}
+
+fn default_armed() -> String {
+    "always".to_owned()
 }
 
 fn default_prefix() -> String {

@@ -8,9 +8,8 @@
 //! # Invariants
 //! - An output that fails or hangs stops no other and holds up an alarm for 50 ms at most, once.
 //! - A failed output is tried again with every change, and every second; the board's health says so meanwhile.
-//! - While the board is disarmed no event is announced and every output is off.
+//! - While the board is disarmed every output is off.
 
-mod arming;
 mod gpio;
 mod input;
 mod keeper;
@@ -30,7 +29,6 @@ use crate::clock::Clock;
 use crate::config::{Drive, OutputConfig, OutputMode};
 use crate::health::{Health, lock};
 
-use arming::Arming;
 use keeper::{Keeper, defect};
 use mode::Demand;
 
@@ -98,7 +96,8 @@ struct Shared {
 }
 
 struct State {
-    arming: Arming,
+    /// A board is armed until it is told otherwise: a key switch that cannot be read must not keep it silent.
+    is_armed: bool,
     /// Cameras with an event.
     active: BTreeSet<CameraId>,
     outputs: Vec<Slot>,
@@ -135,7 +134,7 @@ impl Siren {
     ) -> io::Result<Self> {
         let slots = outputs.iter().map(Slot::new).collect();
         let state = State {
-            arming: Arming::default(),
+            is_armed: true,
             active: BTreeSet::new(),
             outputs: slots,
             generation: 1,
@@ -173,9 +172,9 @@ impl Siren {
         Self::start(outputs, Arc::clone(clock), Arc::clone(health))
     }
 
-    /// A camera's event began, goes on or is over: switches the outputs and says as what to announce it, if at all.
-    pub fn edge(&self, camera: &CameraId, kind: EdgeKind) -> Option<EdgeKind> {
-        self.update(|state, now_ms| state.edge(camera, kind, now_ms))
+    /// A camera's event began, goes on or is over.
+    pub fn edge(&self, camera: &CameraId, kind: EdgeKind) {
+        self.update(|state, now_ms| state.edge(camera, kind, now_ms));
     }
 
     /// Somebody has seen the alarm.
@@ -184,22 +183,27 @@ impl Siren {
         self.update(|state, _| state.each(Demand::acknowledge));
     }
 
-    /// Arms or disarms the board; a board is armed until it is told otherwise.
+    /// Whether cameras may alarm, as far as the board's own inputs decide it.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        lock(&self.shared.state).is_armed
+    }
+
+    /// Arms or disarms the board. What is on goes off at once; cameras end their events with their next picture.
     pub fn set_armed(&self, armed: bool) {
-        if lock(&self.shared.state).arming.is_armed() == armed {
+        if self.is_armed() == armed {
             return;
         }
         tracing::warn!(armed, "the board was armed or disarmed");
         self.update(|state, _| state.set_armed(armed));
     }
 
-    fn update<T>(&self, change: impl FnOnce(&mut State, u64) -> T) -> T {
+    fn update(&self, change: impl FnOnce(&mut State, u64)) {
         let mut state = lock(&self.shared.state);
-        let result = change(&mut state, self.shared.clock.monotonic_ms());
+        change(&mut state, self.shared.clock.monotonic_ms());
         state.generation += 1;
         self.shared.changed.notify_all();
         self.settle(state, self.patience.alarm);
-        result
     }
 
     /// Waits until every output has followed, but for those that were late before.
@@ -248,20 +252,18 @@ impl Slot {
 }
 
 impl State {
-    fn edge(&mut self, camera: &CameraId, kind: EdgeKind, now_ms: u64) -> Option<EdgeKind> {
-        let admitted = self.arming.admit(camera, kind);
+    fn edge(&mut self, camera: &CameraId, kind: EdgeKind, now_ms: u64) {
         if kind == EdgeKind::Cleared {
             if self.active.remove(camera) && self.active.is_empty() {
                 self.each(Demand::all_clear);
             }
-        } else if admitted.is_some() && self.active.insert(camera.clone()) {
+        } else if self.is_armed && self.active.insert(camera.clone()) {
             self.each(|demand| demand.began(now_ms));
         }
-        admitted
     }
 
     fn set_armed(&mut self, armed: bool) {
-        self.arming.set_armed(armed);
+        self.is_armed = armed;
         if !armed {
             self.active.clear();
             self.each(Demand::silence);

@@ -48,9 +48,23 @@ pub fn expected_score(brightness: f32) -> f32 {
 
 /// A video of grey frames, one per value; values are luma of 0 to 255.
 pub fn video(path: &Path, frames: &[u8]) {
+    draw(path, frames.iter().map(|&value| move |_| value));
+}
+
+/// A video whose clips have one value in their left half and one in their right half.
+pub fn video_left_and_right(path: &Path, clips: &[(u8, u8)]) {
+    let clip = |&(left, right): &(u8, u8)| {
+        let value = move |column| if column < SIDE_PX / 2 { left } else { right };
+        std::iter::repeat_n(value, 16)
+    };
+    draw(path, clips.iter().flat_map(clip));
+}
+
+/// A video of frames that have one value in each column.
+fn draw(path: &Path, frames: impl Iterator<Item = impl Fn(u32) -> u8>) {
     let mut writer = VideoWriter::create(path, SIDE_PX, SIDE_PX, FRAME_RATE_HZ).unwrap();
-    for &value in frames {
-        let data = vec![value; (SIDE_PX * SIDE_PX * 3) as usize];
+    for value in frames {
+        let data: Vec<u8> = (0..SIDE_PX * SIDE_PX).flat_map(|at| [value(at % SIDE_PX); 3]).collect();
         writer.push(RgbFrame::new(SIDE_PX, SIDE_PX, &data).unwrap()).unwrap();
     }
     writer.finish().unwrap();
@@ -61,7 +75,10 @@ pub fn event_video(path: &Path, clips: usize, first_bright_clip: usize, bright_c
     let bright = first_bright_clip..first_bright_clip + bright_clips;
     let frames: Vec<u8> =
         (0..clips * 16).map(|f| if bright.contains(&(f / 16)) { 220 } else { 30 }).collect();
-    video(path, &frames);
+    // Stripes: a picture without any contrast is a covered lens.
+    let striped =
+        |value: u8| move |column: u32| if (column / 2).is_multiple_of(2) { value - 16 } else { value + 16 };
+    draw(path, frames.into_iter().map(striped));
 }
 
 fn encoder() -> Vec<u8> {

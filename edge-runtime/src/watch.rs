@@ -1,0 +1,99 @@
+//! One camera between capture and alarm, the same for a camera, a file camera and `replay`: what may be seen of a picture
+//! goes to the detector and nothing else does, and of the detector's events those are let through that may be.
+
+use vad_core::{AlarmEdge, RgbFrame, ScoreSpec};
+use vad_infer::InferError;
+
+use crate::capture::Stamp;
+use crate::detector::{ClipReport, Detector, StreamEnd};
+use crate::gate::{EventGate, Permit};
+use crate::picture::{PictureFault, PictureHealth};
+use crate::view::{MaskedFrame, Painter, View};
+
+/// See the module's documentation.
+pub struct Watch {
+    picture: PictureHealth,
+    painter: Painter,
+    detector: Detector,
+    gate: EventGate,
+}
+
+/// What one picture led to.
+#[derive(Debug)]
+pub struct Seen {
+    /// The clip that it ended; its edge is the one that is let through.
+    pub scored: Result<Option<ClipReport>, InferError>,
+    /// What is to be announced.
+    pub edge: Option<AlarmEdge>,
+}
+
+impl Watch {
+    /// The beginning of a stream.
+    #[must_use]
+    pub fn new(detector: Detector, view: View, tolerated: Vec<PictureFault>) -> Self {
+        let (picture, painter) = (PictureHealth::new(tolerated), Painter::new(view));
+        Self { picture, painter, detector, gate: EventGate::default() }
+    }
+
+    /// Score settings in force.
+    #[must_use]
+    pub fn score_spec(&self) -> &ScoreSpec {
+        self.detector.score_spec()
+    }
+
+    /// What is wrong with the picture, if anything is.
+    #[must_use]
+    pub fn picture_fault(&self) -> Option<PictureFault> {
+        self.picture.fault()
+    }
+
+    /// Takes the next picture, as the camera gave it.
+    pub fn push(&mut self, frame: RgbFrame<'_>, stamp: Stamp, is_armed: bool) -> Seen {
+        self.picture.see(frame, stamp.start);
+        let permit = self.permit(is_armed);
+        let mut scored = self.detector.push(self.painter.paint(frame), stamp);
+        let edge = match &mut scored {
+            Ok(Some(report)) => {
+                report.step.edge = self.gate.scored(report, permit);
+                report.step.edge
+            }
+            Ok(None) | Err(_) => self.gate.unscored(stamp.end, permit),
+        };
+        Seen { scored, edge }
+    }
+
+    /// As [`Detector::finish`], with what is let through.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(&mut self, is_armed: bool) -> Result<StreamEnd, InferError> {
+        self.picture.begin_stream();
+        let permit = self.permit(is_armed);
+        let mut end = self.detector.finish()?;
+        if let Some(report) = &mut end.tail {
+            report.step.edge = self.gate.scored(report, permit);
+        }
+        end.cleared = self.gate.end(end.cleared);
+        Ok(end)
+    }
+
+    /// As [`Detector::abandon`]; the end of an event that was announced.
+    pub fn abandon(&mut self) -> Option<AlarmEdge> {
+        self.picture.begin_stream();
+        let cleared = self.detector.abandon();
+        self.gate.end(cleared)
+    }
+
+    /// The detector, and a picture as it sees it.
+    pub fn seen<'a>(&'a mut self, frame: RgbFrame<'a>) -> (&'a Detector, MaskedFrame<'a>) {
+        (&self.detector, self.painter.paint(frame))
+    }
+
+    fn permit(&self, is_armed: bool) -> Permit {
+        match (is_armed, self.picture.fault()) {
+            (false, _) => Permit::Nothing,
+            (true, Some(_)) => Permit::Running,
+            (true, None) => Permit::All,
+        }
+    }
+}
