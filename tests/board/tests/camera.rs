@@ -64,6 +64,8 @@ fn cameras() -> String {
             r#"
         [[camera]]
         id = "{name}"
+        # What the driver shows by itself is no street.
+        tolerate = ["dark", "covered", "frozen", "moved"]
         source = {{ kind = "v4l", device = "{camera}", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
         "#,
             rate = RATE_HZ / Footage::REPEATS,

@@ -9,24 +9,32 @@
 
 mod rig;
 
+use board_tests::spec::Gpio;
 use board_tests::vivid::{FIRST, RATE_HZ};
+use board_tests::{Board, Remote};
 use rig::footage::Footage;
 use rig::{BOARD, Hub, board_program, install, light_bundle, new_board, watch};
 
 #[test]
-fn footage_becomes_an_alarm_at_the_hub() {
+fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     let Some(watchpostd) = board_program() else { return };
     let folder = tempfile::tempdir().unwrap();
     let bundle = light_bundle(folder.path());
     let footage = Footage::make(folder.path(), &bundle);
     let hub = Hub::start(folder.path());
-    let board = new_board(folder.path(), &hub).start(Some(&footage.raw)).unwrap();
-    install(&board, &watchpostd, Some(&bundle), &camera(&footage));
+    let running = new_board(folder.path(), &hub).start(Some(&footage.raw)).unwrap();
+    let board = &running.remote;
+    let gpio = Board::read("virt").unwrap().gpio.unwrap();
+    install(&running, &watchpostd, Some(&bundle), &sections(&footage, &gpio));
+    FIRST.play(board, Footage::ON_BOARD).unwrap();
+    println!("{}", board.run("/data/watchpostd check --config /data/board.toml").unwrap());
 
-    FIRST.play(&board.remote, Footage::ON_BOARD).unwrap();
-    println!("{}", board.remote.run("/data/watchpostd check --config /data/board.toml").unwrap());
-    watch(&board);
-    let says = || board.remote.run("tail -40 /data/log").unwrap_or_default();
+    let says = || board.run("tail -40 /data/log").unwrap_or_default();
+    let siren = || level(board, gpio.siren_line);
+    assert_eq!(siren(), None, "nobody has the line yet");
+    watch(&running);
+    rig::wait_until("the program has the line, and it is off", says, || siren() == Some(false));
+    rig::wait_until("the siren is on", says, || siren() == Some(true));
     rig::wait_until("an alarm is at the hub", says, || !hub.alarms().is_empty());
     let alarm = &hub.alarms()[0];
     println!("at the hub: {alarm:?}");
@@ -34,9 +42,40 @@ fn footage_becomes_an_alarm_at_the_hub() {
         (alarm.board.as_str(), alarm.camera.as_str(), alarm.kind.as_str()),
         (BOARD, "north", "raised")
     );
+
+    // It is killed while the siren is on, and what a service manager runs then makes the board safe.
+    rig::wait_until("the siren is on again", says, || siren() == Some(true));
+    board.run("killall -9 watchpostd").unwrap();
+    assert!(level_left_behind(board, gpio.siren_line), "this chip keeps its levels");
+    board.run("/data/watchpostd safe --config /data/board.toml").unwrap();
+    assert!(!level_left_behind(board, gpio.siren_line), "the siren sounds after its program has died");
 }
 
-fn camera(footage: &Footage) -> String {
+/// Level of a line that a program drives, as the kernel tells it; nothing while nobody drives it.
+fn level(board: &Remote, line: u32) -> Option<bool> {
+    let chips = board.run("cat /sys/kernel/debug/gpio").unwrap();
+    let name = format!("gpio-{}", number(&chips, line));
+    let found = chips.lines().find(|text| text.split_whitespace().next() == Some(&name))?;
+    assert!(found.contains("watchpostd"), "{found}");
+    found.contains("out").then(|| found.contains("hi"))
+}
+
+/// The kernel's number of a line of the first chip.
+fn number(chips: &str, line: u32) -> u32 {
+    let first = chips.split("GPIOs ").nth(1).unwrap().split('-').next().unwrap();
+    first.parse::<u32>().unwrap() + line
+}
+
+/// Level of a line that nobody drives any more. The old interface is the one that looks without asking for a direction.
+fn level_left_behind(board: &Remote, line: u32) -> bool {
+    let number = number(&board.run("cat /sys/kernel/debug/gpio").unwrap(), line);
+    let look = format!(
+        "cd /sys/class/gpio && echo {number} > export && cat gpio{number}/value && echo {number} > unexport"
+    );
+    board.run(&look).unwrap().trim() == "1"
+}
+
+fn sections(footage: &Footage, gpio: &Gpio) -> String {
     format!(
         r#"
         [score]
@@ -44,11 +83,21 @@ fn camera(footage: &Footage) -> String {
         clear_threshold = {threshold}
         min_duration_ms = 0
 
+        [[output]]
+        name = "siren"
+        kind = "gpio"
+        chip = "{chip}"
+        line = {line}
+
         [[camera]]
         id = "north"
+        # The footage goes from one place to another, which is no fault here.
+        tolerate = ["moved"]
         source = {{ kind = "v4l", device = "/dev/video0", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
         "#,
         threshold = footage.threshold,
+        chip = gpio.chip.display(),
+        line = gpio.siren_line,
         rate = RATE_HZ / Footage::REPEATS,
     )
 }

@@ -66,7 +66,7 @@ pub fn install(board: &Running, watchpostd: &Path, bundle: Option<&Path>, sectio
 
 /// Starts the program, whose log then lies beside its configuration.
 pub fn watch(board: &Running) {
-    let run = "RUST_LOG=watchpostd=debug setsid /data/watchpostd run --config /data/board.toml > /data/log 2>&1 < /dev/null &";
+    let run = "WATCHPOSTD_LOG=watchpostd=debug setsid /data/watchpostd run --config /data/board.toml > /data/log 2>&1 < /dev/null &";
     board.remote.run(run).unwrap();
 }
 
