@@ -11,6 +11,10 @@ use crate::clock::Clock;
 use crate::picture::PictureFault;
 
 const NEVER: u64 = u64::MAX;
+/// Longer than any wait of a camera's thread: the slowest source gives a picture every ten seconds.
+const LONGEST_TURN_MS: u64 = 20_000;
+/// More pictures than any clip and its stride have.
+const MOST_UNSCORED_FRAMES: u64 = 4 * vad_core::clip::MAX_CLIP_FRAMES as u64;
 
 /// What a camera is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,10 @@ pub struct CameraHealth {
     last_score_ms: AtomicU64,
     frames: AtomicU64,
     clips: AtomicU64,
+    /// When its thread last did something, if only try again.
+    last_turn_ms: AtomicU64,
+    /// Pictures taken when the latest clip was scored.
+    frames_at_score: AtomicU64,
 }
 
 impl CameraHealth {
@@ -53,20 +61,29 @@ impl CameraHealth {
             last_score_ms: never(),
             frames: AtomicU64::new(0),
             clips: AtomicU64::new(0),
+            last_turn_ms: never(),
+            frames_at_score: AtomicU64::new(0),
         }
     }
 
     /// A frame came in at `now_ms`.
     pub fn frame_taken(&self, now_ms: u64) {
         self.last_frame_ms.store(now_ms, Ordering::Relaxed);
+        self.turn_taken(now_ms);
         self.frames.fetch_add(1, Ordering::Relaxed);
         self.set_state(CameraState::Live);
+    }
+
+    /// Its thread goes on at `now_ms`, with a picture or without.
+    pub fn turn_taken(&self, now_ms: u64) {
+        self.last_turn_ms.store(now_ms, Ordering::Relaxed);
     }
 
     /// A clip was scored at `now_ms`.
     pub fn clip_scored(&self, now_ms: u64) {
         self.last_score_ms.store(now_ms, Ordering::Relaxed);
         self.clips.fetch_add(1, Ordering::Relaxed);
+        self.frames_at_score.store(self.frames(), Ordering::Relaxed);
     }
 
     /// Enters a state.
@@ -107,6 +124,23 @@ impl CameraHealth {
     #[must_use]
     pub fn clips(&self) -> u64 {
         self.clips.load(Ordering::Relaxed)
+    }
+
+    /// Whether pictures come and show something.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.state() == CameraState::Live && self.picture_fault().is_none()
+    }
+
+    /// What stands still, if something does.
+    fn stuck(&self, now_ms: u64) -> Option<String> {
+        let last_turn_ms = self.last_turn_ms.load(Ordering::Relaxed);
+        if last_turn_ms != NEVER && now_ms.saturating_sub(last_turn_ms) > LONGEST_TURN_MS {
+            return Some(format!("the thread of camera {} stands still", self.id));
+        }
+        let unscored = self.frames().saturating_sub(self.frames_at_score.load(Ordering::Relaxed));
+        (unscored > MOST_UNSCORED_FRAMES)
+            .then(|| format!("{unscored} pictures of camera {} without a score", self.id))
     }
 
     fn counts(&self) -> bool {
@@ -174,6 +208,13 @@ impl Health {
     #[must_use]
     pub fn degraded(&self) -> Vec<String> {
         lock(&self.degraded).iter().cloned().collect()
+    }
+
+    /// What stands still on the board, if something does.
+    #[must_use]
+    pub fn stuck(&self, clock: &dyn Clock) -> Option<String> {
+        let now_ms = clock.monotonic_ms();
+        self.cameras().iter().filter(|camera| camera.counts()).find_map(|camera| camera.stuck(now_ms))
     }
 
     /// Ages of the slowest camera that should be running; `None` when there is no such camera either.
@@ -246,6 +287,38 @@ mod tests {
                 )
             );
         }
+    }
+
+    #[test]
+    fn a_thread_that_stands_still_is_stuck_and_one_that_tries_again_is_not() {
+        let (health, clock) = (Health::default(), ManualClock::default());
+        let north = health.add_camera(id("north"));
+        clock.advance_ms(60_000);
+        assert_eq!(health.stuck(&clock), None, "it opens its source for the first time");
+        for _ in 0..5 {
+            north.set_state(CameraState::Fault);
+            north.turn_taken(clock.monotonic_ms());
+            clock.advance_ms(LONGEST_TURN_MS);
+            assert_eq!(health.stuck(&clock), None, "a camera that is gone is tried again");
+        }
+        clock.advance_ms(1);
+        assert_eq!(health.stuck(&clock).unwrap(), "the thread of camera north stands still");
+        north.set_state(CameraState::Ended);
+        assert_eq!(health.stuck(&clock), None, "a file that has ended");
+    }
+
+    #[test]
+    fn pictures_without_scores_are_no_progress() {
+        let (health, clock) = (Health::default(), ManualClock::default());
+        let north = health.add_camera(id("north"));
+        for _ in 0..MOST_UNSCORED_FRAMES {
+            north.frame_taken(0);
+        }
+        assert_eq!(health.stuck(&clock), None);
+        north.frame_taken(0);
+        assert!(health.stuck(&clock).unwrap().ends_with("pictures of camera north without a score"));
+        north.clip_scored(0);
+        assert_eq!(health.stuck(&clock), None);
     }
 
     #[test]

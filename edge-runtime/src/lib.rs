@@ -38,6 +38,7 @@ pub mod model;
 pub mod outbox;
 pub mod picture;
 pub mod pipeline;
+pub mod service;
 pub mod shutdown;
 pub mod tuned;
 pub mod view;

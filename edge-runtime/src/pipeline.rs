@@ -197,6 +197,7 @@ impl CameraRunner {
                 }
             }
             self.health.set_state(CameraState::Fault);
+            self.health.turn_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, true);
             if self.health.frames() > frames_before {
                 wait_ms = RETRY_FIRST_MS;

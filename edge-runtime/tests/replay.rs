@@ -245,7 +245,7 @@ fn run_plays_file_cameras_side_by_side_and_delivers() {
     let output = watchpostd().args(["run", "--config"]).arg(&config).output().unwrap();
     assert!(!output.status.success(), "a camera whose file is missing shows in the status");
     assert!(stderr(&output).contains("missing.mp4"), "{}", stderr(&output));
-    eventually("both edges arrived", || hub.seen.unique() == 2);
+    eventually("both edges and the fault of the broken camera arrived", || hub.seen.unique() == 3);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
 use crate::pipeline::{Board, CameraRunner, Outcome, Thresholds};
+use crate::service::Service;
 use crate::shutdown::Stop;
 use crate::watch::Watch;
 
@@ -44,7 +45,10 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         model: model.short_id(),
     });
     let cameras = start_cameras(&config, &model, &board, &stop)?;
+    let service = Service::start(&delivery.desk, &delivery.health, &delivery.clock)
+        .map_err(Error::system("start the thread that reports to the service manager"))?;
     let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
+    service.finish();
     inputs.finish();
     siren.finish();
     let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };

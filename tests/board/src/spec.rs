@@ -1,5 +1,6 @@
 //! The files of `boards/`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -37,12 +38,32 @@ pub struct Camera {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gpio {
-    /// Device node of the chip.
-    pub chip: PathBuf,
-    /// Line that tests take for the siren.
-    pub siren_line: u32,
-    /// Line that tests take for the button that acknowledges.
-    pub acknowledge_line: u32,
+    /// The chip's path, name or label, as in a board's configuration.
+    pub chip: String,
+    /// Line that an integrator wires a siren to, and tests take for one.
+    pub siren_line: Line,
+    /// The same for the button that acknowledges.
+    pub acknowledge_line: Line,
+}
+
+/// A line of a chip.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// Its number.
+    Number(u32),
+    /// Its name.
+    Name(String),
+}
+
+impl fmt::Display for Line {
+    /// As in a board's configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => write!(f, "\"{name}\""),
+        }
+    }
 }
 
 /// `[budget]`

@@ -9,7 +9,7 @@
 
 mod rig;
 
-use board_tests::spec::Gpio;
+use board_tests::spec::{Gpio, Line};
 use board_tests::vivid::{FIRST, RATE_HZ};
 use board_tests::{Board, Remote};
 use rig::footage::Footage;
@@ -25,12 +25,13 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     let running = new_board(folder.path(), &hub).start(Some(&footage.raw)).unwrap();
     let board = &running.remote;
     let gpio = Board::read("virt").unwrap().gpio.unwrap();
+    let Line::Number(siren_line) = gpio.siren_line else { panic!("{gpio:?}") };
     install(&running, &watchpostd, Some(&bundle), &sections(&footage, &gpio));
     FIRST.play(board, Footage::ON_BOARD).unwrap();
     println!("{}", board.run("/data/watchpostd check --config /data/board.toml").unwrap());
 
     let says = || board.run("tail -40 /data/log").unwrap_or_default();
-    let siren = || level(board, gpio.siren_line);
+    let siren = || level(board, siren_line);
     assert_eq!(siren(), None, "nobody has the line yet");
     watch(&running);
     rig::wait_until("the program has the line, and it is off", says, || siren() == Some(false));
@@ -46,9 +47,9 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     // It is killed while the siren is on, and what a service manager runs then makes the board safe.
     rig::wait_until("the siren is on again", says, || siren() == Some(true));
     board.run("killall -9 watchpostd").unwrap();
-    assert!(level_left_behind(board, gpio.siren_line), "this chip keeps its levels");
+    assert!(level_left_behind(board, siren_line), "this chip keeps its levels");
     board.run("/data/watchpostd safe --config /data/board.toml").unwrap();
-    assert!(!level_left_behind(board, gpio.siren_line), "the siren sounds after its program has died");
+    assert!(!level_left_behind(board, siren_line), "the siren sounds after its program has died");
 }
 
 /// Level of a line that a program drives, as the kernel tells it; nothing while nobody drives it.
@@ -96,7 +97,7 @@ fn sections(footage: &Footage, gpio: &Gpio) -> String {
         source = {{ kind = "v4l", device = "/dev/video0", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
         "#,
         threshold = footage.threshold,
-        chip = gpio.chip.display(),
+        chip = gpio.chip,
         line = gpio.siren_line,
         rate = RATE_HZ / Footage::REPEATS,
     )
