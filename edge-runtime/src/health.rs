@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::picture::PictureFault;
 
 const NEVER: u64 = u64::MAX;
-/// Longer than any wait of a camera's thread: the slowest source gives a picture every ten seconds.
-const LONGEST_TURN_MS: u64 = 20_000;
+/// Longer than any wait of a camera's thread: the slowest source gives a picture every ten seconds, and the slowest board with the most
+/// cameras needs some twenty to score a clip.
+const LONGEST_TURN_MS: u64 = 60_000;
 /// More pictures than any clip and its stride have.
 const MOST_UNSCORED_FRAMES: u64 = 4 * vad_core::clip::MAX_CLIP_FRAMES as u64;
 
@@ -77,6 +78,11 @@ impl CameraHealth {
     /// Its thread goes on at `now_ms`, with a picture or without.
     pub fn turn_taken(&self, now_ms: u64) {
         self.last_turn_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// Its source was opened: pictures of an earlier stream lead to no score any more.
+    pub fn stream_begun(&self) {
+        self.frames_at_score.store(self.frames(), Ordering::Relaxed);
     }
 
     /// A clip was scored at `now_ms`.

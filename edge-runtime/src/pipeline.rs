@@ -13,7 +13,7 @@ use crate::desk::AlarmDesk;
 use crate::detector::ClipReport;
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
-use crate::local_alarm::Siren;
+use crate::local_alarm::{Key, Siren};
 use crate::picture::PictureFault;
 use crate::shutdown::Stop;
 use crate::watch::Watch;
@@ -151,6 +151,8 @@ pub struct CameraRunner {
     pub stop: Stop,
     /// As it was for the latest picture; `None` before the first.
     pub is_armed: Option<bool>,
+    /// The board's key at the latest picture: one that was turned off and on again in between has silenced what was sounding.
+    pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
 }
@@ -175,7 +177,7 @@ impl CameraRunner {
     pub fn run(mut self) -> Outcome {
         let mut wait_ms = RETRY_FIRST_MS;
         loop {
-            let frames_before = self.health.frames();
+            let clips_before = self.health.clips();
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass()))
                 .unwrap_or_else(|_| Pass::Fault("its thread panicked; it starts again".to_owned()));
             if self.stop.is_set() {
@@ -199,7 +201,8 @@ impl CameraRunner {
             self.health.set_state(CameraState::Fault);
             self.health.turn_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, true);
-            if self.health.frames() > frames_before {
+            // A camera that gives a picture now and then is tried no more often for it.
+            if self.health.clips() > clips_before {
                 wait_ms = RETRY_FIRST_MS;
             }
             self.wait(wait_ms);
@@ -208,6 +211,7 @@ impl CameraRunner {
     }
 
     fn end(&self, state: CameraState, outcome: Outcome) -> Outcome {
+        self.board.health.note_picture(&self.health, None);
         self.health.set_state(state);
         tracing::info!(camera = %self.config.id, frames = self.health.frames(), clips = self.health.clips(), ?outcome, "camera ended");
         outcome
@@ -239,7 +243,10 @@ impl CameraRunner {
 
     fn play(&mut self) -> Result<(), CaptureError> {
         let mut camera = capture::open(&self.config.source, &self.board.clock, &self.stop)?;
-        while let Some(stamp) = camera.next()? {
+        self.health.stream_begun();
+        while !self.stop.is_set()
+            && let Some(stamp) = camera.next()?
+        {
             self.health.frame_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, false);
             let is_armed = self.may_alarm();
@@ -249,6 +256,7 @@ impl CameraRunner {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
                 Err(e) => self.not_scored(e),
             }
+            self.health.turn_taken(self.board.clock.monotonic_ms());
             seen.edge.iter().for_each(|edge| self.announce(edge));
         }
         if !self.stop.is_set() {
@@ -301,7 +309,11 @@ impl CameraRunner {
     /// Whether this camera's events go to the siren and the hub; scored it is at all times. Everything that arms and disarms
     /// comes together here.
     fn may_alarm(&mut self) -> bool {
-        let is_armed = self.board.siren.is_armed() && self.config.arming.is_armed(self.board.clock.wall_ms());
+        let key = self.board.siren.key();
+        let was_disarmed = self.key.is_some_and(|before| before.times_disarmed != key.times_disarmed);
+        self.key = Some(key);
+        let is_scheduled = self.config.arming.is_armed(self.board.clock.wall_ms());
+        let is_armed = key.is_armed && !was_disarmed && is_scheduled;
         if self.is_armed.replace(is_armed) != Some(is_armed) {
             tracing::info!(camera = %self.config.id, "{}", if is_armed { "armed" } else { "disarmed" });
         }

@@ -49,8 +49,8 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         .map_err(Error::system("start the thread that reports to the service manager"))?;
     let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
     service.finish();
-    inputs.finish();
     siren.finish();
+    inputs.finish();
     let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };
     let signalled = stop.is_set();
     let left = delivery.finish(wait_ms, &|| stop.is_set() != signalled);
@@ -74,6 +74,7 @@ fn start_cameras(
             thresholds: Thresholds::new(&score, &overrides),
             watch: Watch::new(model.detector(score)?, camera.view.clone(), camera.tolerated.clone()),
             is_armed: None,
+            key: None,
             health: board.health.add_camera(camera.id.clone()),
             board: Arc::clone(board),
             stop: stop.clone(),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Siren;
 use super::gpio::GpioContact;
@@ -15,7 +15,7 @@ use crate::shutdown::Stop;
 
 /// Longest wait for an edge before the wish to end is looked at, and the level.
 const POLL: Duration = Duration::from_millis(200);
-/// How long a program that starts waits for the first answer of every input.
+/// How long a program that starts waits for the first answer of every input, and one that ends for their threads.
 const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY_MS: u64 = 1_000;
 const RETRY_SLICE_MS: u64 = 50;
@@ -75,11 +75,17 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Ends them.
+    /// Ends them. A chip that hangs is left to the end of the program.
     pub fn finish(mut self) {
         self.stop.set();
+        let begun = Instant::now();
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
+            while !thread.is_finished() && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(RETRY_SLICE_MS));
+            }
+            if !thread.is_finished() {
+                tracing::error!("an input hangs; it is left behind");
+            } else if thread.join().is_err() {
                 tracing::error!("the thread of an input panicked");
             }
         }
@@ -213,7 +219,7 @@ mod tests {
         siren.edge(&camera("a"), EdgeKind::Raised);
         watch(InputDoes::Arm, Arc::clone(&siren), &health, &[&[true, false]]);
         assert!(!pin.is_on(), "disarmed meanwhile");
-        assert!(siren.is_armed(), "without its switch");
+        assert!(siren.key().is_armed, "without its switch");
         siren.edge(&camera("b"), EdgeKind::Raised);
         assert!(pin.is_on());
         assert_eq!(health.degraded(), ["the input at line 4 of test cannot be read"]);

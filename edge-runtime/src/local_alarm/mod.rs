@@ -78,6 +78,15 @@ pub fn switch_of(drive: &Drive) -> Box<dyn Switch> {
     }
 }
 
+/// What the board's own inputs say of arming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Cameras may alarm.
+    pub is_armed: bool,
+    /// How often they were forbidden to since the start.
+    pub times_disarmed: u64,
+}
+
 /// Owner of all outputs; knows which cameras have events.
 pub struct Siren {
     shared: Arc<Shared>,
@@ -97,7 +106,7 @@ struct Shared {
 
 struct State {
     /// A board is armed until it is told otherwise: a key switch that cannot be read must not keep it silent.
-    is_armed: bool,
+    key: Key,
     /// Cameras with an event.
     active: BTreeSet<CameraId>,
     outputs: Vec<Slot>,
@@ -134,7 +143,7 @@ impl Siren {
     ) -> io::Result<Self> {
         let slots = outputs.iter().map(Slot::new).collect();
         let state = State {
-            is_armed: true,
+            key: Key { is_armed: true, times_disarmed: 0 },
             active: BTreeSet::new(),
             outputs: slots,
             generation: 1,
@@ -185,13 +194,13 @@ impl Siren {
 
     /// Whether cameras may alarm, as far as the board's own inputs decide it.
     #[must_use]
-    pub fn is_armed(&self) -> bool {
-        lock(&self.shared.state).is_armed
+    pub fn key(&self) -> Key {
+        lock(&self.shared.state).key
     }
 
     /// Arms or disarms the board. What is on goes off at once; cameras end their events with their next picture.
     pub fn set_armed(&self, armed: bool) {
-        if self.is_armed() == armed {
+        if self.key().is_armed == armed {
             return;
         }
         tracing::warn!(armed, "the board was armed or disarmed");
@@ -257,14 +266,15 @@ impl State {
             if self.active.remove(camera) && self.active.is_empty() {
                 self.each(Demand::all_clear);
             }
-        } else if self.is_armed && self.active.insert(camera.clone()) {
+        } else if self.key.is_armed && self.active.insert(camera.clone()) {
             self.each(|demand| demand.began(now_ms));
         }
     }
 
     fn set_armed(&mut self, armed: bool) {
-        self.is_armed = armed;
+        self.key.is_armed = armed;
         if !armed {
+            self.key.times_disarmed += 1;
             self.active.clear();
             self.each(Demand::silence);
         }

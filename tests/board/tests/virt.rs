@@ -45,11 +45,22 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     );
 
     // It is killed while the siren is on, and what a service manager runs then makes the board safe.
-    rig::wait_until("the siren is on again", says, || siren() == Some(true));
     board.run("killall -9 watchpostd").unwrap();
     assert!(level_left_behind(board, siren_line), "this chip keeps its levels");
     board.run("/data/watchpostd safe --config /data/board.toml").unwrap();
     assert!(!level_left_behind(board, siren_line), "the siren sounds after its program has died");
+
+    // It is asked to end while its camera goes on, and leaves a silent siren and a finished event behind.
+    watch(&running);
+    rig::wait_until("the siren is on again", says, || siren() == Some(true));
+    board.run("killall -TERM watchpostd").unwrap();
+    rig::wait_until("the program has ended", says, || {
+        board.run("pidof watchpostd || true").unwrap().is_empty()
+    });
+    assert!(!level_left_behind(board, siren_line), "the siren sounds after its program has ended");
+    rig::wait_until("the end of the event is at the hub", says, || {
+        hub.alarms().last().is_some_and(|alarm| alarm.kind == "cleared")
+    });
 }
 
 /// Level of a line that a program drives, as the kernel tells it; nothing while nobody drives it.
@@ -89,6 +100,7 @@ fn sections(footage: &Footage, gpio: &Gpio) -> String {
         kind = "gpio"
         chip = "{chip}"
         line = {line}
+        mode = "latch"
 
         [[camera]]
         id = "north"
