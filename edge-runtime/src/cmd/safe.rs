@@ -1,7 +1,7 @@
 //! `watchpostd safe`
 
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,11 +30,8 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     let threads = config.outputs.iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
     drop(sender);
     let mut results: Vec<Option<Result<(), String>>> = threads.iter().map(|_| None).collect();
-    loop {
-        match done.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
-            Ok((index, result)) => results[index] = Some(result),
-            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
-        }
+    while let Ok((index, result)) = done.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+        results[index] = Some(result);
     }
     let mut failed = false;
     for (output, result) in config.outputs.iter().zip(results) {
