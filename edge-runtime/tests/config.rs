@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use watchpostd::capture::Setting;
 use watchpostd::config::{
     Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, OutputConfig, OutputMode, Pace,
     Problem, SafeState, Source,
@@ -193,6 +194,21 @@ fn one_line_has_one_user_and_a_board_has_eight_outputs() {
     };
     assert_eq!(parse(&outputs(8)).unwrap().outputs.len(), 8);
     assert!(only_problem(&outputs(9)).message.contains("more than the 8"));
+}
+
+#[test]
+fn settings_of_a_camera_go_by_the_names_that_its_driver_shows() {
+    let with = |controls: &str| {
+        GOOD.replace("frame_rate_hz = 12.5", &format!("frame_rate_hz = 12.5, controls = {controls}"))
+    };
+    let config = parse(&with("{ brightness = 140, auto_exposure = 1 }")).unwrap();
+    let Source::V4l { settings, .. } = &config.cameras[0].source else { panic!("{config:?}") };
+    let expected =
+        [("auto_exposure", 1), ("brightness", 140)].map(|(name, value)| Setting::new(name, value).unwrap());
+    assert_eq!(*settings, expected);
+    let problem = only_problem(&with("{ brihtness = 140 }"));
+    assert_eq!(problem.key, "camera[0].source.controls.brihtness");
+    assert!(problem.message.contains("there are white_balance_automatic, "), "{problem}");
 }
 
 #[test]

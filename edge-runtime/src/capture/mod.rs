@@ -1,5 +1,6 @@
 //! Where frames come from: a camera device, or a file or image folder that stands in for one.
 
+mod controls;
 mod pixels;
 mod v4l;
 mod video;
@@ -13,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::shutdown::Stop;
 
+pub use controls::Setting;
 pub use v4l::V4lCamera;
 pub use video::VideoCamera;
 
@@ -57,7 +59,7 @@ pub enum CaptureError {
         source: std::io::Error,
     },
     /// The camera speaks no format that is understood.
-    #[error("{}: gives pictures as `{format}`; MJPG, JPEG, YUYV and GREY are understood", device.display())]
+    #[error("{}: gives pictures as `{format}`; YUYV, NV12, MJPG, JPEG and GREY are understood", device.display())]
     Format {
         /// The device node.
         device: PathBuf,
@@ -96,8 +98,9 @@ pub enum CaptureError {
 /// [`CaptureError`].
 pub fn open(source: &Source, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Box<dyn Camera>, CaptureError> {
     match source {
-        Source::V4l { device, width_px, height_px, frame_rate_hz } => {
-            Ok(Box::new(V4lCamera::open(device, (*width_px, *height_px), *frame_rate_hz, Arc::clone(clock))?))
+        Source::V4l { device, width_px, height_px, frame_rate_hz, settings } => {
+            let (size_px, clock) = ((*width_px, *height_px), Arc::clone(clock));
+            Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock)?))
         }
         Source::Video { path, pace, image_rate_hz, .. } => {
             Ok(Box::new(VideoCamera::open(path, *image_rate_hz, *pace, Arc::clone(clock), stop.clone())?))

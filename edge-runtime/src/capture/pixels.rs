@@ -17,6 +17,8 @@ pub(super) enum Layout {
     Yuyv { bytes_per_line: usize },
     /// One byte of luma for a pixel.
     Grey { bytes_per_line: usize },
+    /// All luma, then `U V` for every two pixels of every second line.
+    Nv12 { bytes_per_line: usize },
 }
 
 /// An owned picture, packed RGB8, row-major.
@@ -40,6 +42,7 @@ pub(super) fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Res
             lines(payload, size_px, bytes_per_line, width_bytes, yuyv_line)
         }
         Layout::Grey { bytes_per_line } => lines(payload, size_px, bytes_per_line, width as usize, grey_line),
+        Layout::Nv12 { bytes_per_line } => nv12(payload, size_px, bytes_per_line),
     }
 }
 
@@ -76,6 +79,29 @@ fn lines(
     let mut data = vec![0; row_len * height_px as usize];
     for (line, rgb) in payload.chunks(pitch).zip(data.chunks_exact_mut(row_len)) {
         convert(&line[..width_bytes], rgb);
+    }
+    Ok(Picture { width_px, height_px, data })
+}
+
+/// Two planes of one pitch; the second has half the lines, rounded up.
+fn nv12(payload: &[u8], (width_px, height_px): (u32, u32), bytes_per_line: usize) -> Result<Picture, String> {
+    let (width, height) = (width_px as usize, height_px as usize);
+    let width_bytes = width.next_multiple_of(2);
+    let pitch = bytes_per_line.max(width_bytes);
+    let needed = pitch * height + pitch * (height.div_ceil(2) - 1) + width_bytes;
+    if payload.len() < needed {
+        return Err(format!("a picture of {} bytes where {needed} are needed", payload.len()));
+    }
+    let (luma, chroma) = payload.split_at(pitch * height);
+    let row_len = width * 3;
+    let mut data = vec![0; row_len * height];
+    for (row, rgb) in data.chunks_exact_mut(row_len).enumerate() {
+        let (luma, chroma) = (&luma[row * pitch..], &chroma[row / 2 * pitch..]);
+        let pixels = rgb.chunks_exact_mut(3).zip(luma).enumerate();
+        for (column, (pixel, &luma)) in pixels {
+            let at = column & !1;
+            pixel.copy_from_slice(&bt601(luma, chroma[at], chroma[at + 1]));
+        }
     }
     Ok(Picture { width_px, height_px, data })
 }
@@ -128,7 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn two_planes_give_the_pixels_of_one() {
+        // 3 x 3 pixels, lines of 5 bytes: white and black over a red left half.
+        let luma = [235, 16, 235, 0, 0, 16, 235, 16, 0, 0, 81, 81, 16, 0, 0];
+        let chroma = [128, 128, 128, 128, 0, 90, 240, 128, 128];
+        let payload = [&luma[..], &chroma].concat();
+        let picture = decode(&payload, Layout::Nv12 { bytes_per_line: 5 }, (3, 3)).unwrap();
+        let (white, black, red) = ([255; 3], [0; 3], [255, 0, 0]);
+        assert_eq!(picture.data, [white, black, white, black, white, black, red, red, black].concat());
+    }
+
+    #[test]
     fn short_pictures_are_refused() {
+        assert!(decode(&[0; 5], Layout::Nv12 { bytes_per_line: 2 }, (2, 2)).is_err());
+        assert!(decode(&[0; 6], Layout::Nv12 { bytes_per_line: 2 }, (2, 2)).is_ok());
         assert!(decode(&[0; 7], Layout::Yuyv { bytes_per_line: 4 }, (2, 2)).is_err());
         assert!(decode(&[], Layout::Grey { bytes_per_line: 0 }, (1, 1)).is_err());
         assert!(decode(&[0; 64], Layout::Grey { bytes_per_line: 0 }, (100_000, 1)).is_err());
@@ -141,6 +180,7 @@ mod tests {
             let _ = decode(&jpeg, Layout::Jpeg, (1, 1));
             let _ = decode(&bytes, Layout::Yuyv { bytes_per_line: pitch }, (width, height));
             let _ = decode(&bytes, Layout::Grey { bytes_per_line: pitch }, (width, height));
+            let _ = decode(&bytes, Layout::Nv12 { bytes_per_line: pitch }, (width, height));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A Video4Linux2 camera, isolated in a thread of its own: a driver that hangs or a library that panics costs this
 //! camera a fault and a retry, nothing else.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::v4l::buffer::{Flags, Type};
@@ -14,9 +15,11 @@ use ::v4l::video::Capture as _;
 use ::v4l::{Device, Format, FourCC};
 use vad_core::{MediaTimeMs, RgbFrame};
 
+use super::controls::{self, Setting};
 use super::pixels::{Layout, Picture, decode};
 use super::{Camera, CaptureError, Stamp};
 use crate::clock::Clock;
+use crate::health::lock;
 
 /// A camera without a frame for this long has stalled.
 const POLL_TIMEOUT_MS: u64 = 2_000;
@@ -27,7 +30,7 @@ const QUEUE: usize = 16;
 /// Pictures that the driver may fill ahead.
 const DRIVER_BUFFERS: u32 = 4;
 /// Formats that are understood, best first: uncompressed ones cost the board no decoding.
-const FORMATS: [&[u8; 4]; 3] = [b"YUYV", b"MJPG", b"GREY"];
+const FORMATS: [&[u8; 4]; 4] = [b"YUYV", b"NV12", b"MJPG", b"GREY"];
 /// Damaged pictures in a row that a USB camera is forgiven.
 const MAX_DAMAGED: u32 = 30;
 
@@ -41,7 +44,7 @@ pub struct V4lCamera {
 }
 
 impl V4lCamera {
-    /// Starts capturing at the driver's size nearest to `size_px`, at most `frame_rate_hz` frames per second.
+    /// Starts capturing at the driver's size nearest to `size_px`, at most `frame_rate_hz` frames per second, after the settings.
     ///
     /// # Errors
     /// [`CaptureError::Device`]; everything about the device itself is reported by the first `next`.
@@ -49,12 +52,16 @@ impl V4lCamera {
         device: &Path,
         size_px: (u32, u32),
         frame_rate_hz: f64,
+        settings: &[Setting],
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CaptureError> {
+        let turn = Turn::take(device)?;
         let (sender, pictures) = sync_channel(QUEUE);
         // At least 1: the rate is at most 240.
         let frame_ms = (1_000.0 / frame_rate_hz).round().max(1.0) as u64;
-        let capture = Capture { device: device.to_owned(), size_px, frame_ms, clock, sender };
+        let settings = settings.to_vec();
+        let capture =
+            Capture { device: device.to_owned(), size_px, frame_ms, settings, clock, sender, _turn: turn };
         std::thread::Builder::new()
             .name(format!("capture {}", device.display()))
             .spawn(move || capture.run())
@@ -101,8 +108,32 @@ struct Capture {
     device: PathBuf,
     size_px: (u32, u32),
     frame_ms: u64,
+    settings: Vec<Setting>,
     clock: Arc<dyn Clock>,
     sender: SyncSender<Result<(u64, Picture), CaptureError>>,
+    _turn: Turn,
+}
+
+/// Devices that a thread captures from. One that hangs in its driver cannot be ended, and must not be joined by another at every retry.
+static CAPTURED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// The right to capture from a device, given back at the end.
+struct Turn(PathBuf);
+
+impl Turn {
+    fn take(device: &Path) -> Result<Self, CaptureError> {
+        if lock(&CAPTURED).insert(device.to_owned()) {
+            return Ok(Self(device.to_owned()));
+        }
+        let reason = "its driver has not come back from an earlier call".to_owned();
+        Err(CaptureError::Ended { device: device.to_owned(), reason })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&CAPTURED).remove(&self.0);
+    }
 }
 
 impl Capture {
@@ -127,6 +158,7 @@ impl Capture {
     /// Opens the device and captures until the reader is gone.
     fn capture(&self) -> Result<(), CaptureError> {
         let device = Device::with_path(&self.device).map_err(self.failed("open it"))?;
+        controls::apply(&device, &self.device.display().to_string(), &self.settings);
         let (layout, size_px) = self.negotiate(&device)?;
         let mut stream = Stream::with_buffers(&device, Type::VideoCapture, DRIVER_BUFFERS)
             .map_err(self.failed("start streaming"))?;
@@ -210,6 +242,7 @@ fn layout_of(format: &Format) -> Option<Layout> {
         b"MJPG" | b"JPEG" => Some(Layout::Jpeg),
         b"YUYV" => Some(Layout::Yuyv { bytes_per_line }),
         b"GREY" => Some(Layout::Grey { bytes_per_line }),
+        b"NV12" => Some(Layout::Nv12 { bytes_per_line }),
         _ => None,
     }
 }
@@ -220,10 +253,22 @@ mod tests {
     use crate::clock::SystemClock;
 
     #[test]
+    fn a_device_is_captured_by_one_thread_at_a_time() {
+        let device = Path::new("/nonexistent/video-of-this-test");
+        let turn = Turn::take(device).unwrap();
+        let error = Turn::take(device).err().unwrap().to_string();
+        assert!(error.contains("has not come back"), "{error}");
+        assert!(Turn::take(Path::new("/nonexistent/another-of-this-test")).is_ok());
+        drop(turn);
+        assert!(Turn::take(device).is_ok());
+    }
+
+    #[test]
     fn a_missing_device_and_a_plain_file_are_errors_and_no_panic() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [Path::new("/nonexistent/video0"), file.path()] {
-            let mut camera = V4lCamera::open(path, (64, 48), 10.0, Arc::new(SystemClock::new())).unwrap();
+            let mut camera =
+                V4lCamera::open(path, (64, 48), 10.0, &[], Arc::new(SystemClock::new())).unwrap();
             let error = camera.next().unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }

@@ -37,6 +37,7 @@ use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 
 use crate::arming::Arming;
+use crate::capture::Setting;
 use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
 use crate::view::View;
@@ -152,6 +153,8 @@ pub enum Source {
         height_px: u32,
         /// Frames scored per second; frames above that rate are left out.
         frame_rate_hz: f64,
+        /// Settings of the camera's electronics.
+        settings: Vec<Setting>,
     },
     /// A video file (`kind = "file"`) or a folder of images (`kind = "images"`).
     Video {

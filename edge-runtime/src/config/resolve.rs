@@ -4,6 +4,7 @@ mod areas;
 mod arming;
 mod local;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use super::schema::{
     CameraSection, ConfigFile, NetworkSection, Pace, ScoreOverride, SourceKind, SourceSection,
 };
 use super::{CameraConfig, Config, Credentials, Network, OutboxConfig, Source};
+use crate::capture::Setting;
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
@@ -236,7 +238,25 @@ impl Check<'_> {
         self.range(&format!("{path}.width_px"), width_px, 16..=8192);
         self.range(&format!("{path}.height_px"), height_px, 16..=8192);
         let device = raw.device.unwrap_or_else(|| PathBuf::from("/dev/video0"));
-        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz }
+        let settings = self.controls(path, raw.controls.unwrap_or_default());
+        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz, settings }
+    }
+
+    fn controls(&mut self, path: &str, raw: BTreeMap<String, i64>) -> Vec<Setting> {
+        let mut settings = Vec::with_capacity(raw.len());
+        for (name, value) in raw {
+            match Setting::new(&name, value) {
+                Some(setting) => settings.push(setting),
+                None => {
+                    let known: Vec<&str> = Setting::names().collect();
+                    self.wrong(
+                        &format!("{path}.controls.{name}"),
+                        format!("no such control; there are {}", known.join(", ")),
+                    );
+                }
+            }
+        }
+        settings
     }
 
     fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
@@ -244,6 +264,7 @@ impl Check<'_> {
             ("device", raw.device.is_some()),
             ("width_px", raw.width_px.is_some()),
             ("height_px", raw.height_px.is_some()),
+            ("controls", raw.controls.is_some()),
             ("frame_rate_hz", raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File),
         ];
         self.refuse_foreign(path, foreign, "another kind of source");

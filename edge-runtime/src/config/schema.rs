@@ -1,5 +1,6 @@
 //! The keys as they stand in the file. Every field says its default and its range; `resolve` enforces them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -353,6 +354,8 @@ pub struct SourceSection {
     pub height_px: Option<u32>,
     /// For `v4l`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
     pub frame_rate_hz: Option<f64>,
+    /// For `v4l`: settings of the camera's electronics by the names of `v4l2-ctl --list-ctrls`. Default: as the camera has them.
+    pub controls: Option<BTreeMap<String, i64>>,
     /// For `file` and `images`: the file or folder. Required there.
     pub path: Option<PathBuf>,
     /// For `file` and `images`: start again at the end. Default: false.

@@ -1,7 +1,9 @@
 //! The emulated board: a qemu process, reached through a port of this machine and reaching nothing but one.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -39,6 +41,8 @@ pub struct Running {
     /// Fields end in this order: the disk loses its power first, which leaves nobody the time to flush.
     _disk: Disk,
     emulator: Emulator,
+    /// Socket of the emulator's monitor.
+    monitor: PathBuf,
     /// How to log in.
     pub remote: Remote,
 }
@@ -73,7 +77,7 @@ impl Virt {
     /// With the end of its console, when it does not come up.
     pub fn start(&self, footage: Option<&Path>) -> Result<Running> {
         let port = free_port()?;
-        let console = self.folder.join("console");
+        let (console, monitor) = (self.folder.join("console"), self.folder.join("monitor"));
         let disk = Disk::power_on(&self.folder.join(DISK))?;
         let drive = |id: &str, file: &str, options: &str| {
             let drive = format!("file={file},format=raw,if=none,id={id}{options}");
@@ -93,7 +97,8 @@ impl Virt {
             .arg("-initrd")
             .arg(&self.image.initial)
             .args(["-append", "console=ttyAMA0 quiet panic=-1"])
-            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
+            .args(["-display", "none", "-monitor", "none", "-no-reboot", "-qmp"])
+            .arg(format!("unix:{},server=on,wait=off", monitor.display()))
             .arg("-serial")
             .arg(format!("file:{}", console.display()))
             .args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="])
@@ -106,7 +111,7 @@ impl Virt {
         }
         let emulator = Emulator(command.spawn().context("qemu-system-aarch64")?);
         let remote = Remote::new("root@127.0.0.1", port, Some(self.image.identity.clone()))?;
-        let mut running = Running { _disk: disk, emulator, remote };
+        let mut running = Running { _disk: disk, emulator, monitor, remote };
         running.wait_for_login().with_context(|| self.said())?;
         Ok(running)
     }
@@ -140,6 +145,28 @@ impl Running {
             std::thread::sleep(Duration::from_millis(200));
         }
         bail!("nobody could log in for {PATIENCE:?}")
+    }
+
+    /// Presses the machine's power key, which is on line 3 of its GPIO chip, for a tenth of a second.
+    ///
+    /// # Errors
+    /// When the emulator does not listen.
+    pub fn press_power_key(&self) -> Result<()> {
+        let mut monitor =
+            BufReader::new(UnixStream::connect(&self.monitor).context("the emulator's monitor")?);
+        let mut line = String::new();
+        monitor.read_line(&mut line)?;
+        for command in ["qmp_capabilities", "system_powerdown"] {
+            monitor.get_mut().write_all(format!("{{\"execute\": \"{command}\"}}\n").as_bytes())?;
+            line.clear();
+            // Events may come in between.
+            while !line.contains("\"return\"") {
+                line.clear();
+                ensure!(monitor.read_line(&mut line)? > 0, "the emulator does not know {command}");
+                ensure!(!line.contains("\"error\""), "{command}: {line}");
+            }
+        }
+        Ok(())
     }
 
     /// Cuts the power, of the disk first. What was not flushed is lost.

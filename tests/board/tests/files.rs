@@ -13,7 +13,7 @@ fn every_board_file_is_complete() {
         assert_eq!(read_by_name.summary, board.summary, "the file has the board's name");
         assert!(!board.summary.is_empty());
         assert_eq!(board.triple.split('-').count(), 4, "{}", board.triple);
-        let understood = ["MJPG", "JPEG", "YUYV", "GREY"];
+        let understood = ["MJPG", "JPEG", "YUYV", "NV12", "GREY"];
         assert!(board.camera.formats.iter().all(|f| understood.contains(&f.as_str())), "{board:?}");
         let lines =
             board.gpio.iter().map(|gpio| (gpio.siren_line.to_string(), gpio.acknowledge_line.to_string()));

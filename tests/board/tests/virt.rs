@@ -44,6 +44,10 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
         (BOARD, "north", "raised")
     );
 
+    running.press_power_key().unwrap();
+    rig::wait_until("somebody has seen the alarm, and the siren is off", says, || siren() == Some(false));
+    rig::wait_until("another event sounds it again", says, || siren() == Some(true));
+
     // It is killed while the siren is on, and what a service manager runs then makes the board safe.
     board.run("killall -9 watchpostd").unwrap();
     assert!(level_left_behind(board, siren_line), "this chip keeps its levels");
@@ -102,6 +106,11 @@ fn sections(footage: &Footage, gpio: &Gpio) -> String {
         line = {line}
         mode = "latch"
 
+        [[input]]
+        chip = "{chip}"
+        line = {button_line}
+        does = "acknowledge"
+
         [[camera]]
         id = "north"
         # The footage goes from one place to another, which is no fault here.
@@ -110,6 +119,7 @@ fn sections(footage: &Footage, gpio: &Gpio) -> String {
         "#,
         threshold = footage.threshold,
         chip = gpio.chip,
+        button_line = gpio.acknowledge_line,
         line = gpio.siren_line,
         rate = RATE_HZ / Footage::REPEATS,
     )

@@ -49,6 +49,13 @@ impl Hub {
         Self { port, store, process }
     }
 
+    /// Holds the process still, so that nothing is acknowledged, or lets it go on.
+    pub fn hold(&self, still: bool) {
+        let signal = if still { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Every alarm in the store, oldest first.
     pub fn alarms(&self) -> Vec<Alarm> {
         self.rows("SELECT board, camera, kind FROM alarms ORDER BY id", |row| {
