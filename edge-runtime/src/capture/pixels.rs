@@ -72,9 +72,7 @@ fn lines(
 ) -> Result<Picture, String> {
     let pitch = bytes_per_line.max(width_bytes);
     let needed = pitch * (height_px as usize - 1) + width_bytes;
-    if payload.len() < needed {
-        return Err(format!("a picture of {} bytes where {needed} are needed", payload.len()));
-    }
+    check_length(payload, needed)?;
     let row_len = width_px as usize * 3;
     let mut data = vec![0; row_len * height_px as usize];
     for (line, rgb) in payload.chunks(pitch).zip(data.chunks_exact_mut(row_len)) {
@@ -83,15 +81,20 @@ fn lines(
     Ok(Picture { width_px, height_px, data })
 }
 
+fn check_length(payload: &[u8], needed: usize) -> Result<(), String> {
+    if payload.len() < needed {
+        return Err(format!("a picture of {} bytes where {needed} are needed", payload.len()));
+    }
+    Ok(())
+}
+
 /// Two planes of one pitch; the second has half the lines, rounded up.
 fn nv12(payload: &[u8], (width_px, height_px): (u32, u32), bytes_per_line: usize) -> Result<Picture, String> {
     let (width, height) = (width_px as usize, height_px as usize);
     let width_bytes = width.next_multiple_of(2);
     let pitch = bytes_per_line.max(width_bytes);
     let needed = pitch * height + pitch * (height.div_ceil(2) - 1) + width_bytes;
-    if payload.len() < needed {
-        return Err(format!("a picture of {} bytes where {needed} are needed", payload.len()));
-    }
+    check_length(payload, needed)?;
     let (luma, chroma) = payload.split_at(pitch * height);
     let row_len = width * 3;
     let mut data = vec![0; row_len * height];

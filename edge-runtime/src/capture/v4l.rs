@@ -78,19 +78,19 @@ impl Camera for V4lCamera {
     fn next(&mut self) -> Result<Option<Stamp>, CaptureError> {
         let device = || self.device.clone();
         // Pictures that are left out on purpose are no stall.
-        let (at_ms, picture) =
-            match self.pictures.recv_timeout(Duration::from_millis(STALL_MS + self.frame_ms)) {
-                Ok(picture) => picture?,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(CaptureError::Stalled { device: device(), waited_ms: STALL_MS });
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(CaptureError::Ended {
-                        device: device(),
-                        reason: "the capture thread failed".to_owned(),
-                    });
-                }
-            };
+        let waited_ms = STALL_MS + self.frame_ms;
+        let (at_ms, picture) = match self.pictures.recv_timeout(Duration::from_millis(waited_ms)) {
+            Ok(picture) => picture?,
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(CaptureError::Stalled { device: device(), waited_ms });
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(CaptureError::Ended {
+                    device: device(),
+                    reason: "the capture thread failed".to_owned(),
+                });
+            }
+        };
         self.current = Some(picture);
         let start = MediaTimeMs(at_ms.saturating_sub(*self.begun_ms.get_or_insert(at_ms)));
         Ok(Some(Stamp { start, end: start.plus_ms(self.frame_ms) }))

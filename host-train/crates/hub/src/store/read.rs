@@ -168,28 +168,17 @@ impl StoreReader {
     /// # Errors
     /// When the store cannot be read.
     pub fn gaps(&self, query: &AlarmQuery) -> Result<Vec<GapRow>, StoreError> {
-        let list = || {
-            let mut statement = self.connection.prepare(
-                "SELECT received_unix_ms, site, board, first_seq, last_seq, dropped FROM gaps
-                 WHERE (?1 IS NULL OR board = ?1) AND (?2 IS NULL OR received_unix_ms >= ?2)
-                 ORDER BY id DESC LIMIT ?3",
-            )?;
-            let rows =
-                statement.query_map(params![query.board, query.since_unix_ms, query.limit], |row| {
-                    Ok(GapRow {
-                        received_unix_ms: row.get(0)?,
-                        site: row.get(1)?,
-                        board: row.get(2)?,
-                        first_seq: row.get(3)?,
-                        last_seq: row.get(4)?,
-                        dropped: row.get(5)?,
-                    })
-                })?;
-            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            rows.reverse();
-            Ok(rows)
-        };
-        list().map_err(|error| self.failed("listing gaps", &error))
+        let from = "received_unix_ms, site, board, first_seq, last_seq, dropped FROM gaps";
+        self.latest("listing gaps", from, query, |row| {
+            Ok(GapRow {
+                received_unix_ms: row.get(0)?,
+                site: row.get(1)?,
+                board: row.get(2)?,
+                first_seq: row.get(3)?,
+                last_seq: row.get(4)?,
+                dropped: row.get(5)?,
+            })
+        })
     }
 
     /// The latest faults that match `query` (its kind does not apply), oldest first.
@@ -197,29 +186,18 @@ impl StoreReader {
     /// # Errors
     /// When the store cannot be read.
     pub fn faults(&self, query: &AlarmQuery) -> Result<Vec<FaultRow>, StoreError> {
-        let list = || {
-            let mut statement = self.connection.prepare(
-                "SELECT received_unix_ms, wall_clock_ms, site, board, camera, kind, edge FROM faults
-                 WHERE (?1 IS NULL OR board = ?1) AND (?2 IS NULL OR received_unix_ms >= ?2)
-                 ORDER BY id DESC LIMIT ?3",
-            )?;
-            let rows =
-                statement.query_map(params![query.board, query.since_unix_ms, query.limit], |row| {
-                    Ok(FaultRow {
-                        received_unix_ms: row.get(0)?,
-                        wall_clock_ms: row.get(1)?,
-                        site: row.get(2)?,
-                        board: row.get(3)?,
-                        camera: row.get(4)?,
-                        kind: row.get(5)?,
-                        edge: row.get(6)?,
-                    })
-                })?;
-            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            rows.reverse();
-            Ok(rows)
-        };
-        list().map_err(|error| self.failed("listing faults", &error))
+        let from = "received_unix_ms, wall_clock_ms, site, board, camera, kind, edge FROM faults";
+        self.latest("listing faults", from, query, |row| {
+            Ok(FaultRow {
+                received_unix_ms: row.get(0)?,
+                wall_clock_ms: row.get(1)?,
+                site: row.get(2)?,
+                board: row.get(3)?,
+                camera: row.get(4)?,
+                kind: row.get(5)?,
+                edge: row.get(6)?,
+            })
+        })
     }
 
     /// Records an operator's answer; a later answer replaces an earlier one.
@@ -239,6 +217,29 @@ impl StoreReader {
             0 => Err(StoreError::NoSuchAlarm { path: self.path.clone(), id }),
             _ => Ok(()),
         }
+    }
+
+    /// The latest rows that match, oldest first; `from` names the columns and their table.
+    fn latest<T>(
+        &self,
+        what: &'static str,
+        from: &str,
+        query: &AlarmQuery,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let list = || {
+            let mut statement = self.connection.prepare(&format!(
+                "SELECT {from}
+                 WHERE (?1 IS NULL OR board = ?1) AND (?2 IS NULL OR received_unix_ms >= ?2)
+                 ORDER BY id DESC LIMIT ?3"
+            ))?;
+            let rows = statement
+                .query_map(params![query.board, query.since_unix_ms, query.limit], |row| read(row))?;
+            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.reverse();
+            Ok(rows)
+        };
+        list().map_err(|error| self.failed(what, &error))
     }
 
     fn failed(&self, what: &'static str, error: &rusqlite::Error) -> StoreError {
