@@ -23,10 +23,10 @@ impl Need {
     fn is_met(self) -> bool {
         match self {
             Need::Ffmpeg => on_path("ffmpeg") && on_path("ffprobe"),
-            Need::CCompiler => on_path("cc"),
+            Need::CCompiler => on_path("cc") && on_path("c++") && on_path("nasm"),
             Need::Libclang => has_libclang(),
             Need::Mosquitto => on_path("mosquitto"),
-            Need::Aarch64Compiler => on_path("aarch64-linux-gnu-gcc"),
+            Need::Aarch64Compiler => on_path("aarch64-linux-gnu-g++"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
             Need::Emulator => on_path("qemu-system-aarch64"),
@@ -38,10 +38,10 @@ impl Need {
     fn debian_packages(self) -> &'static [&'static str] {
         match self {
             Need::Ffmpeg => &["ffmpeg"],
-            Need::CCompiler => &["gcc", "libc6-dev"],
+            Need::CCompiler => &["gcc", "g++", "libc6-dev", "nasm"],
             Need::Libclang => &["libclang-dev"],
             Need::Mosquitto => &["mosquitto"],
-            Need::Aarch64Compiler => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+            Need::Aarch64Compiler => &["g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
             Need::Emulator => &["qemu-system-arm"],
