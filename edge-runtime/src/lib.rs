@@ -4,6 +4,7 @@
 //! capture -> Watch: Painter (masks) -> Detector (vad-infer, vad-core) -> AlarmEdge -> Siren (local lines)
 //!                                                                                  -> AlarmDesk -> Outbox (disk) -> Link -> hub
 //!                                                                                                         ^-- Ack --'
+//!                                     -> Recorder (encoded once) -> evidence (pictures and videos on disk)
 //! ```
 //!
 //! # Invariants
@@ -28,6 +29,7 @@ pub mod desk;
 pub mod detector;
 pub mod energy;
 pub mod error;
+pub mod evidence;
 mod eyes;
 pub mod faults;
 pub mod gate;

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{CameraConfig, ScoreOverride, Source};
 use crate::desk::AlarmDesk;
 use crate::detector::ClipReport;
+use crate::evidence::Recorder;
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::{Key, Siren};
@@ -155,6 +156,8 @@ pub struct CameraRunner {
     pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
+    /// Keeps pictures and videos of its alarms, if any are kept.
+    pub recorder: Option<Recorder>,
 }
 
 /// How a camera's thread ended.
@@ -181,7 +184,7 @@ impl CameraRunner {
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass()))
                 .unwrap_or_else(|_| Pass::Fault("its thread panicked; it starts again".to_owned()));
             if self.stop.is_set() {
-                self.clear_event();
+                self.end_stream();
                 return Outcome::Ended;
             }
             match pass {
@@ -191,7 +194,7 @@ impl CameraRunner {
                 Pass::End => continue,
                 Pass::Fault(reason) => {
                     tracing::error!(camera = %self.config.id, %reason, "camera fault");
-                    self.clear_event();
+                    self.end_stream();
                     if self.is_finite() {
                         self.note(FaultKind::NoPicture, true);
                         return self.end(CameraState::Failed, Outcome::Failed);
@@ -251,26 +254,41 @@ impl CameraRunner {
             self.note(FaultKind::NoPicture, false);
             let is_armed = self.may_alarm();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);
+            // The alarm comes before what explains it.
+            let record =
+                seen.edge.and_then(|edge| self.board.announce(&self.config.id, &edge, self.thresholds));
+            if let Some(recorder) = &mut self.recorder {
+                let scored = seen.scored.as_ref().ok().and_then(Option::as_ref);
+                recorder.see(seen.picture, stamp, scored, seen.detector);
+                record.into_iter().zip(seen.edge).for_each(|(record, edge)| {
+                    recorder.announced(&edge, record, self.board.clock.wall_ms());
+                });
+            }
+            let scored = seen.scored;
             self.note_picture();
-            match &seen.scored {
+            match &scored {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
                 Err(e) => self.not_scored(e),
             }
             self.health.turn_taken(self.board.clock.monotonic_ms());
-            seen.edge.iter().for_each(|edge| self.announce(edge));
         }
         if !self.stop.is_set() {
             let is_armed = self.may_alarm();
             match self.watch.finish(is_armed) {
                 Ok(end) => {
-                    end.tail.iter().for_each(|r| self.report(r));
-                    end.tail.iter().filter_map(|r| r.step.edge).for_each(|edge| self.announce(&edge));
+                    if let Some(report) = &end.tail {
+                        self.report(report);
+                        if let Some(recorder) = &mut self.recorder {
+                            recorder.score(report, self.watch.detector());
+                        }
+                        report.step.edge.iter().for_each(|edge| self.announce(edge));
+                    }
                     end.cleared.iter().for_each(|edge| self.announce(edge));
                 }
                 Err(e) => self.not_scored(&e),
             }
         }
-        self.clear_event();
+        self.end_stream();
         Ok(())
     }
 
@@ -300,10 +318,11 @@ impl CameraRunner {
     }
 
     /// An event does not outlive its stream.
-    fn clear_event(&mut self) {
+    fn end_stream(&mut self) {
         if let Some(edge) = self.watch.abandon() {
             self.announce(&edge);
         }
+        self.recorder.iter_mut().for_each(Recorder::stream_ended);
     }
 
     /// Whether this camera's events go to the siren and the hub; scored it is at all times. Everything that arms and disarms
@@ -321,7 +340,10 @@ impl CameraRunner {
     }
 
     fn announce(&self, edge: &AlarmEdge) {
-        self.board.announce(&self.config.id, edge, self.thresholds);
+        let record = self.board.announce(&self.config.id, edge, self.thresholds);
+        if let (Some(record), Some(recorder)) = (record, &self.recorder) {
+            recorder.announced(edge, record, self.board.clock.wall_ms());
+        }
     }
 }
 

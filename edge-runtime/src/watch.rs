@@ -19,12 +19,15 @@ pub struct Watch {
 }
 
 /// What one picture led to.
-#[derive(Debug)]
-pub struct Seen {
+pub struct Seen<'a> {
     /// The clip that it ended; its edge is the one that is let through.
     pub scored: Result<Option<ClipReport>, InferError>,
     /// What is to be announced.
     pub edge: Option<AlarmEdge>,
+    /// The picture as it may be seen.
+    pub picture: MaskedFrame<'a>,
+    /// The detector behind it, which can explain the clip.
+    pub detector: &'a Detector,
 }
 
 impl Watch {
@@ -48,10 +51,11 @@ impl Watch {
     }
 
     /// Takes the next picture, as the camera gave it.
-    pub fn push(&mut self, frame: RgbFrame<'_>, stamp: Stamp, is_armed: bool) -> Seen {
+    pub fn push<'a>(&'a mut self, frame: RgbFrame<'a>, stamp: Stamp, is_armed: bool) -> Seen<'a> {
         self.picture.see(frame, stamp.start);
         let permit = self.permit(is_armed);
-        let mut scored = self.detector.push(self.painter.paint(frame), stamp);
+        let picture = self.painter.paint(frame);
+        let mut scored = self.detector.push(picture, stamp);
         let edge = match &mut scored {
             Ok(Some(report)) => {
                 report.step.edge = self.gate.scored(report, permit);
@@ -59,7 +63,7 @@ impl Watch {
             }
             Ok(None) | Err(_) => self.gate.unscored(stamp.end, permit),
         };
-        Seen { scored, edge }
+        Seen { scored, edge, picture, detector: &self.detector }
     }
 
     /// As [`Detector::finish`], with what is let through.
@@ -82,6 +86,12 @@ impl Watch {
         self.picture.begin_stream();
         let cleared = self.detector.abandon();
         self.gate.end(cleared)
+    }
+
+    /// The detector, which can explain the latest clip.
+    #[must_use]
+    pub fn detector(&self) -> &Detector {
+        &self.detector
     }
 
     /// The detector, and a picture as it sees it.

@@ -9,9 +9,11 @@ use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    CameraConfig, Config, Drive, InputConfig, InputDoes, LineAddress, Network, OutputConfig, Source,
+    CameraConfig, Config, Drive, EvidenceConfig, InputConfig, InputDoes, LineAddress, Network, OutputConfig,
+    Source,
 };
 use crate::error::Error;
+use crate::evidence::store::{free_bytes, make_folder};
 use crate::local_alarm::{CONSUMER, GpioError, find_line};
 use crate::model::Model;
 use crate::outbox::Outbox;
@@ -61,6 +63,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("camera", Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()));
     }
     show("outbox", outbox(&config));
+    if let Some(config) = &config.evidence {
+        show("evidence", evidence(config));
+    }
     for output in &config.outputs {
         show("output", output_works(output));
     }
@@ -138,6 +143,29 @@ fn outbox(config: &Config) -> Finding {
     match Outbox::inspect(path) {
         Ok(undelivered) => Finding::Ok(format!("{}: {undelivered} undelivered alarms", path.display())),
         Err(e) => Finding::Warn(e.to_string()),
+    }
+}
+
+/// Makes the folder, as `run` would.
+fn evidence(config: &EvidenceConfig) -> Finding {
+    let folder = &config.folder;
+    let tried = make_folder(folder).and_then(|()| tempfile_in(folder)).and_then(|()| free_bytes(folder));
+    let mib = |bytes: u64| bytes >> 20;
+    match tried {
+        Err(e) => Finding::Fail(format!("{}: cannot be written: {e}", folder.display())),
+        Ok(free) if free < config.min_free_bytes => Finding::Warn(format!(
+            "{}: {} MiB of the disk are free, fewer than the {} MiB of evidence.min_free_bytes: nothing is kept",
+            folder.display(),
+            mib(free),
+            mib(config.min_free_bytes)
+        )),
+        Ok(free) => Finding::Ok(format!(
+            "{}: at most {} MiB for {} days of running; {} MiB of the disk are free",
+            folder.display(),
+            mib(config.max_bytes),
+            config.max_age_days,
+            mib(free)
+        )),
     }
 }
 

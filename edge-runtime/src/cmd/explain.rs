@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use heat_map::{Figure, HeatMap, Picture, write_png};
+use heat_map::{Figure, HeatMap, Look, Picture, write_png};
 use vad_core::{AlarmEdge, AttentionSpec, EdgeKind, MediaTimeMs};
 use vad_infer::AttentionMap;
 
 use super::write_whole;
 use crate::detector::{ClipReport, Detector};
 use crate::error::Error;
+use crate::evidence::peak::PeakFinder;
 use crate::model::Model;
 use crate::view::MaskedFrame;
 
@@ -24,7 +25,7 @@ pub(super) struct Explainer {
     /// Width and height of the encoder's pictures.
     input_px: [u16; 2],
     raise_threshold: f32,
-    is_active: bool,
+    peaks: PeakFinder,
     /// Of the event that is raised, or may be next.
     highest: Option<Moment>,
 }
@@ -56,7 +57,7 @@ impl Explainer {
             attention,
             input_px: [spec.preprocess.width_px, spec.preprocess.height_px],
             raise_threshold: detector.score_spec().raise_threshold,
-            is_active: false,
+            peaks: PeakFinder::new(detector.score_spec().raise_threshold),
             highest: None,
         })
     }
@@ -68,17 +69,10 @@ impl Explainer {
         detector: &Detector,
         frame: MaskedFrame<'_>,
     ) -> Result<Option<PathBuf>, Error> {
-        let edge = report.step.edge;
-        if let Some(edge) = edge.filter(|edge| edge.kind == EdgeKind::Cleared) {
+        if let Some(edge) = report.step.edge.filter(|edge| edge.kind == EdgeKind::Cleared) {
             return self.cleared(&edge);
         }
-        self.is_active |= edge.is_some();
-        if !self.is_active && report.step.smoothed < self.raise_threshold {
-            self.highest = None;
-            return Ok(None);
-        }
-        let score = report.step.calibrated;
-        if self.highest.as_ref().is_none_or(|highest| score > highest.score) {
+        if self.peaks.is_peak(report) {
             self.highest = self.moment(report, detector, frame)?;
         }
         Ok(None)
@@ -86,7 +80,7 @@ impl Explainer {
 
     /// Takes the end of an event; its file.
     pub(super) fn cleared(&mut self, edge: &AlarmEdge) -> Result<Option<PathBuf>, Error> {
-        self.is_active = false;
+        self.peaks.end();
         self.highest.take().map(|moment| self.write(edge, moment)).transpose()
     }
 
@@ -112,7 +106,8 @@ impl Explainer {
             format!("where {} looked", self.title),
         ];
         let map = HeatMap::new(attention.columns, attention.values, self.attention.grid);
-        let figure = Figure { captions, picture, map, input_px: self.input_px };
+        let look = Some(Look { map, input_px: self.input_px });
+        let figure = Figure { captions, picture, look, curve: None };
         let path = self.dir.join(format!("{}-{seconds:09.3}s-{score:.3}.png", self.video));
         write_whole(&path, |file| write_png(file, &figure.draw()))?;
         Ok(path)

@@ -137,9 +137,9 @@ impl Player {
     fn play(&mut self, camera: &mut dyn Camera) -> Result<(), Error> {
         while let Some(stamp) = camera.next()? {
             let fault = self.watch.picture_fault();
-            let seen = self.watch.push(camera.frame()?, stamp, IS_ARMED);
+            let scored = self.watch.push(camera.frame()?, stamp, IS_ARMED).scored;
             tell_picture(fault, self.watch.picture_fault(), stamp);
-            if let Some(report) = seen.scored? {
+            if let Some(report) = scored? {
                 self.clip(&report, camera.frame()?)?;
             }
         }

@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use super::{Delivery, OnDiskFailure};
 use crate::cli::ConfigArg;
-use crate::config::Config;
+use crate::config::{Config, Pace, Source};
 use crate::error::Error;
+use crate::evidence::{About, Evidence};
 use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
@@ -44,13 +45,16 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         health: Arc::clone(&delivery.health),
         model: model.short_id(),
     });
-    let cameras = start_cameras(&config, &model, &board, &stop)?;
+    let evidence = config.evidence.as_ref().map(|e| Evidence::start(e, &delivery.clock, &delivery.health));
+    let evidence = evidence.transpose().map_err(Error::system("start the thread that stores evidence"))?;
+    let cameras = start_cameras(&config, &model, &board, evidence.as_ref(), &stop)?;
     let service = Service::start(&delivery.desk, &delivery.health, &delivery.clock)
         .map_err(Error::system("start the thread that reports to the service manager"))?;
     let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
     service.finish();
     siren.finish();
     inputs.finish();
+    evidence.into_iter().for_each(Evidence::finish);
     let wait_ms = if stop.is_set() { DRAIN_AT_SIGNAL_MS } else { DRAIN_AT_END_MS };
     let signalled = stop.is_set();
     let left = delivery.finish(wait_ms, &|| stop.is_set() != signalled);
@@ -64,14 +68,22 @@ fn start_cameras(
     config: &Config,
     model: &Model,
     board: &Arc<Board>,
+    evidence: Option<&Evidence>,
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<Outcome>>, Error> {
     let start = |camera: &crate::config::CameraConfig| {
         let overrides = [&config.score, &camera.score];
         let score = model.score_spec(&overrides)?;
+        let thresholds = Thresholds::new(&score, &overrides);
+        let recorder = evidence.map(|evidence| {
+            let about = about(config, model, thresholds);
+            // A file that is not watched in real time is in no hurry.
+            let waits = matches!(camera.source, Source::Video { pace: Pace::Fast, .. });
+            evidence.recorder(&camera.id, about, waits)
+        });
         let runner = CameraRunner {
             config: camera.clone(),
-            thresholds: Thresholds::new(&score, &overrides),
+            thresholds,
             watch: Watch::new(model.detector(score)?, camera.view.clone(), camera.tolerated.clone()),
             is_armed: None,
             key: None,
@@ -79,6 +91,9 @@ fn start_cameras(
             board: Arc::clone(board),
             stop: stop.clone(),
             faults: OpenFaults::default(),
+            recorder: recorder
+                .transpose()
+                .map_err(Error::system("start the thread that records a camera"))?,
         };
         std::thread::Builder::new()
             .name(format!("camera {}", camera.id))
@@ -86,6 +101,17 @@ fn start_cameras(
             .map_err(Error::system("start a camera's thread"))
     };
     config.cameras.iter().map(start).collect()
+}
+
+fn about(config: &Config, model: &Model, thresholds: Thresholds) -> About {
+    let spec = model.spec();
+    let input_px = [spec.preprocess.width_px, spec.preprocess.height_px];
+    About {
+        board: config.board.as_str().to_owned(),
+        model: model.title(),
+        thresholds,
+        attention: spec.attention.clone().map(|attention| (attention, input_px)),
+    }
 }
 
 fn end_of(camera: JoinHandle<Outcome>) -> Outcome {

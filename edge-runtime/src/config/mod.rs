@@ -68,6 +68,8 @@ pub struct Config {
     pub network: Option<Network>,
     /// The durable store of alarms.
     pub outbox: OutboxConfig,
+    /// Pictures and videos of alarms; `None`: none are kept.
+    pub evidence: Option<EvidenceConfig>,
     /// Overrides of the bundle's score settings for every camera.
     pub score: ScoreOverride,
     /// What an alarm switches on the board itself; never empty.
@@ -121,6 +123,25 @@ pub struct OutboxConfig {
     pub path: PathBuf,
     /// Bound on the undelivered records, bytes.
     pub max_bytes: u64,
+}
+
+/// What is kept of alarms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceConfig {
+    /// Folder of all evidence.
+    pub folder: PathBuf,
+    /// Most bytes of all evidence.
+    pub max_bytes: u64,
+    /// Days of running after which it goes.
+    pub max_age_days: u32,
+    /// Bytes of the disk that it leaves free.
+    pub min_free_bytes: u64,
+    /// Video from before the alarm, milliseconds.
+    pub pre_roll_ms: u64,
+    /// Video from after the event, milliseconds.
+    pub post_roll_ms: u64,
+    /// Longest video of a lasting event, from the alarm on, milliseconds.
+    pub max_clip_ms: u64,
 }
 
 /// One camera.

@@ -2,6 +2,7 @@
 
 mod areas;
 mod arming;
+mod evidence;
 mod local;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     }
     let network = raw.network.map(|n| check.network(n));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
+    let evidence = raw.evidence.map(|e| check.evidence(e));
     check.score("score", &raw.score);
     let outputs = check.outputs(raw.output);
     let inputs = check.inputs(raw.input, &outputs);
@@ -52,6 +54,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             pulse: raw.model.pulse,
             network: network.flatten(),
             outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
+            evidence,
             score: raw.score,
             outputs,
             inputs,

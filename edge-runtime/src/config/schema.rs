@@ -22,6 +22,8 @@ pub struct ConfigFile {
     /// The durable store of alarms. Default: `outbox.db` beside this file.
     #[serde(default)]
     pub outbox: OutboxSection,
+    /// Pictures and videos of alarms. Default: none are kept.
+    pub evidence: Option<EvidenceSection>,
     /// Overrides of the bundle's score settings, for every camera. Default: none.
     #[serde(default)]
     pub score: ScoreOverride,
@@ -110,6 +112,40 @@ pub struct OutboxSection {
 impl Default for OutboxSection {
     fn default() -> Self {
         Self { path: PathBuf::from("outbox.db"), max_bytes: 320 << 20 }
+    }
+}
+
+/// `[evidence]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvidenceSection {
+    /// Folder of pictures and videos. Default: `evidence` beside this file.
+    pub folder: PathBuf,
+    /// Most bytes of all evidence, 16777216 (16 MiB) to 1099511627776; the oldest goes first. Default: 2147483648 (2 GiB).
+    pub max_bytes: u64,
+    /// Days after which evidence goes, 1 to 3650, of time that the board ran. Default: 30.
+    pub max_age_days: u32,
+    /// Bytes of the disk that evidence leaves free, 0 to 1099511627776. Default: 268435456 (256 MiB).
+    pub min_free_bytes: u64,
+    /// Video from before the alarm, milliseconds, 0 to 30000. Default: 5000.
+    pub pre_roll_ms: u64,
+    /// Video from after the event, milliseconds, 0 to 60000. Default: 5000.
+    pub post_roll_ms: u64,
+    /// Video of a lasting event ends this long after the alarm, milliseconds, 1000 to 600000. Default: 60000.
+    pub max_clip_ms: u64,
+}
+
+impl Default for EvidenceSection {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("evidence"),
+            max_bytes: 2 << 30,
+            max_age_days: 30,
+            min_free_bytes: 256 << 20,
+            pre_roll_ms: 5_000,
+            post_roll_ms: 5_000,
+            max_clip_ms: 60_000,
+        }
     }
 }
 

@@ -41,6 +41,18 @@ impl Remote {
         self.finish(line, self.shell(line).output()?)
     }
 
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When the board does not give it.
+    pub fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let line = format!("cat {path}");
+        let output = self.shell(&line).output()?;
+        let bytes = output.stdout.clone();
+        self.finish(&line, output)?;
+        Ok(bytes)
+    }
+
     /// Writes a file that can be executed.
     ///
     /// # Errors

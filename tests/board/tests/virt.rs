@@ -9,9 +9,13 @@
 
 mod rig;
 
+use std::path::Path;
+use std::process::Command;
+
 use board_tests::spec::{Gpio, Line};
 use board_tests::vivid::{FIRST, RATE_HZ};
 use board_tests::{Board, Remote};
+use e2e_tests::finish;
 use rig::footage::Footage;
 use rig::{BOARD, Hub, board_program, install, light_bundle, new_board, watch};
 
@@ -44,6 +48,12 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
         (BOARD, "north", "raised")
     );
 
+    let kept = Kept::fetch(board, says, folder.path());
+    println!("kept of it: {kept:?}");
+    assert_eq!(kept.sheet["camera"], "north");
+    assert!(kept.frames > 10, "a video that plays");
+    assert!(kept.snapshot_px.0 >= 320 && kept.snapshot_px.1 > 240, "the picture with the score over time");
+
     running.press_power_key().unwrap();
     rig::wait_until("somebody has seen the alarm, and the siren is off", says, || siren() == Some(false));
     rig::wait_until("another event sounds it again", says, || siren() == Some(true));
@@ -65,6 +75,46 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     rig::wait_until("the end of the event is at the hub", says, || {
         hub.alarms().last().is_some_and(|alarm| alarm.kind == "cleared")
     });
+}
+
+/// What the board kept of an event, as it is on this machine.
+#[derive(Debug)]
+struct Kept {
+    sheet: serde_json::Value,
+    /// Pictures of the video.
+    frames: usize,
+    snapshot_px: (u32, u32),
+}
+
+impl Kept {
+    /// Fetches the first event that is complete, and looks at it with this machine's programs.
+    fn fetch(board: &Remote, says: impl Fn() -> String, folder: &Path) -> Self {
+        let complete = "grep -l '\"is_complete\": true' /data/evidence/north/*.json 2>/dev/null || true";
+        let first = || board.run(complete).unwrap().lines().next().map(str::to_owned);
+        rig::wait_until("an event's picture and video are complete", says, || first().is_some());
+        let sheet = first().unwrap();
+        let stem = sheet.strip_suffix(".json").unwrap();
+        let [json, clip, snapshot] = ["json", "mp4", "jpg"].map(|ending| {
+            let path = folder.join(format!("kept.{ending}"));
+            std::fs::write(&path, board.get(&format!("{stem}.{ending}")).unwrap()).unwrap();
+            path
+        });
+        let count = probe(&clip, &["-count_frames", "-show_entries", "stream=nb_read_frames"]);
+        let size = probe(&snapshot, &["-show_entries", "stream=width,height"]);
+        let (width, height) = size.split_once(',').unwrap();
+        Self {
+            sheet: serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap(),
+            frames: count.parse().unwrap(),
+            snapshot_px: (width.parse().unwrap(), height.parse().unwrap()),
+        }
+    }
+}
+
+/// What `ffprobe` says of a file.
+fn probe(file: &Path, what: &[&str]) -> String {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "error", "-of", "csv=p=0"]).args(what).arg(file);
+    finish(&mut ffprobe).expect_success().stdout.trim().trim_end_matches(',').to_owned()
 }
 
 /// Level of a line that a program drives, as the kernel tells it; nothing while nobody drives it.
@@ -98,6 +148,12 @@ fn sections(footage: &Footage, gpio: &Gpio) -> String {
         raise_threshold = {threshold}
         clear_threshold = {threshold}
         min_duration_ms = 0
+
+        [evidence]
+        pre_roll_ms = 3000
+        post_roll_ms = 2000
+        # The disk of this board is small.
+        min_free_bytes = 4194304
 
         [[output]]
         name = "siren"

@@ -3,6 +3,7 @@
 use image::imageops::replace;
 use image::{Rgb, RgbImage};
 
+use crate::curve::Curve;
 use crate::heat::{HeatMap, Scale};
 use crate::lettering::{self, fitted};
 use crate::scale_bar::{BAR_PX, draw_scale};
@@ -19,41 +20,58 @@ const LARGE_PX: u32 = 300;
 /// Least extent of the scale: a map that is nearly the same everywhere says nothing, and stays nearly without colour.
 const LEAST_EXTENT: f32 = 0.1;
 
-/// A picture, a map of it, and what is to be said of both.
+/// A picture and what is to be said of it.
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// Lines above the picture.
     pub captions: Vec<String>,
     /// The picture, of any size.
     pub picture: RgbImage,
-    /// Where the model looked in it.
+    /// Where the model looked in it, if that is known.
+    pub look: Option<Look>,
+    /// The score over time, if it is to be shown.
+    pub curve: Option<Curve>,
+}
+
+/// Where the model looked in a picture.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// How much each place weighed.
     pub map: HeatMap,
-    /// Width and height of the encoder's picture, into which the whole of this one was squeezed.
+    /// Width and height of the encoder's picture, into which the whole of the figure's was squeezed.
     pub input_px: [u16; 2],
 }
 
 impl Figure {
-    /// Draws it: captions, the picture as it is beside the picture with the map over it, and the scale of the map.
+    /// Draws it: captions, the picture as it is, beside it the picture with the map over it and the scale of the map, and the
+    /// score over time below.
     pub fn draw(&self) -> RgbImage {
         let (width, height) = self.picture.dimensions();
         let dots = if width >= LARGE_PX { 2 } else { 1 };
         let line = (lettering::HEIGHT + 4) * dots;
-        let captions = line * self.captions.len() as u32;
-        let whole = [3 * MARGIN_PX + 2 * width, 3 * MARGIN_PX + captions + height + BAR_PX + line];
-        let mut figure = RgbImage::from_pixel(whole[0], whole[1], PAPER);
-        let mut y = MARGIN_PX;
-        for caption in &self.captions {
-            let caption = fitted(caption, whole[0] - 2 * MARGIN_PX, dots);
-            lettering::write(&mut figure, [MARGIN_PX, y], &caption, INK, dots);
-            y += line;
+        let top = MARGIN_PX + line * self.captions.len() as u32;
+        let pictures = 1 + u32::from(self.look.is_some());
+        let whole = MARGIN_PX + pictures * (width + MARGIN_PX);
+        let below = top + height + MARGIN_PX;
+        let scale_end = if self.look.is_some() { below + BAR_PX + line + MARGIN_PX } else { below };
+        let curve_px = if self.curve.is_some() { Curve::height_px(dots) + MARGIN_PX } else { 0 };
+        let mut figure = RgbImage::from_pixel(whole, scale_end + curve_px, PAPER);
+        for (row, caption) in (0..).zip(&self.captions) {
+            let caption = fitted(caption, whole - 2 * MARGIN_PX, dots);
+            lettering::write(&mut figure, [MARGIN_PX, MARGIN_PX + row * line], &caption, INK, dots);
         }
-        let scale = Scale::of([&self.map].into_iter(), None).at_least(LEAST_EXTENT);
-        let mut overlaid = self.picture.clone();
-        self.map.overlay(&mut overlaid, self.input_px, scale);
-        let right = 2 * MARGIN_PX + width;
-        replace(&mut figure, &self.picture, MARGIN_PX.into(), y.into());
-        replace(&mut figure, &overlaid, right.into(), y.into());
-        draw_scale(&mut figure, [right, y + height + MARGIN_PX], width, scale, INK, dots);
+        replace(&mut figure, &self.picture, MARGIN_PX.into(), top.into());
+        if let Some(Look { map, input_px }) = &self.look {
+            let scale = Scale::of([map].into_iter(), None).at_least(LEAST_EXTENT);
+            let mut overlaid = self.picture.clone();
+            map.overlay(&mut overlaid, *input_px, scale);
+            let right = 2 * MARGIN_PX + width;
+            replace(&mut figure, &overlaid, right.into(), top.into());
+            draw_scale(&mut figure, [right, below], width, scale, INK, dots);
+        }
+        if let Some(curve) = &self.curve {
+            curve.draw(&mut figure, [MARGIN_PX, scale_end], whole - 2 * MARGIN_PX, INK, dots);
+        }
         figure
     }
 }
@@ -62,7 +80,7 @@ impl Figure {
 #[allow(clippy::unwrap_used, reason = "test")]
 mod tests {
     use super::*;
-    use crate::write_png;
+    use crate::{write_jpeg, write_png};
     use vad_core::{Grid, Line};
 
     const GREY: Rgb<u8> = Rgb([120; 3]);
@@ -72,8 +90,11 @@ mod tests {
         Figure {
             captions: vec!["gate".to_owned(), "12.3 s".to_owned()],
             picture: RgbImage::from_pixel(64, 48, GREY),
-            map: HeatMap::new(2, values, Grid { rows: line, columns: line }),
-            input_px: [32, 32],
+            look: Some(Look {
+                map: HeatMap::new(2, values, Grid { rows: line, columns: line }),
+                input_px: [32, 32],
+            }),
+            curve: None,
         }
     }
 
@@ -108,5 +129,25 @@ mod tests {
         let mut bytes = Vec::new();
         write_png(&mut bytes, &drawn).unwrap();
         assert_eq!(image::load_from_memory(&bytes).unwrap().to_rgb8(), drawn);
+        let mut small = Vec::new();
+        write_jpeg(&mut small, &drawn).unwrap();
+        let read = image::load_from_memory(&small).unwrap().to_rgb8();
+        let off: u32 = read.iter().zip(drawn.iter()).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        assert!(f64::from(off) / (drawn.len() as f64) < 10.0);
+    }
+
+    #[test]
+    fn without_a_map_there_is_one_picture_and_a_curve_lies_below_all() {
+        let with_map = figure(vec![0.0, 0.3, 0.6, 0.9]);
+        let curve = Some(Curve { points: vec![(-1.0, 0.1), (1.0, 0.9)], threshold: 0.5 });
+        let plain = Figure { look: None, ..with_map.clone() };
+        let curved = Figure { curve: curve.clone(), ..plain.clone() };
+        let whole = Figure { curve, ..with_map.clone() };
+        let [with_map, plain, curved, whole] = [with_map, plain, curved, whole].map(|figure| figure.draw());
+        assert_eq!(plain.width() + 64 + MARGIN_PX, with_map.width());
+        assert_eq!(curved.height() - plain.height(), Curve::height_px(1) + MARGIN_PX);
+        assert_eq!(whole.height() - with_map.height(), Curve::height_px(1) + MARGIN_PX);
+        let is_drawn = |figure: &RgbImage| figure.rows().rev().take(20).flatten().any(|p| *p != PAPER);
+        assert!(is_drawn(&curved) && is_drawn(&whole));
     }
 }

@@ -93,6 +93,12 @@ impl Encoder {
         (self.size_px.0 & !1, self.size_px.1 & !1)
     }
 
+    /// Width and height of the frames that it takes, pixels.
+    #[must_use]
+    pub fn source_px(&self) -> (u32, u32) {
+        self.size_px
+    }
+
     /// Those of the latest key frame; `None` before the first frame.
     #[must_use]
     pub fn parameter_sets(&self) -> Option<&ParameterSets> {
