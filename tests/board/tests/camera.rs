@@ -29,7 +29,7 @@ fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = light_bundle(folder.path());
     let hub = Hub::start(folder.path());
-    let board = new_board(folder.path(), &hub).start(None).unwrap();
+    let board = new_board(folder.path(), hub.port).start(None).unwrap();
     install(&board, &watchpostd, Some(&bundle), &cameras());
     for vivid in [FIRST, SECOND] {
         vivid.connect(&board.remote).unwrap();

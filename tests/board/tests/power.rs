@@ -17,21 +17,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use board_tests::virt::Running;
 use fault_tests::judge::{self, Hidden, Judgement, Key};
-use fault_tests::process::{Lines, Process};
+use fault_tests::process::Lines;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rig::drill::{HIDDEN_BY_AN_END, INTERVAL_MS, PATIENCE, raise};
 use rig::{BOARD, Hub, board_program, install, new_board};
 
-/// Longest wait for something that must happen; only reached on failure.
-const PATIENCE: Duration = Duration::from_secs(180);
-/// Pause between two alarms.
-const INTERVAL_MS: u64 = 10;
 /// The board works this long before a cut, at most.
 const LONGEST_LIFE_MS: u64 = 2_000;
-/// Lines that were on their way out of the board: more than it raises in the second that a slow connection holds.
-const HIDDEN_BY_A_CUT: usize = 100;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -44,7 +38,7 @@ fn a_power_cut_loses_and_doubles_no_alarm() {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start(folder.path());
-    let virt = new_board(folder.path(), &hub);
+    let virt = new_board(folder.path(), hub.port);
     let ledger = Lines::default();
     let mut in_flight = 0;
 
@@ -69,7 +63,7 @@ fn a_power_cut_loses_and_doubles_no_alarm() {
     let ledger: Vec<Key> = ledger.lock().unwrap().iter().map(|line| Key::of_line(line).unwrap()).collect();
     let held = judge::read_store(&hub.store).unwrap();
     let ends = BTreeMap::from([(BOARD.to_owned(), usize::try_from(cuts).unwrap())]);
-    let judged = judge::judge(&ledger, &held, &Hidden { ends, records_per_end: HIDDEN_BY_A_CUT });
+    let judged = judge::judge(&ledger, &held, &Hidden { ends, records_per_end: HIDDEN_BY_AN_END });
     let judged = judged.unwrap_or_else(|wrong| panic!("{cuts} cuts, seed {seed}: {wrong}"));
     println!(
         "{cuts} power cuts, seed {seed}, {in_flight} with records in flight: {} raised, {} stored, {} whose lines did not get out, 0 lost, 0 doubled",
@@ -113,13 +107,4 @@ impl Cuts<'_> {
             judged.raised, judged.held, judged.unprinted
         )
     }
-}
-
-/// Raises alarms on the board, and reads from outside what it says of them.
-fn raise(board: &Running, count: u64, ledger: &Lines, folder: &Path) -> Process {
-    let wait_s = PATIENCE.as_secs();
-    let line = format!(
-        "/data/watchpostd drill --config /data/board.toml --count {count} --interval-ms {INTERVAL_MS} --wait-s {wait_s}"
-    );
-    Process::spawn("the board", &mut board.remote.shell(&line), ledger, &folder.join("drill.stderr"))
 }

@@ -26,7 +26,7 @@ fn footage_becomes_a_local_alarm_and_an_alarm_at_the_hub() {
     let bundle = light_bundle(folder.path());
     let footage = Footage::make(folder.path(), &bundle);
     let hub = Hub::start(folder.path());
-    let running = new_board(folder.path(), &hub).start(Some(&footage.raw)).unwrap();
+    let running = new_board(folder.path(), hub.port).start(Some(&footage.raw)).unwrap();
     let board = &running.remote;
     let gpio = Board::read("virt").unwrap().gpio.unwrap();
     let Line::Number(siren_line) = gpio.siren_line else { panic!("{gpio:?}") };

@@ -142,7 +142,7 @@ fn board(name: &str) -> Result<()> {
     machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
     let program = board_program()?;
     build()?;
-    step::test_on_board(&program, &["virt", "camera", "power"], "the emulated board")
+    step::test_on_board(&program, &["virt", "camera", "power", "trouble"], "the emulated board")
 }
 
 fn cross() -> Result<()> {

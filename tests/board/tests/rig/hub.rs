@@ -40,13 +40,27 @@ pub struct Hub {
 impl Hub {
     /// A hub with a broker of its own on loopback.
     pub fn start(folder: &Path) -> Self {
-        let (port, store) = (free_port().unwrap(), folder.join("hub.sqlite"));
+        Self::start_at(folder, free_port().unwrap())
+    }
+
+    /// The same on a port, with the store that an earlier one left in the folder.
+    fn start_at(folder: &Path, port: u16) -> Self {
+        let store = folder.join("hub.sqlite");
         let mut command = Command::new(program("watchpost-hub"));
         command.arg("run").arg("--store").arg(&store).args(["--listen", &format!("127.0.0.1:{port}")]);
         let log = File::create(folder.join("hub.log")).unwrap();
         let process =
             command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Self { port, store, process }
+    }
+
+    /// Kills it, and starts another one in its place.
+    pub fn kill_and_start(&mut self) {
+        // Reaped before the port is taken again.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let folder = self.store.parent().unwrap().to_owned();
+        *self = Self::start_at(&folder, self.port);
     }
 
     /// Holds the process still, so that nothing is acknowledged, or lets it go on.

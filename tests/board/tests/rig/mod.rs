@@ -1,6 +1,7 @@
 //! An emulated board, a detector for it to run, footage for it to see and a hub for it to report to.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod drill;
 pub mod footage;
 pub mod hub;
 
@@ -33,11 +34,11 @@ pub fn board_program() -> Option<PathBuf> {
     program
 }
 
-/// A new emulated board that reaches the hub, switched off.
-pub fn new_board(folder: &Path, hub: &Hub) -> Virt {
+/// A new emulated board that reaches a port of this machine, such as the hub's; switched off.
+pub fn new_board(folder: &Path, port: u16) -> Virt {
     let cache = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("board");
     let pipe = Path::new(env!("CARGO_BIN_EXE_tcp-pipe"));
-    Virt::new(&Board::read("virt").unwrap(), &cache, folder, pipe, hub.port).unwrap()
+    Virt::new(&Board::read("virt").unwrap(), &cache, folder, pipe, port).unwrap()
 }
 
 /// Puts program, bundle and configuration on the board's disk, where they survive the power.
