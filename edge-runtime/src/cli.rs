@@ -88,6 +88,18 @@ Examples:
   watchpostd bench --bundle bundle/ --pulse 4 --cameras 4 --picture 1280x720
   watchpostd bench --bundle bundle/ --json | jq .encoder.p50_ms")]
     Bench(BenchArgs),
+    /// Choose thresholds from what is normal before the cameras: "at most N false alarms a day"
+    #[command(
+        after_help = "Watches the cameras for a while, through their masks and zones, without raising any alarm. Whatever happens before them until then
+counts as normal. Each camera gets the lowest threshold that keeps the goal; `run`, `replay --camera` and `check` use what was
+stored, as long as the model is the same and the configuration has no threshold of its own. Stop `run` meanwhile.
+
+Examples:
+  watchpostd calibrate --config board.toml                         a day, at most one false alarm a day
+  watchpostd calibrate --config board.toml --hours 72 --per-day 0.5
+  watchpostd calibrate --config board.toml --camera north --dry-run"
+    )]
+    Calibrate(CalibrateArgs),
     /// Look for the fastest way to run a model on this board, and store it
     #[command(
         after_help = "One thread, made-up pictures, everything in turns; then `run`, `replay` and `check` use what was stored.
@@ -184,6 +196,25 @@ pub(crate) struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// Configuration file of this board
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// False alarms that are bearable, per camera and day
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = rate)]
+    pub per_day: f64,
+    /// How long to watch, hours
+    #[arg(long, value_name = "H", default_value_t = 24.0, value_parser = cmd::calibrate::hours)]
+    pub hours: f64,
+    /// Only this camera; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub camera: Vec<String>,
+    /// Say what would be chosen, and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
     /// Model bundle [default: that of --config]
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
@@ -234,6 +265,11 @@ fn positive(text: &str) -> Result<f64, String> {
     value.ok_or_else(|| "it must be above 0".to_owned())
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0);
+    rate.ok_or_else(|| "it must be 0 or above".to_owned())
+}
+
 /// What shells give for a program that ended because nobody read its output.
 const ENDED_BY_A_CLOSED_PIPE: u8 = 141;
 
@@ -258,6 +294,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Drill(args) => cmd::drill::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
+        Command::Calibrate(args) => cmd::calibrate::run(&args),
         Command::Tune(args) => cmd::tune::run(&args),
     };
     match ended {

@@ -20,6 +20,7 @@
 
 pub mod arming;
 mod atomic;
+pub mod calibration;
 pub mod capture;
 pub mod cli;
 pub mod clock;

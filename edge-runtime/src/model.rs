@@ -130,11 +130,17 @@ impl Model {
         self.bundle.short_id()
     }
 
+    /// The same in hexadecimal digits.
+    #[must_use]
+    pub fn hex_id(&self) -> String {
+        hex(&self.short_id())
+    }
+
     /// One line for people: name, version, hash.
     #[must_use]
     pub fn title(&self) -> String {
         let manifest = self.bundle.manifest();
-        format!("{} version {} ({})", manifest.name, manifest.version, hex(&self.short_id()))
+        format!("{} version {} ({})", manifest.name, manifest.version, self.hex_id())
     }
 
     /// The bundle's score settings with the overrides applied, outermost first.

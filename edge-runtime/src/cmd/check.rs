@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calibration::Calibrated;
 use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
@@ -55,6 +56,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     }
     for camera in &config.cameras {
         show("camera", camera_works(camera));
+        if let Some(model) = &model {
+            show("score", threshold(&config, camera, model));
+        }
         if let Some(Err(e)) = model.as_ref().map(|m| m.score_spec(&[&config.score, &camera.score])) {
             show("score", Finding::Fail(e.to_string()));
         }
@@ -110,6 +114,14 @@ fn camera_works(camera: &CameraConfig) -> Finding {
         Ok(size_px) => view(camera, size_px),
         Err(e) => Finding::Fail(format!("{}: {e}", camera.id)),
     }
+}
+
+/// Another threshold than was wished for is no reason not to watch: a warning.
+fn threshold(config: &Config, camera: &CameraConfig, model: &Model) -> Finding {
+    let configured = [&config.score, &camera.score];
+    let calibrated = Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
+    let text = format!("{}: {calibrated}", camera.id);
+    if calibrated.is_stale() { Finding::Warn(text) } else { Finding::Ok(text) }
 }
 
 /// What masks and zones come to in pictures of the size that the camera gives.

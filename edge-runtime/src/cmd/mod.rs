@@ -1,6 +1,7 @@
 //! One file per subcommand, and what they share.
 
 pub(crate) mod bench;
+pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod drill;
 mod explain;

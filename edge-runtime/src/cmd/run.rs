@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::{Delivery, OnDiskFailure};
+use crate::calibration::Calibrated;
 use crate::cli::ConfigArg;
 use crate::config::{Config, Pace, Source};
 use crate::error::Error;
@@ -72,7 +73,12 @@ fn start_cameras(
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<Outcome>>, Error> {
     let start = |camera: &crate::config::CameraConfig| {
-        let overrides = [&config.score, &camera.score];
+        let configured = [&config.score, &camera.score];
+        let calibrated =
+            Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
+        tracing::info!(camera = %camera.id, %calibrated, "threshold");
+        let calibrated = calibrated.score();
+        let overrides = [&calibrated, &config.score, &camera.score];
         let score = model.score_spec(&overrides)?;
         let thresholds = Thresholds::new(&score, &overrides);
         let recorder = evidence.map(|evidence| {

@@ -37,6 +37,7 @@ use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 
 use crate::arming::Arming;
+use crate::calibration::CALIBRATION_FILE;
 use crate::capture::Setting;
 use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
@@ -214,6 +215,12 @@ impl Config {
     #[must_use]
     pub fn tune_file(&self) -> PathBuf {
         self.outbox.path.with_file_name(TUNE_FILE)
+    }
+
+    /// Where `watchpostd calibrate` stores its thresholds.
+    #[must_use]
+    pub fn calibration_file(&self) -> PathBuf {
+        self.outbox.path.with_file_name(CALIBRATION_FILE)
     }
 
     /// How the encoder is run.

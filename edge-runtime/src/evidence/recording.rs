@@ -68,8 +68,8 @@ pub(super) struct Recording {
 struct Event {
     name: EventName,
     sheet: Sheet,
-    /// Score of the clip that its picture shows.
-    drawn: Option<f32>,
+    /// What explains it, once it is over; the camera's latest moment before.
+    moment: Option<Moment>,
     clip: Option<Clip>,
     /// Media time at which the video ends, once that is known.
     ends_ms: Option<u64>,
@@ -183,7 +183,7 @@ impl Recording {
         let (clip, begun) = Clip::begin(&self.reel, name.file(super::Part::Clip)).unzip();
         sheet.clip = clip.as_ref().map(Clip::sheet);
         let event =
-            Event { name: name.clone(), sheet, drawn: None, clip, ends_ms: None, missed_before: missed };
+            Event { name: name.clone(), sheet, moment: None, clip, ends_ms: None, missed_before: missed };
         self.event = Some(event);
         self.draw();
         self.send_sheet();
@@ -196,21 +196,17 @@ impl Recording {
         event.sheet.edge(edge, &self.about);
         if edge.kind == EdgeKind::Cleared {
             event.ends_ms = Some(edge.at.0.saturating_add(self.post_roll_ms));
-            self.draw();
-            self.moment = None;
+            event.moment = self.moment.take();
             self.send_sheet();
         }
     }
 
-    /// Draws the event, if there is something to draw that is not drawn yet.
+    /// Draws the event as far as it is known, if there is something to draw.
     fn draw(&mut self) {
-        let (Some(event), Some(moment)) = (&mut self.event, &self.moment) else { return };
-        if event.drawn.is_some_and(|drawn| drawn >= moment.score) {
-            return;
-        }
+        let Some(event) = &mut self.event else { return };
+        let Some(moment) = event.moment.as_ref().or(self.moment.as_ref()) else { return };
         match snapshot::draw(moment, &event.sheet, &self.about) {
             Ok(bytes) => {
-                event.drawn = Some(moment.score);
                 event.sheet.drawn(&event.name);
                 let job = Job::Snapshot(event.name.clone(), bytes);
                 self.send(job);

@@ -44,10 +44,10 @@ pub(super) fn draw(moment: &Moment, sheet: &Sheet, about: &About) -> io::Result<
 fn captions(moment: &Moment, sheet: &Sheet, about: &About, after_s: f32) -> Vec<String> {
     let Sheet { camera, event, severity, raise_threshold, .. } = sheet;
     vec![
-        format!("{} {camera}: {severity}, event {event}", about.board),
+        format!("{camera}: {severity}"),
         sheet.wall_clock_ms.and_then(time_of_day).unwrap_or_else(|| "time of day not known".to_owned()),
         format!("{after_s:+.1} s: score {:.3}, alarm from {raise_threshold:.3} on", moment.score),
-        about.model.clone(),
+        format!("{}, event {event}, {}", about.board, about.model),
     ]
 }
 

@@ -113,7 +113,10 @@ fn a_hostile_network_a_dying_hub_and_a_jumping_clock_harm_no_alarm() {
         std::thread::sleep(Duration::from_secs(1));
     }
     assert!(drill.wait(PATIENCE).success(), "the board could not deliver everything");
-    rig.judge(&format!("a clock that jumps; at the latest {} ms until all was stored", longest.as_millis()), 1);
+    rig.judge(
+        &format!("a clock that jumps; at the latest {} ms until all was stored", longest.as_millis()),
+        1,
+    );
     let boot = rig.raised()[before].boot;
     let stored: Vec<u64> = judge::read_store(&rig.hub.store)
         .unwrap()

@@ -14,8 +14,8 @@ const INK: Rgb<u8> = Rgb([30; 3]);
 /// Space around the picture.
 const MARGIN_PX: u32 = 8;
 
-/// From this width on captions are of double size.
-const LARGE_PX: u32 = 300;
+/// From this width of the whole on captions are of double size.
+const LARGE_PX: u32 = 600;
 
 /// Least extent of the scale: a map that is nearly the same everywhere says nothing, and stays nearly without colour.
 const LEAST_EXTENT: f32 = 0.1;
@@ -47,11 +47,11 @@ impl Figure {
     /// score over time below.
     pub fn draw(&self) -> RgbImage {
         let (width, height) = self.picture.dimensions();
-        let dots = if width >= LARGE_PX { 2 } else { 1 };
-        let line = (lettering::HEIGHT + 4) * dots;
-        let top = MARGIN_PX + line * self.captions.len() as u32;
         let pictures = 1 + u32::from(self.look.is_some());
         let whole = MARGIN_PX + pictures * (width + MARGIN_PX);
+        let dots = if whole >= LARGE_PX { 2 } else { 1 };
+        let line = (lettering::HEIGHT + 4) * dots;
+        let top = MARGIN_PX + line * self.captions.len() as u32;
         let below = top + height + MARGIN_PX;
         let scale_end = if self.look.is_some() { below + BAR_PX + line + MARGIN_PX } else { below };
         let curve_px = if self.curve.is_some() { Curve::height_px(dots) + MARGIN_PX } else { 0 };

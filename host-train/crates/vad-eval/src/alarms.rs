@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::poisson;
+use vad_threshold::{AlarmSpan, poisson};
 
 const MS_PER_DAY: f64 = 86_400_000.0;
 
@@ -28,24 +28,11 @@ pub struct TimeRangeMs {
     pub end_ms: u64,
 }
 
-/// One alarm as the board would report it; times are media times in ms.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AlarmSpan {
-    /// Begin of the first clip at or above the raise threshold.
-    pub onset_ms: u64,
-    /// When the alarm went out.
-    pub raised_at_ms: u64,
-    /// When the event was over, or the video.
-    pub cleared_at_ms: u64,
-    /// Greatest smoothed score, 0 to 1.
-    pub peak: f32,
-}
-
-impl AlarmSpan {
-    /// Whether the alarm covers a part of `range`.
-    pub fn covers_part_of(&self, range: TimeRangeMs) -> bool {
-        let end_ms = self.cleared_at_ms.max(self.onset_ms.saturating_add(1));
-        self.onset_ms < range.end_ms && range.start_ms < end_ms
+impl TimeRangeMs {
+    /// Whether an alarm covers a part of it.
+    pub fn is_met_by(self, alarm: &AlarmSpan) -> bool {
+        let end_ms = alarm.cleared_at_ms.max(alarm.onset_ms.saturating_add(1));
+        alarm.onset_ms < self.end_ms && self.start_ms < end_ms
     }
 }
 
@@ -79,7 +66,7 @@ impl VideoAlarms {
     pub fn is_true(&self, alarm: &AlarmSpan) -> Option<bool> {
         match &self.truth {
             Truth::Normal => Some(false),
-            Truth::Ranges(ranges) => Some(ranges.iter().any(|&range| alarm.covers_part_of(range))),
+            Truth::Ranges(ranges) => Some(ranges.iter().any(|range| range.is_met_by(alarm))),
             Truth::Unknown => None,
         }
     }
@@ -200,7 +187,7 @@ impl AlarmMetrics {
 }
 
 fn outcome(video: &VideoAlarms, range: TimeRangeMs) -> EventOutcome {
-    let covering = || video.alarms.iter().filter(|alarm| alarm.covers_part_of(range));
+    let covering = || video.alarms.iter().filter(|alarm| range.is_met_by(alarm));
     let delay_ms = covering().filter_map(|alarm| alarm.raised_at_ms.checked_sub(range.start_ms)).min();
     EventOutcome {
         video: video.video.clone(),

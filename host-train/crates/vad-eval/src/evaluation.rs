@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vad_core::{ClipSpan, FrameIndex, ScoreSpec, SpecError};
 
-use crate::alarms::{AlarmMetrics, AlarmSpan, TimeRangeMs, Truth, VideoAlarms};
+use vad_threshold::{AlarmSpan, ScoreTrack};
+
+use crate::alarms::{AlarmMetrics, TimeRangeMs, Truth, VideoAlarms};
 use crate::align::{AlignError, clip_scores_to_frames};
 use crate::bootstrap::{AreaIntervals, BootstrapError, Resampling};
 use crate::classes::{ClassResult, by_class, frames_of};
@@ -14,7 +16,6 @@ use crate::curves::{CurvePoint, pr_curve, roc_curve};
 use crate::gt::{GroundTruth, ranges_of};
 use crate::metrics::{FAR_THRESHOLD, FrameMetrics, MetricsError, far, roc_auc};
 use crate::ranked_videos::{RankError, RankedVideos};
-use crate::track::ScoreTrack;
 
 /// Points kept of a curve.
 const CURVE_POINTS: usize = 400;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::alarms::AlarmMetrics;
 use crate::bootstrap::{AreaIntervals, Interval, Resampled, Resampling};
-use crate::calibrate::rate_text;
 use crate::evaluation::{EvalError, Evaluation};
+use vad_threshold::rate_text;
 
 use super::curves::{self, Line};
 use super::text::{Text, count};

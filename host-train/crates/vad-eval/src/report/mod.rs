@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::calibrate::ThresholdChoice;
 use crate::evaluation::Evaluation;
 use crate::feature_map::FeatureMap;
+use vad_threshold::ThresholdChoice;
 
 /// The report could not be written.
 #[derive(Debug, Error)]

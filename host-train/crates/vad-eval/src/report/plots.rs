@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::alarms::{AlarmSpan, VideoAlarms};
+use vad_threshold::AlarmSpan;
+
+use crate::alarms::VideoAlarms;
 use crate::evaluation::{Evaluation, VideoResult, VideoTruth};
 
 use super::curves::{Line, colour, legend};

@@ -1,7 +1,7 @@
 //! Headline figures.
 
 use crate::bootstrap::Interval;
-use crate::calibrate::{duration_text, rate_text};
+use vad_threshold::{duration_text, rate_text};
 
 use crate::evaluation::VideoTruth;
 

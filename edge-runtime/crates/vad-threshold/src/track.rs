@@ -1,9 +1,7 @@
-//! A video's scores over time, and the alarms a board would raise on them.
+//! A stream's scores over time, and the alarms a board would raise on them.
 
 use serde::{Deserialize, Serialize};
 use vad_core::{ClipSpan, EdgeKind, ScoreSample, ScoreSpec, ScoreStep, ScoreTracker, SpecError};
-
-use crate::alarms::AlarmSpan;
 
 /// The raw clip scores of one video, with the media times at which they stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +12,19 @@ pub struct ScoreTrack {
     pub duration_ms: u64,
     /// One sample per clip, in order.
     pub samples: Vec<ScoreSample>,
+}
+
+/// One alarm as the board would report it; times are media times in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmSpan {
+    /// Begin of the first clip at or above the raise threshold.
+    pub onset_ms: u64,
+    /// When the alarm went out.
+    pub raised_at_ms: u64,
+    /// When the event was over, or the video.
+    pub cleared_at_ms: u64,
+    /// Greatest smoothed score, 0 to 1.
+    pub peak: f32,
 }
 
 /// What the score tracker made of a track.

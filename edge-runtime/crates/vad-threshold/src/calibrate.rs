@@ -204,7 +204,8 @@ fn count_alarms(tracks: &[ScoreTrack], spec: &ScoreSpec) -> Result<u64, SpecErro
     Ok(alarms)
 }
 
-pub(crate) fn duration_text(camera_days: f64) -> String {
+/// A length of time in words, given in days.
+pub fn duration_text(camera_days: f64) -> String {
     match camera_days * 86_400.0 {
         seconds if !seconds.is_finite() => "an endless time".to_owned(),
         seconds if seconds < 120.0 => format!("{seconds:.0} s"),
@@ -214,7 +215,8 @@ pub(crate) fn duration_text(camera_days: f64) -> String {
     }
 }
 
-pub(crate) fn rate_text(per_day: f64) -> String {
+/// A rate in words.
+pub fn rate_text(per_day: f64) -> String {
     match per_day {
         rate if rate >= 1_000.0 => format!("{:.1} thousand", rate / 1_000.0),
         rate if rate >= 100.0 => format!("{rate:.0}"),

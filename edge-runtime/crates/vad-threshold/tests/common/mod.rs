@@ -1,7 +1,7 @@
 //! Score tracks for the tests of this folder.
 
 use vad_core::{MediaTimeMs, ScoreSample};
-use vad_eval::ScoreTrack;
+use vad_threshold::ScoreTrack;
 
 /// A track of one score per second.
 pub fn track(video: &str, scores: &[f32]) -> ScoreTrack {

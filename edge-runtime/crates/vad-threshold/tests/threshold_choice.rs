@@ -6,7 +6,7 @@ mod common;
 use common::track;
 use proptest::prelude::*;
 use vad_core::{ScoreSpec, Smoothing};
-use vad_eval::{CalibrateError, ScoreTrack, choose_threshold};
+use vad_threshold::{CalibrateError, ScoreTrack, choose_threshold};
 
 fn spec() -> ScoreSpec {
     ScoreSpec { cool_down_ms: 0, update_interval_ms: 0, ..ScoreSpec::default() }

@@ -1,0 +1,233 @@
+//! Thresholds that `watchpostd calibrate` found for the cameras of this board, and what they hold for.
+//!
+//! They stand between the bundle and the configuration: a threshold that somebody wrote down wins.
+
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use alarm_proto::CameraId;
+use serde::{Deserialize, Serialize};
+use vad_threshold::ThresholdChoice;
+
+use crate::atomic;
+use crate::config::ScoreOverride;
+
+/// Name of the file, beside the outbox.
+pub const CALIBRATION_FILE: &str = "calibration.toml";
+
+/// Largest file that is read, bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+const HEAD: &str =
+    "# Written by `watchpostd calibrate`. Without this file the thresholds are those of the bundle.\n\n";
+
+/// The file's content.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// One for each camera that was calibrated.
+    #[serde(default)]
+    camera: Vec<Entry>,
+}
+
+/// One camera's thresholds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    id: String,
+    /// The model that scored; with another one the thresholds say nothing.
+    model: String,
+    #[serde(flatten)]
+    choice: ThresholdChoice,
+}
+
+/// Where a camera's threshold comes from.
+#[derive(Debug)]
+pub enum Calibrated {
+    /// Nobody calibrated it.
+    Never,
+    /// The configuration has a threshold for it.
+    Configured,
+    /// The file.
+    Stored(ThresholdChoice),
+    /// The bundle, in spite of the file.
+    Unused(PathBuf, Unused),
+}
+
+/// Why what is stored is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unused {
+    /// The file cannot be read.
+    #[error("cannot be read ({0})")]
+    Read(std::io::Error),
+    /// It is not what `watchpostd calibrate` writes.
+    #[error("is damaged ({0})")]
+    Damaged(String),
+    /// Another model scored.
+    #[error("was calibrated with the model {0}")]
+    Model(String),
+}
+
+impl Calibration {
+    /// What is stored in `file`; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Unused::Read`], [`Unused::Damaged`].
+    pub fn read(file: &Path) -> Result<Self, Unused> {
+        let file = match std::fs::File::open(file) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => return Err(Unused::Read(e)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Unused::Read)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(Unused::Damaged(format!("it has more than {MAX_BYTES} bytes")));
+        }
+        toml::from_slice(&bytes).map_err(|e| Unused::Damaged(e.message().to_owned()))
+    }
+
+    /// Notes a camera's thresholds, in place of earlier ones.
+    pub fn set(&mut self, camera: &CameraId, model: &str, choice: ThresholdChoice) {
+        self.camera.retain(|entry| entry.id != camera.as_str());
+        self.camera.push(Entry { id: camera.as_str().to_owned(), model: model.to_owned(), choice });
+        self.camera.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+
+    /// Writes it whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn write(&self, file: &Path) -> std::io::Result<()> {
+        let text = toml::to_string(self).map_err(std::io::Error::other)?;
+        atomic::write(file, |to| write!(to, "{HEAD}{text}"))
+    }
+
+    fn choice(&self, camera: &CameraId, model: &str) -> Result<Option<ThresholdChoice>, Unused> {
+        let Some(entry) = self.camera.iter().find(|entry| entry.id == camera.as_str()) else {
+            return Ok(None);
+        };
+        let ThresholdChoice { raise_threshold: raise, clear_threshold: clear, .. } = entry.choice;
+        if entry.model != model {
+            return Err(Unused::Model(entry.model.clone()));
+        }
+        if !(0.0..=1.0).contains(&raise) || !(0.0..=raise).contains(&clear) {
+            return Err(Unused::Damaged(format!("thresholds of {raise} and {clear}")));
+        }
+        Ok(Some(entry.choice.clone()))
+    }
+}
+
+impl Calibrated {
+    /// What holds for a camera whose scores come from `model`, with the configuration's overrides.
+    #[must_use]
+    pub fn find(file: &Path, camera: &CameraId, model: &str, overrides: &[&ScoreOverride]) -> Self {
+        let is_configured =
+            |over: &&ScoreOverride| over.raise_threshold.is_some() || over.clear_threshold.is_some();
+        if overrides.iter().any(is_configured) {
+            return Self::Configured;
+        }
+        match Calibration::read(file).and_then(|stored| stored.choice(camera, model)) {
+            Ok(None) => Self::Never,
+            Ok(Some(choice)) => Self::Stored(choice),
+            Err(reason) => Self::Unused(file.to_owned(), reason),
+        }
+    }
+
+    /// The thresholds, as an override of the bundle's.
+    #[must_use]
+    pub fn score(&self) -> ScoreOverride {
+        let Self::Stored(choice) = self else { return ScoreOverride::default() };
+        ScoreOverride {
+            raise_threshold: Some(choice.raise_threshold),
+            clear_threshold: Some(choice.clear_threshold),
+            ..ScoreOverride::default()
+        }
+    }
+
+    /// Whether something is stored that does not hold.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Unused(..))
+    }
+}
+
+impl fmt::Display for Calibrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => {
+                write!(f, "never calibrated; the bundle's threshold holds (`watchpostd calibrate`)")
+            }
+            Self::Configured => write!(f, "the configuration's threshold holds"),
+            Self::Stored(choice) => write!(f, "{}", choice.explain()),
+            Self::Unused(file, reason) => {
+                write!(
+                    f,
+                    "{} {reason}; the bundle's threshold holds: run `watchpostd calibrate` again",
+                    file.display()
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(name: &str) -> CameraId {
+        CameraId::try_from(name).unwrap()
+    }
+
+    fn choice(raise_threshold: f32) -> ThresholdChoice {
+        ThresholdChoice {
+            raise_threshold,
+            clear_threshold: raise_threshold / 2.0,
+            goal_per_camera_day: 1.0,
+            false_alarms: 0,
+            normal_camera_days: 2.0,
+            upper95_per_camera_day: 1.5,
+        }
+    }
+
+    #[test]
+    fn each_camera_has_its_own_threshold_for_the_model_that_scored() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(CALIBRATION_FILE);
+        let find = |name: &str, model: &str, over: &ScoreOverride| {
+            Calibrated::find(&file, &camera(name), model, &[over])
+        };
+        let none = ScoreOverride::default();
+        assert!(matches!(find("north", "m1", &none), Calibrated::Never));
+        let mut stored = Calibration::default();
+        stored.set(&camera("south"), "m1", choice(0.25));
+        stored.set(&camera("north"), "m0", choice(0.5));
+        stored.set(&camera("north"), "m1", choice(0.75));
+        stored.write(&file).unwrap();
+        assert_eq!(find("north", "m1", &none).score().raise_threshold, Some(0.75));
+        assert_eq!(find("south", "m1", &none).score().clear_threshold, Some(0.125));
+        assert!(matches!(find("west", "m1", &none), Calibrated::Never));
+        let other = find("north", "m2", &none);
+        assert!(
+            other.is_stale() && other.to_string().contains("was calibrated with the model m1"),
+            "{other}"
+        );
+        assert_eq!(other.score(), none);
+        let written_down = ScoreOverride { clear_threshold: Some(0.1), ..ScoreOverride::default() };
+        assert!(matches!(find("north", "m1", &written_down), Calibrated::Configured));
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_used_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(CALIBRATION_FILE);
+        let mut stored = Calibration::default();
+        stored.set(&camera("north"), "m1", choice(1.5));
+        let text = toml::to_string(&stored).unwrap();
+        let long = "#".repeat(usize::try_from(MAX_BYTES).unwrap() + 1);
+        for bad in [text.as_str(), "camera = 3", "[[camera]]\nid = \"north\"\n", &long] {
+            std::fs::write(&file, bad).unwrap();
+            let found = Calibrated::find(&file, &camera("north"), "m1", &[]);
+            assert!(found.is_stale() && found.to_string().contains("is damaged"), "{found}");
+        }
+    }
+}
