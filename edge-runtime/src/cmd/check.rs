@@ -68,6 +68,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("input", input_works(input));
     }
     show("network", config.network.as_ref().map_or_else(no_network, broker));
+    if let Some(network) = &config.network {
+        show("tls", transport(network));
+    }
     show("clock", clock(&SystemClock::new()));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -192,9 +195,31 @@ fn no_network() -> Finding {
     Finding::Ok("none: the board works alone".to_owned())
 }
 
+/// Whether alarms can be read or forged on their way.
+fn transport(network: &Network) -> Finding {
+    match &network.tls {
+        None if network.is_loopback() => Finding::Ok("none, and the broker is on this machine".to_owned()),
+        None => Finding::Warn(
+            "none: whoever is on the way to the broker reads alarms and may forge Acks; use mqtts:// outside a trusted network".to_owned(),
+        ),
+        Some(tls) => {
+            let files = tls.files();
+            let shown = files.identity.as_ref().map_or_else(
+                || "no certificate of our own".to_owned(),
+                |(certificate, _)| format!("our certificate {}", certificate.display()),
+            );
+            let (ca, count) = (files.ca.display(), tls.authorities());
+            Finding::Ok(format!("{count} authorities in {ca}; {shown}; dates are checked at the connection"))
+        }
+    }
+}
+
 /// A hub that is away is no defect of the board: a warning.
 fn broker(network: &Network) -> Finding {
     let name = format!("{}:{}", network.host, network.port);
+    if let Some(tls) = &network.tls {
+        return broker_over_tls(tls, network, &name);
+    }
     let addresses = match name.to_socket_addrs() {
         Ok(addresses) => addresses,
         Err(e) => return Finding::Warn(format!("{name}: the name does not resolve now: {e}")),
@@ -205,6 +230,17 @@ fn broker(network: &Network) -> Finding {
         Finding::Ok(format!("{name}: a connection is taken"))
     } else {
         Finding::Warn(format!("{name}: no connection now; alarms would wait in the outbox"))
+    }
+}
+
+/// The handshake too: here it shows whether certificates fit and are valid.
+fn broker_over_tls(tls: &mqtt_tls::Tls, network: &Network, name: &str) -> Finding {
+    let opened = mqtt_tls::Pipe::open(tls, network.bare_host(), network.port).map_err(|e| e.to_string());
+    match opened.and_then(|pipe| pipe.ready()) {
+        Ok(()) => {
+            Finding::Ok(format!("{name}: a connection is taken, and the broker's certificate is accepted"))
+        }
+        Err(reason) => Finding::Warn(format!("{name}: {reason}; alarms would wait in the outbox")),
     }
 }
 

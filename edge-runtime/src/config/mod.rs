@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
+use mqtt_tls::Tls;
 
 use crate::arming::Arming;
 use crate::capture::Setting;
@@ -85,6 +86,8 @@ pub struct Network {
     pub host: String,
     /// TCP port of the broker.
     pub port: u16,
+    /// What TLS trusts and shows; `None`: no TLS.
+    pub tls: Option<Tls>,
     /// First level of every topic.
     pub prefix: Prefix,
     /// MQTT keep-alive, seconds.
@@ -106,6 +109,21 @@ pub struct Credentials {
     pub username: String,
     /// Password, read from a file of its own.
     pub password: String,
+}
+
+impl Network {
+    /// Host name or address without the brackets of IPv6.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
+    /// Whether the broker is on this very machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address: Option<std::net::IpAddr> = self.bare_host().parse().ok();
+        address.map_or(self.host == "localhost", |address| address.is_loopback())
+    }
 }
 
 impl std::fmt::Debug for Credentials {

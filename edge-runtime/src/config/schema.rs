@@ -73,8 +73,14 @@ pub struct Model {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSection {
-    /// `mqtt://HOST[:PORT]`, port 1883 when left out. Required.
+    /// `mqtt://HOST[:PORT]`, port 1883 when left out, or `mqtts://HOST[:PORT]` for TLS, port 8883 when left out. Required.
     pub broker: String,
+    /// PEM file of the authorities that may vouch for the broker. Default: none; needed with `mqtts://`.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of this board's own certificate, for brokers that ask for one. Default: none; needs `mqtts://` and `key_file`.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key. Default: none; needed with `certificate_file`.
+    pub key_file: Option<PathBuf>,
     /// First level of every topic, 1 to 32 of `a-z`, `0-9`, `-`, `_`. Default: `watchpost`.
     #[serde(default = "default_prefix")]
     pub prefix: String,

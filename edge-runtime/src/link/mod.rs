@@ -7,9 +7,9 @@
 mod session;
 mod window;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use alarm_proto::{BoardId, BootId, Heartbeat, Message, SiteId};
 use crate::clock::Clock;
 use crate::config::Network;
 use crate::desk::{AlarmDesk, Shelf};
-use crate::health::Health;
+use crate::health::{Health, lock};
 use session::{LinkEvent, Session, SessionEvent};
 use window::SendWindow;
 
@@ -58,6 +58,7 @@ pub struct LinkStats {
     malformed_acks: AtomicU64,
     foreign_acks: AtomicU64,
     heartbeats: AtomicU64,
+    last_failure: Mutex<Option<String>>,
 }
 
 macro_rules! counters {
@@ -86,6 +87,12 @@ impl LinkStats {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Why the latest connection ended or never came up, in words.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        lock(&self.last_failure).clone()
     }
 }
 
@@ -224,6 +231,7 @@ impl Worker {
                 wait_ms = RECONNECT_FIRST_MS;
             }
             tracing::warn!(broker = %self.network.host, port = self.network.port, %reason, retry_ms = wait_ms, "no connection to the broker");
+            *lock(&self.stats.last_failure) = Some(reason);
             if self.pause(wait_ms) {
                 return;
             }

@@ -6,6 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 
+use mqtt_tls::Pipe;
+use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
@@ -50,11 +52,13 @@ impl Session {
         generation: u64,
         events: SyncSender<LinkEvent>,
     ) -> Result<Self, String> {
-        let options = options(network, client_id);
+        let pipe = network.tls.as_ref().map(|tls| Pipe::open(tls, network.bare_host(), network.port));
+        let pipe = pipe.transpose().map_err(|e| e.to_string())?;
+        let options = options(network, pipe.as_ref(), client_id);
         let queue = network.window * 2 + 16;
         let built = catch_unwind(AssertUnwindSafe(|| Client::new(options, queue)));
         let (client, connection) = built.map_err(|_| "the MQTT client cannot start".to_owned())?;
-        let reader = Reader { events, generation };
+        let reader = Reader { events, generation, pipe };
         std::thread::Builder::new()
             .name(format!("mqtt-{generation}"))
             .spawn(move || reader.run(connection))
@@ -82,8 +86,12 @@ impl Session {
     }
 }
 
-fn options(network: &Network, client_id: &str) -> MqttOptions {
-    let mut options = MqttOptions::new(client_id, network.host.clone(), network.port);
+fn options(network: &Network, pipe: Option<&Pipe>, client_id: &str) -> MqttOptions {
+    let host = pipe.map_or(network.host.as_str(), Pipe::address);
+    let mut options = MqttOptions::new(client_id, host, network.port);
+    if pipe.is_some() {
+        options.set_transport(Transport::Unix);
+    }
     options.set_keep_alive(std::time::Duration::from_secs(network.keep_alive_s.into()));
     options.set_clean_start(true);
     options.set_max_packet_size(Some(MAX_PACKET_BYTES));
@@ -102,13 +110,24 @@ fn options(network: &Network, client_id: &str) -> MqttOptions {
 struct Reader {
     events: SyncSender<LinkEvent>,
     generation: u64,
+    /// Where there is TLS.
+    pipe: Option<Pipe>,
 }
 
 impl Reader {
     fn run(&self, mut connection: Connection) {
-        let reason = catch_unwind(AssertUnwindSafe(|| self.read(&mut connection)))
-            .unwrap_or_else(|_| "the MQTT client failed inside".to_owned());
+        let reason = match self.pipe.as_ref().map_or(Ok(()), Pipe::ready) {
+            Ok(()) => self.read_all(&mut connection),
+            Err(reason) => reason,
+        };
         self.send(SessionEvent::Down(reason));
+    }
+
+    /// Reads to the end, whose reason it gives: that of TLS, which the client knows nothing of, if there is one.
+    fn read_all(&self, connection: &mut Connection) -> String {
+        let reason = catch_unwind(AssertUnwindSafe(|| self.read(connection)))
+            .unwrap_or_else(|_| "the MQTT client failed inside".to_owned());
+        self.pipe.as_ref().and_then(Pipe::reason).unwrap_or(reason)
     }
 
     fn read(&self, connection: &mut Connection) -> String {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 pub mod broker;
+pub mod certificates;
 pub mod hub;
 pub mod lite;
 pub mod tiny;

@@ -1,0 +1,145 @@
+//! The link to the hub: broker, TLS, credentials.
+
+use std::path::PathBuf;
+
+use alarm_proto::topics::Prefix;
+use mqtt_tls::{Files, Role, Tls};
+
+use super::Check;
+use crate::config::schema::NetworkSection;
+use crate::config::{Credentials, Network};
+
+const DEFAULT_PORT: u16 = 1883;
+const DEFAULT_TLS_PORT: u16 = 8883;
+
+/// An address of a broker, taken apart.
+struct Broker {
+    host: String,
+    port: u16,
+    is_tls: bool,
+}
+
+impl Check<'_> {
+    pub(super) fn network(&mut self, mut raw: NetworkSection) -> Option<Network> {
+        let broker = self.broker(&raw.broker);
+        let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
+        self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
+        self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
+        self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
+        self.range("network.window", raw.window, 4..=1024);
+        let credentials = self.credentials(raw.username.take(), raw.password_file.take());
+        let broker = broker?;
+        let tls = self.tls(&mut raw, broker.is_tls);
+        Some(Network {
+            host: broker.host,
+            port: broker.port,
+            tls,
+            prefix: prefix?,
+            keep_alive_s: raw.keep_alive_s,
+            heartbeat_interval_ms: raw.heartbeat_interval_ms,
+            resend_after_ms: raw.resend_after_ms,
+            window: raw.window,
+            credentials,
+        })
+    }
+
+    fn broker(&mut self, url: &str) -> Option<Broker> {
+        let parsed = parse_broker(url);
+        if parsed.is_none() {
+            let message =
+                format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT, with mqtts:// for TLS");
+            self.wrong("network.broker", message);
+        }
+        parsed
+    }
+
+    fn tls(&mut self, raw: &mut NetworkSection, is_tls: bool) -> Option<Tls> {
+        let (ca, certificate, key) = (raw.ca_file.take(), raw.certificate_file.take(), raw.key_file.take());
+        if !is_tls {
+            let foreign = [("ca_file", ca), ("certificate_file", certificate), ("key_file", key)];
+            for (name, _) in foreign.iter().filter(|(_, file)| file.is_some()) {
+                self.wrong(&format!("network.{name}"), "needs broker = \"mqtts://...\"");
+            }
+            return None;
+        }
+        let Some(ca) = ca else {
+            self.wrong(
+                "network.broker",
+                "mqtts:// needs `ca_file`, the certificate of the authority that signed the broker's",
+            );
+            return None;
+        };
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.wrong("network.certificate_file", "needs `key_file` beside it");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.wrong("network.key_file", "needs `certificate_file` beside it");
+                return None;
+            }
+        };
+        match Tls::load(&Files { ca: self.path(ca), identity }) {
+            Ok(tls) => Some(tls),
+            Err(e) => {
+                let key = match e.role {
+                    Role::Ca => "network.ca_file",
+                    Role::Certificate => "network.certificate_file",
+                    Role::Key => "network.key_file",
+                };
+                self.wrong(key, e.to_string());
+                None
+            }
+        }
+    }
+
+    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
+        const KEY: &str = "network.password_file";
+        match (username, file) {
+            (None, None) => None,
+            (Some(username), Some(file)) => {
+                let file = self.path(file);
+                match std::fs::read_to_string(&file) {
+                    Ok(text) => Some(Credentials {
+                        username,
+                        password: text.trim_end_matches(['\n', '\r']).to_owned(),
+                    }),
+                    Err(e) => {
+                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
+                        None
+                    }
+                }
+            }
+            (Some(_), None) => {
+                self.wrong("network.username", "needs `password_file` beside it");
+                None
+            }
+            (None, Some(_)) => {
+                self.wrong(KEY, "needs `username` beside it");
+                None
+            }
+        }
+    }
+}
+
+fn parse_broker(url: &str) -> Option<Broker> {
+    let (rest, is_tls) = match url.strip_prefix("mqtts://") {
+        Some(rest) => (rest, true),
+        None => (url.strip_prefix("mqtt://")?, false),
+    };
+    let default_port = if is_tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|&p| p > 0)?),
+        _ => (rest, default_port),
+    };
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    (!bare.is_empty() && bare.chars().all(plain) && (bare == host) != host.contains(':')).then(|| Broker {
+        host: host.to_owned(),
+        port,
+        is_tls,
+    })
+}
