@@ -31,6 +31,30 @@ impl Arming {
     }
 }
 
+/// What keeps a camera from alarming at one moment. Everything that arms and disarms has a place here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hindrances {
+    /// The board's key switch is off, or was since the last picture.
+    pub key: bool,
+    /// Its schedule, or `armed = "never"`.
+    pub schedule: bool,
+}
+
+impl Hindrances {
+    /// Nothing keeps it.
+    #[must_use]
+    pub fn is_armed(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Those that do, by name.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [(self.key, "key"), (self.schedule, "schedule")];
+        all.into_iter().filter(|(is_present, _)| *is_present).map(|(_, name)| name).collect()
+    }
+}
+
 /// Windows of the week in local time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {

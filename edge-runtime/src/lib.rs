@@ -40,6 +40,8 @@ pub mod picture;
 pub mod pipeline;
 pub mod service;
 pub mod shutdown;
+pub mod standing;
+pub mod told;
 pub mod tuned;
 pub mod view;
 pub mod watch;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordId, Severity};
 use vad_core::{AlarmEdge, EdgeKind, ScoreSpec};
 
+use crate::arming::Hindrances;
 use crate::capture::{self, CaptureError};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, ScoreOverride, Source};
@@ -16,6 +17,7 @@ use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::{Key, Siren};
 use crate::picture::PictureFault;
 use crate::shutdown::Stop;
+use crate::standing::{OngoingEvent, ThresholdPair};
 use crate::watch::Watch;
 
 const RETRY_FIRST_MS: u64 = 500;
@@ -252,6 +254,7 @@ impl CameraRunner {
             let is_armed = self.may_alarm();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);
             self.note_picture();
+            self.note_thresholds();
             match &seen.scored {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
                 Err(e) => self.not_scored(e),
@@ -283,6 +286,12 @@ impl CameraRunner {
         }
     }
 
+    fn note_thresholds(&self) {
+        let spec = self.watch.score_spec();
+        let pair = ThresholdPair { raise: spec.raise_threshold, clear: spec.clear_threshold };
+        self.health.stand(|standing| standing.thresholds = Some(pair));
+    }
+
     fn note(&mut self, kind: FaultKind, is_present: bool) {
         if let Some(change) = self.faults.note(kind, is_present, self.board.clock.monotonic_ms()) {
             self.board.report(&self.config.id, change);
@@ -291,6 +300,7 @@ impl CameraRunner {
 
     fn report(&self, report: &ClipReport) {
         self.health.clip_scored(self.board.clock.monotonic_ms());
+        self.health.stand(|standing| standing.score = Some(report.step.smoothed));
         tracing::debug!(camera = %self.config.id, clip = report.span.index, raw = report.raw, smoothed = report.step.smoothed, "scored");
     }
 
@@ -312,8 +322,12 @@ impl CameraRunner {
         let key = self.board.siren.key();
         let was_disarmed = self.key.is_some_and(|before| before.times_disarmed != key.times_disarmed);
         self.key = Some(key);
-        let is_scheduled = self.config.arming.is_armed(self.board.clock.wall_ms());
-        let is_armed = key.is_armed && !was_disarmed && is_scheduled;
+        let hindrances = Hindrances {
+            key: !key.is_armed || was_disarmed,
+            schedule: !self.config.arming.is_armed(self.board.clock.wall_ms()),
+        };
+        self.health.stand(|standing| standing.hindrances = Some(hindrances));
+        let is_armed = hindrances.is_armed();
         if self.is_armed.replace(is_armed) != Some(is_armed) {
             tracing::info!(camera = %self.config.id, "{}", if is_armed { "armed" } else { "disarmed" });
         }
@@ -321,6 +335,9 @@ impl CameraRunner {
     }
 
     fn announce(&self, edge: &AlarmEdge) {
+        let event = OngoingEvent { number: edge.event, peak: edge.peak };
+        let event = Some(event).filter(|_| edge.kind != EdgeKind::Cleared);
+        self.health.stand(|standing| standing.event = event);
         self.board.announce(&self.config.id, edge, self.thresholds);
     }
 }
@@ -389,7 +406,7 @@ mod tests {
         let store = Box::new(LoggedStore { log: Arc::clone(&log), fails });
         let desk = AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
         let wake = Arc::clone(&log);
-        desk.on_raised(Box::new(move || wake.lock().unwrap().push("link")));
+        desk.on_raised(Box::new(move |_| wake.lock().unwrap().push("link")));
         let clock = Arc::new(ManualClock::default());
         let switch = Box::new(LoggedSwitch(Arc::clone(&log)));
         let output = Output { name: "siren".to_owned(), mode: OutputMode::Follow, switch };

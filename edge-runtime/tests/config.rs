@@ -69,6 +69,17 @@ fn a_good_file_is_read_with_its_defaults() {
 }
 
 #[test]
+fn home_assistant_is_told_where_it_is_asked_for() {
+    assert_eq!(parse(GOOD).unwrap().network.unwrap().home_assistant, None);
+    let with = |keys: &str| GOOD.replace("[score]", &format!("[network.home_assistant]\n{keys}\n[score]"));
+    let told = |keys: &str| parse(&with(keys)).unwrap().network.unwrap().home_assistant;
+    assert_eq!(told("").as_deref(), Some("homeassistant"));
+    assert_eq!(told("discovery_prefix = \"ha\"").as_deref(), Some("ha"));
+    let problem = only_problem(&with("discovery_prefix = \"a/#\""));
+    assert_eq!(problem.key, "network.home_assistant.discovery_prefix");
+}
+
+#[test]
 fn the_network_may_be_left_out() {
     let text = GOOD.replace("[network]\nbroker = \"mqtt://hub.local\"\n", "");
     assert!(parse(&text).unwrap().network.is_none());

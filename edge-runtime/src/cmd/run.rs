@@ -14,6 +14,7 @@ use crate::model::Model;
 use crate::pipeline::{Board, CameraRunner, Outcome, Thresholds};
 use crate::service::Service;
 use crate::shutdown::Stop;
+use crate::told::Voice;
 use crate::watch::Watch;
 
 /// How long the last alarms may take to reach the hub when every file has ended.
@@ -31,7 +32,11 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let model = Model::load(&config.bundle, Some(&config.hardware), &config.tuning())?;
     model.tuned().log();
-    let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
+    let voice = Voice {
+        cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
+        home_assistant: config.network.as_ref().and_then(|network| network.home_assistant.clone()),
+    };
+    let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade, Some(&voice))?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
     let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health);
     let siren = Arc::new(siren.map_err(Error::system("start the thread of an output"))?);

@@ -100,6 +100,8 @@ pub struct Network {
     pub window: usize,
     /// Name and password for the broker.
     pub credentials: Option<Credentials>,
+    /// Prefix of Home Assistant's discovery, if it is to hear of the board.
+    pub home_assistant: Option<String>,
 }
 
 /// Name and password for the broker; `Debug` hides the password.

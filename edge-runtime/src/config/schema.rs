@@ -101,6 +101,17 @@ pub struct NetworkSection {
     pub username: Option<String>,
     /// File that holds the password (one line). Default: none; needed with `username`.
     pub password_file: Option<PathBuf>,
+    /// Tells Home Assistant which entities the board has. Default: none.
+    pub home_assistant: Option<HomeAssistantSection>,
+}
+
+/// `[network.home_assistant]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomeAssistantSection {
+    /// First level of its discovery topics, 1 to 32 of `a-z`, `0-9`, `-`, `_`. Default: `homeassistant`.
+    #[serde(default = "default_discovery_prefix")]
+    pub discovery_prefix: String,
 }
 
 /// `[outbox]`
@@ -403,6 +414,10 @@ fn default_armed() -> String {
 
 fn default_prefix() -> String {
     "watchpost".to_owned()
+}
+
+fn default_discovery_prefix() -> String {
+    "homeassistant".to_owned()
 }
 
 fn default_keep_alive_s() -> u16 {

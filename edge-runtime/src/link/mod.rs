@@ -5,6 +5,7 @@
 //! fresh one, and everything without an Ack is published again; the hub drops duplicates by (board, boot, seq).
 
 mod session;
+mod voice;
 mod window;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +21,11 @@ use crate::clock::Clock;
 use crate::config::Network;
 use crate::desk::{AlarmDesk, Shelf};
 use crate::health::{Health, lock};
+use crate::told::{StateTold, Voice};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::LastWill;
 use session::{LinkEvent, Session, SessionEvent};
+use voice::{OFFLINE, ReviewQueue, Speaker};
 use window::SendWindow;
 
 const EVENT_QUEUE: usize = 1_024;
@@ -109,7 +114,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the link's thread.
+    /// Starts the link's thread. With a `voice` it tells people of the board too; a drill, which watches nothing, has none.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -119,12 +124,23 @@ impl Link {
         desk: Arc<AlarmDesk>,
         health: Arc<Health>,
         clock: Arc<dyn Clock>,
+        voice: Option<&Voice>,
     ) -> std::io::Result<Self> {
         let (events, inbox) = sync_channel(EVENT_QUEUE);
         let stats = Arc::new(LinkStats::default());
         let waker = events.clone();
         // A full queue holds something that wakes the loop anyway.
-        desk.on_raised(Box::new(move || drop(waker.try_send(LinkEvent::Wake))));
+        let queue = voice.map(|_| Arc::new(ReviewQueue::default()));
+        let to_tell = queue.clone();
+        desk.on_raised(Box::new(move |message| {
+            if let (Some(queue), Message::Alarm(alarm)) = (&to_tell, message) {
+                queue.push(alarm);
+            }
+            drop(waker.try_send(LinkEvent::Wake));
+        }));
+        let speaker = voice
+            .zip(queue)
+            .map(|(voice, queue)| Speaker::new(&network.prefix, &identity, desk.boot(), voice, queue));
         let topics = Topics::new(&network.prefix, &identity);
         let worker = Worker {
             window: SendWindow::new(network.window, network.resend_after_ms),
@@ -139,6 +155,7 @@ impl Link {
             inbox,
             generation: 0,
             next_heartbeat_ms: 0,
+            speaker,
         };
         let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
         Ok(Self { events, thread, stats, desk })
@@ -199,6 +216,8 @@ struct Worker {
     inbox: Receiver<LinkEvent>,
     generation: u64,
     next_heartbeat_ms: u64,
+    /// Of a board that watches.
+    speaker: Option<Speaker>,
 }
 
 /// Why a connection's loop ended.
@@ -256,17 +275,32 @@ impl Worker {
     fn serve(&mut self) -> End {
         self.generation += 1;
         let client_id = format!("watchpost-{}-{}", self.identity.site.as_str(), self.identity.board.as_str());
-        let session = match Session::start(&self.network, &client_id, self.generation, self.events.clone()) {
+        let session = match Session::start(
+            &self.network,
+            &client_id,
+            self.will(),
+            self.generation,
+            self.events.clone(),
+        ) {
             Ok(session) => session,
             Err(reason) => return End::Down(reason),
         };
         let end = self.converse(&session);
         self.stats.connected.store(false, Ordering::Relaxed);
+        if let (End::Stop, Some(speaker)) = (&end, &self.speaker) {
+            speaker.take_leave(&session);
+        }
         session.disconnect();
         if let End::Stop = end {
             self.await_close(session.generation);
         }
         end
+    }
+
+    /// What the broker says for us when we are gone without a word.
+    fn will(&self) -> Option<LastWill> {
+        let topic = self.speaker.as_ref()?.available_topic();
+        Some(LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None))
     }
 
     fn converse(&mut self, session: &Session) -> End {
@@ -295,7 +329,9 @@ impl Worker {
             }
             if phase == Phase::Ready {
                 self.beat(session);
-                self.pump(session);
+                if self.pump(session) {
+                    self.speak(session);
+                }
             }
         }
     }
@@ -310,6 +346,7 @@ impl Worker {
                 .window
                 .next_due_ms()
                 .unwrap_or(u64::MAX)
+                .min(self.speaker.as_ref().map_or(u64::MAX, Speaker::next_ms))
                 .max(now_ms + QUEUE_FULL_MS)
                 .min(self.next_heartbeat_ms),
         };
@@ -329,8 +366,11 @@ impl Worker {
             LinkEvent::Wake | LinkEvent::Session { .. } => return None,
         };
         match event {
-            SessionEvent::Connected => {
+            SessionEvent::Connected(packet_limit) => {
                 count(&self.stats.connections, 1);
+                if let Some(speaker) = &mut self.speaker {
+                    speaker.connected(packet_limit);
+                }
                 if let Err(reason) = session.subscribe(&self.topics.ack) {
                     return Some(End::Down(reason));
                 }
@@ -393,7 +433,8 @@ impl Worker {
         }
     }
 
-    fn pump(&mut self, session: &Session) {
+    /// Hands over the records that are due; false when some found no room.
+    fn pump(&mut self, session: &Session) -> bool {
         let now_ms = self.clock.monotonic_ms();
         let desk = Arc::clone(&self.desk);
         let mut fetch = |shelf, after, to, limit| {
@@ -416,10 +457,22 @@ impl Worker {
                 continue;
             };
             if !session.publish(&self.topics.alarm, frame) {
-                return;
+                return false;
             }
             count(&self.stats.published, 1);
             self.window.sent(key, now_ms);
+        }
+        true
+    }
+
+    fn speak(&mut self, session: &Session) {
+        let now_ms = self.clock.monotonic_ms();
+        let (identity, desk, health) = (&self.identity, &self.desk, &self.health);
+        let who = (&identity.site, &identity.board, identity.model);
+        if let Some(speaker) = &mut self.speaker
+            && now_ms >= speaker.next_ms()
+        {
+            speaker.speak(session, now_ms, || StateTold::of(who, desk.boot(), health, desk.depth(), now_ms));
         }
     }
 

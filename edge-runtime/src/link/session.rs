@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use mqtt_tls::Pipe;
 use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
 
 use crate::config::Network;
@@ -30,7 +30,8 @@ pub(super) enum LinkEvent {
 
 /// What happened on a connection.
 pub(super) enum SessionEvent {
-    Connected,
+    /// The broker takes packets up to this many bytes, if it said so.
+    Connected(Option<u32>),
     Subscribed,
     Received(Vec<u8>),
     /// A publish was taken by the broker: there is room for more. No sign of durability.
@@ -49,13 +50,17 @@ impl Session {
     pub(super) fn start(
         network: &Network,
         client_id: &str,
+        will: Option<LastWill>,
         generation: u64,
         events: SyncSender<LinkEvent>,
     ) -> Result<Self, String> {
         let pipe = network.tls.as_ref().map(|tls| Pipe::open(tls, network.bare_host(), network.port));
         let pipe = pipe.transpose().map_err(|e| e.to_string())?;
-        let options = options(network, pipe.as_ref(), client_id);
-        let queue = network.window * 2 + 16;
+        let mut options = options(network, pipe.as_ref(), client_id);
+        if let Some(will) = will {
+            options.set_last_will(will);
+        }
+        let queue = network.window * 2 + 32;
         let built = catch_unwind(AssertUnwindSafe(|| Client::new(options, queue)));
         let (client, connection) = built.map_err(|_| "the MQTT client cannot start".to_owned())?;
         let reader = Reader { events, generation, pipe };
@@ -78,6 +83,11 @@ impl Session {
     /// Hands over something that is worthless when late.
     pub(super) fn publish_once(&self, topic: &str, frame: &[u8]) -> bool {
         self.client.try_publish(topic, QoS::AtMostOnce, false, frame.to_vec()).is_ok()
+    }
+
+    /// Hands over something for people; false when the queue is full.
+    pub(super) fn tell(&self, topic: &str, payload: Vec<u8>, retain: bool) -> bool {
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).is_ok()
     }
 
     pub(super) fn disconnect(&self) {
@@ -153,7 +163,9 @@ impl Reader {
 
 fn event_of(packet: Packet) -> Option<SessionEvent> {
     match packet {
-        Packet::ConnAck(_) => Some(SessionEvent::Connected),
+        Packet::ConnAck(ack) => {
+            Some(SessionEvent::Connected(ack.properties.and_then(|properties| properties.max_packet_size)))
+        }
         Packet::SubAck(_) => Some(SessionEvent::Subscribed),
         Packet::Publish(publish) => Some(SessionEvent::Received(publish.payload.to_vec())),
         Packet::PubAck(_) => Some(SessionEvent::Progress),

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod certificates;
 pub mod hub;
+pub mod listener;
 pub mod lite;
 pub mod tiny;
 pub mod tiny_stream;

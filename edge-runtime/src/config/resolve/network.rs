@@ -28,6 +28,11 @@ impl Check<'_> {
         self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
         self.range("network.window", raw.window, 4..=1024);
         let credentials = self.credentials(raw.username.take(), raw.password_file.take());
+        let home_assistant = raw.home_assistant.take().and_then(|section| {
+            let prefix =
+                self.name::<Prefix>("network.home_assistant.discovery_prefix", &section.discovery_prefix);
+            prefix.map(|prefix| prefix.as_str().to_owned())
+        });
         let broker = broker?;
         let tls = self.tls(&mut raw, broker.is_tls);
         Some(Network {
@@ -40,6 +45,7 @@ impl Check<'_> {
             resend_after_ms: raw.resend_after_ms,
             window: raw.window,
             credentials,
+            home_assistant,
         })
     }
 
