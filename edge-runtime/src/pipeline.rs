@@ -15,6 +15,7 @@ use crate::detector::ClipReport;
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::{Key, Siren};
+use crate::orders::Orders;
 use crate::picture::PictureFault;
 use crate::shutdown::Stop;
 use crate::standing::{OngoingEvent, ThresholdPair};
@@ -34,6 +35,8 @@ pub struct Board {
     pub clock: Arc<dyn Clock>,
     /// Knows the cameras.
     pub health: Arc<Health>,
+    /// What was commanded from afar.
+    pub orders: Arc<Orders>,
     /// First bytes of the bundle's hash.
     pub model: [u8; 8],
 }
@@ -127,6 +130,24 @@ impl Thresholds {
     }
 }
 
+/// Thresholds as they are without a command.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Configured {
+    /// Where an event begins and ends.
+    pub pair: ThresholdPair,
+    /// It is critical from here on.
+    pub critical: f32,
+}
+
+impl Configured {
+    /// Those of score settings.
+    #[must_use]
+    pub fn new(score: &ScoreSpec, thresholds: Thresholds) -> Self {
+        let pair = ThresholdPair { raise: score.raise_threshold, clear: score.clear_threshold };
+        Self { pair, critical: thresholds.critical }
+    }
+}
+
 /// A clearing is a notice; a peak from the critical threshold on is critical; anything else is a warning.
 #[must_use]
 pub fn severity_of(edge: &AlarmEdge, thresholds: Thresholds) -> Severity {
@@ -145,6 +166,8 @@ pub struct CameraRunner {
     pub watch: Watch,
     /// From where on it alarms.
     pub thresholds: Thresholds,
+    /// As they were before any command.
+    pub configured: Configured,
     /// Its progress.
     pub health: Arc<CameraHealth>,
     /// The board.
@@ -252,9 +275,9 @@ impl CameraRunner {
             self.health.frame_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, false);
             let is_armed = self.may_alarm();
+            self.obey();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);
             self.note_picture();
-            self.note_thresholds();
             match &seen.scored {
                 Ok(report) => report.iter().for_each(|r| self.report(r)),
                 Err(e) => self.not_scored(e),
@@ -286,10 +309,19 @@ impl CameraRunner {
         }
     }
 
-    fn note_thresholds(&self) {
+    /// Puts commanded thresholds in force.
+    fn obey(&mut self) {
+        let wanted = self.board.orders.of(&self.config.id).thresholds(self.configured.pair);
         let spec = self.watch.score_spec();
-        let pair = ThresholdPair { raise: spec.raise_threshold, clear: spec.clear_threshold };
-        self.health.stand(|standing| standing.thresholds = Some(pair));
+        if wanted != (ThresholdPair { raise: spec.raise_threshold, clear: spec.clear_threshold })
+            && let Err(error) = self.watch.set_thresholds(wanted.raise, wanted.clear)
+        {
+            tracing::error!(camera = %self.config.id, %error, "commanded thresholds not taken");
+            return;
+        }
+        self.thresholds =
+            Thresholds { raise: wanted.raise, critical: self.configured.critical.max(wanted.raise) };
+        self.health.stand(|standing| standing.thresholds = Some(wanted));
     }
 
     fn note(&mut self, kind: FaultKind, is_present: bool) {
@@ -320,11 +352,14 @@ impl CameraRunner {
     /// comes together here.
     fn may_alarm(&mut self) -> bool {
         let key = self.board.siren.key();
+        let order = self.board.orders.of(&self.config.id);
         let was_disarmed = self.key.is_some_and(|before| before.times_disarmed != key.times_disarmed);
         self.key = Some(key);
         let hindrances = Hindrances {
             key: !key.is_armed || was_disarmed,
             schedule: !self.config.arming.is_armed(self.board.clock.wall_ms()),
+            command: order.is_disarmed,
+            snooze: order.is_snoozed(self.board.clock.monotonic_ms()),
         };
         self.health.stand(|standing| standing.hindrances = Some(hindrances));
         let is_armed = hindrances.is_armed();
@@ -412,7 +447,8 @@ mod tests {
         let output = Output { name: "siren".to_owned(), mode: OutputMode::Follow, switch };
         let siren = Arc::new(patient(vec![output], Arc::clone(&clock) as Arc<dyn Clock>, &health));
         log.lock().unwrap().clear();
-        (Board { desk: Arc::new(desk), siren, clock, health, model: [0; 8] }, log)
+        let orders = Arc::default();
+        (Board { desk: Arc::new(desk), siren, clock, health, orders, model: [0; 8] }, log)
     }
 
     fn edge(kind: EdgeKind) -> AlarmEdge {

@@ -65,7 +65,7 @@ impl Board {
         let desk = Arc::new(AlarmDesk::new(board(), Box::new(outbox), Arc::clone(&health)).unwrap());
         let identity = Identity { site: SiteId::try_from("yard").unwrap(), board: board(), model: [0xAB; 8] };
         health.add_camera(camera());
-        let voice = Voice { cameras: vec![camera()], home_assistant: network.home_assistant.clone() };
+        let voice = Voice { cameras: vec![camera()], ..Voice::default() };
         let (to_desk, to_health) = (Arc::clone(&desk), Arc::clone(&health));
         let link = Link::start(&network, identity, to_desk, to_health, clock, Some(&voice)).unwrap();
         Self { desk, health, link, _folder: folder }
@@ -192,5 +192,22 @@ fn home_assistant_hears_of_the_board() {
     assert_eq!(config["availability_topic"], format!("{HOME}/available"));
     assert_eq!(config["state_topic"], format!("{HOME}/state"));
     assert_eq!(config["components"]["watchpost_yard_gate-1_north_event"]["device_class"], "motion");
+    board.link.stop();
+}
+
+#[test]
+fn what_is_too_large_for_the_broker_is_left_out_and_costs_nothing() {
+    let Some(broker) = Broker::configured(|_| "allow_anonymous true\nmax_packet_size 600\n".to_owned())
+    else {
+        return;
+    };
+    let listener = Listener::start(broker.port);
+    let board = Board::start(broker.port);
+    listener.await_on("it is online", &format!("{HOME}/available"), |h| h.payload == b"online");
+    listener.await_on("a state", &format!("{HOME}/state"), |_| true);
+    board.desk.raise(common::drill).unwrap();
+    eventually("the record goes out", || board.link.stats().published() >= 1);
+    assert!(listener.on("homeassistant/device/watchpost_yard_gate-1/config").is_empty());
+    assert_eq!(board.link.stats().connections(), 1);
     board.link.stop();
 }

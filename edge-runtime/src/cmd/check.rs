@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
+use crate::command::Trust;
 use crate::config::{
-    CameraConfig, Config, Drive, InputConfig, InputDoes, LineAddress, Network, OutputConfig, Source,
+    CameraConfig, Commands, Config, Drive, InputConfig, InputDoes, LineAddress, Network, OutputConfig, Source,
 };
 use crate::error::Error;
 use crate::local_alarm::{CONSUMER, GpioError, find_line};
@@ -70,6 +71,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     show("network", config.network.as_ref().map_or_else(no_network, broker));
     if let Some(network) = &config.network {
         show("tls", transport(network));
+    }
+    if let Some(commands) = config.network.as_ref().and_then(|network| network.commands.as_ref()) {
+        show("commands", commands_of(commands));
     }
     show("clock", clock(&SystemClock::new()));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -210,6 +214,18 @@ fn transport(network: &Network) -> Finding {
             );
             let (ca, count) = (files.ca.display(), tls.authorities());
             Finding::Ok(format!("{count} authorities in {ca}; {shown}; dates are checked at the connection"))
+        }
+    }
+}
+
+fn commands_of(commands: &Commands) -> Finding {
+    match commands.trust {
+        Trust::Broker => Finding::Ok(
+            "from whoever the broker lets publish; its access list must keep others away".to_owned(),
+        ),
+        Trust::Key(_) => {
+            let file = commands.counter_file.display();
+            Finding::Ok(format!("from whoever has the key; {file} says which were done"))
         }
     }
 }

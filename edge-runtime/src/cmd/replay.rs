@@ -103,6 +103,7 @@ impl Alarms {
             siren: Arc::new(siren),
             clock: Arc::clone(&delivery.clock),
             health: Arc::clone(&delivery.health),
+            orders: Arc::default(),
             model: model.short_id(),
         };
         Ok(Self { board, delivery, camera, has_network: config.network.is_some() })

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
-use crate::pipeline::{Board, CameraRunner, Outcome, Thresholds};
+use crate::orders::Orders;
+use crate::pipeline::{Board, CameraRunner, Configured, Outcome, Thresholds};
 use crate::service::Service;
 use crate::shutdown::Stop;
 use crate::told::Voice;
@@ -32,21 +33,23 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let model = Model::load(&config.bundle, Some(&config.hardware), &config.tuning())?;
     model.tuned().log();
-    let voice = Voice {
-        cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
-        home_assistant: config.network.as_ref().and_then(|network| network.home_assistant.clone()),
-    };
+    let cameras: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    let orders = Arc::new(Orders::new(&cameras));
+    let voice = Voice { cameras, orders: Arc::clone(&orders) };
     let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade, Some(&voice))?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
     let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health);
     let siren = Arc::new(siren.map_err(Error::system("start the thread of an output"))?);
     let inputs = Inputs::start(&config.inputs, &siren, &delivery.clock, &delivery.health)
         .map_err(Error::system("start the thread of an input"))?;
+    let outputs = Arc::clone(&siren);
+    orders.on_acknowledge(Box::new(move || outputs.acknowledge()));
     let board = Arc::new(Board {
         desk: Arc::clone(&delivery.desk),
         siren: Arc::clone(&siren),
         clock: Arc::clone(&delivery.clock),
         health: Arc::clone(&delivery.health),
+        orders,
         model: model.short_id(),
     });
     let cameras = start_cameras(&config, &model, &board, &stop)?;
@@ -74,9 +77,11 @@ fn start_cameras(
     let start = |camera: &crate::config::CameraConfig| {
         let overrides = [&config.score, &camera.score];
         let score = model.score_spec(&overrides)?;
+        let thresholds = Thresholds::new(&score, &overrides);
         let runner = CameraRunner {
             config: camera.clone(),
-            thresholds: Thresholds::new(&score, &overrides),
+            thresholds,
+            configured: Configured::new(&score, thresholds),
             watch: Watch::new(model.detector(score)?, camera.view.clone(), camera.tolerated.clone()),
             is_armed: None,
             key: None,

@@ -39,6 +39,7 @@ use mqtt_tls::Tls;
 
 use crate::arming::Arming;
 use crate::capture::Setting;
+use crate::command::Trust;
 use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
 use crate::view::View;
@@ -102,6 +103,17 @@ pub struct Network {
     pub credentials: Option<Credentials>,
     /// Prefix of Home Assistant's discovery, if it is to hear of the board.
     pub home_assistant: Option<String>,
+    /// Who may command; `None`: nobody.
+    pub commands: Option<Commands>,
+}
+
+/// Commands over MQTT.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// Who may command.
+    pub trust: Trust,
+    /// Where the counter of commands with a key is kept: with what else the board remembers.
+    pub counter_file: PathBuf,
 }
 
 /// Name and password for the broker; `Debug` hides the password.

@@ -20,6 +20,8 @@ use crate::capture::Setting;
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
+/// Beside the outbox.
+const COUNTER_FILE: &str = "command-counter";
 const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
 
 /// Key path and message of each wrong value.
@@ -32,7 +34,8 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     if let Some(pulse) = raw.model.pulse {
         check.range("model.pulse", pulse, 1..=Pulse::MOST);
     }
-    let network = raw.network.map(|n| check.network(n));
+    let outbox_path = check.path(raw.outbox.path.clone());
+    let network = raw.network.map(|n| check.network(n, outbox_path.with_file_name(COUNTER_FILE)));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     check.score("score", &raw.score);
     let outputs = check.outputs(raw.output);
@@ -48,7 +51,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             bundle: check.path(raw.model.bundle),
             pulse: raw.model.pulse,
             network: network.flatten(),
-            outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
+            outbox: OutboxConfig { path: outbox_path, max_bytes: raw.outbox.max_bytes },
             score: raw.score,
             outputs,
             inputs,

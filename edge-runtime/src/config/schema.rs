@@ -103,6 +103,26 @@ pub struct NetworkSection {
     pub password_file: Option<PathBuf>,
     /// Tells Home Assistant which entities the board has. Default: none.
     pub home_assistant: Option<HomeAssistantSection>,
+    /// Commands over MQTT. Default: none are taken.
+    pub commands: Option<CommandsSection>,
+}
+
+/// `[network.commands]`; exactly one of the keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandsSection {
+    /// `broker`: whoever the broker lets publish may command. Only with a certificate of our own, or a broker on this machine.
+    pub trust: Option<TrustName>,
+    /// File with a key, 32 to 1024 bytes in one line: whoever has it may command.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Whom to trust, in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrustName {
+    /// Whoever the broker lets publish.
+    Broker,
 }
 
 /// `[network.home_assistant]`

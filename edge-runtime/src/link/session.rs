@@ -24,6 +24,8 @@ pub(super) enum LinkEvent {
     Wake,
     /// The program ends.
     Stop,
+    /// A command was answered.
+    Reply(Vec<u8>),
     /// Something happened on connection number `generation`.
     Session { generation: u64, event: SessionEvent },
 }
@@ -33,7 +35,12 @@ pub(super) enum SessionEvent {
     /// The broker takes packets up to this many bytes, if it said so.
     Connected(Option<u32>),
     Subscribed,
-    Received(Vec<u8>),
+    Received {
+        topic: Vec<u8>,
+        payload: Vec<u8>,
+        /// It was said before this connection.
+        is_retained: bool,
+    },
     /// A publish was taken by the broker: there is room for more. No sign of durability.
     Progress,
     Down(String),
@@ -167,7 +174,11 @@ fn event_of(packet: Packet) -> Option<SessionEvent> {
             Some(SessionEvent::Connected(ack.properties.and_then(|properties| properties.max_packet_size)))
         }
         Packet::SubAck(_) => Some(SessionEvent::Subscribed),
-        Packet::Publish(publish) => Some(SessionEvent::Received(publish.payload.to_vec())),
+        Packet::Publish(publish) => Some(SessionEvent::Received {
+            topic: publish.topic.to_vec(),
+            payload: publish.payload.to_vec(),
+            is_retained: publish.retain,
+        }),
         Packet::PubAck(_) => Some(SessionEvent::Progress),
         _ => None,
     }

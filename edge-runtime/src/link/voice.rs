@@ -8,12 +8,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use alarm_proto::topics::{Plain, Prefix, plain};
+use alarm_proto::topics::{Plain, plain};
 use alarm_proto::{Alarm, BootId};
 use serde::Serialize;
 
 use super::Identity;
 use super::session::Session;
+use crate::command::Trust;
+use crate::config::Network;
 use crate::health::lock;
 use crate::told::{DiscoveryTopics, Reviews, StateTold, Voice, discovery};
 
@@ -100,21 +102,28 @@ enum Said {
 
 impl Speaker {
     pub(super) fn new(
-        prefix: &Prefix,
+        network: &Network,
         identity: &Identity,
         boot: BootId,
         voice: &Voice,
         queue: Arc<ReviewQueue>,
     ) -> Self {
-        let topic = |channel| plain(prefix, &identity.site, &identity.board, channel).as_str().to_owned();
+        let topic =
+            |channel| plain(&network.prefix, &identity.site, &identity.board, channel).as_str().to_owned();
         let topics = PlainTopics {
             available: topic(Plain::Available),
             state: topic(Plain::State),
             reviews: topic(Plain::Reviews),
         };
-        let discovery = voice.home_assistant.as_ref().map(|ha_prefix| {
-            let for_discovery =
-                DiscoveryTopics { available: &topics.available, state: &topics.state, command: None };
+        // A switch cannot compute a code: it is for boards that trust the broker.
+        let commands = network.commands.as_ref().filter(|commands| matches!(commands.trust, Trust::Broker));
+        let command = commands.map(|_| topic(Plain::Command));
+        let discovery = network.home_assistant.as_ref().map(|ha_prefix| {
+            let for_discovery = DiscoveryTopics {
+                available: &topics.available,
+                state: &topics.state,
+                command: command.as_deref(),
+            };
             let who = (&identity.site, &identity.board);
             let (topic, payload) = discovery(ha_prefix, who, &voice.cameras, for_discovery);
             (topic, payload.to_string().into_bytes())

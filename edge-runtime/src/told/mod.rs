@@ -7,11 +7,15 @@ mod discovery;
 mod review;
 mod state;
 
+use std::sync::Arc;
+
 use alarm_proto::CameraId;
+
+use crate::orders::Orders;
 
 pub use discovery::{DiscoveryTopics, discovery};
 pub use review::{Review, ReviewMessage, Reviews};
-pub use state::{CameraTold, EventTold, StateTold};
+pub use state::{CameraTold, CommandsTold, EventTold, StateTold};
 
 /// A model's name in JSON: its first bytes, as `watchpostd` prints them.
 #[must_use]
@@ -25,10 +29,10 @@ fn rounded(value: f32) -> f64 {
 }
 
 /// What a voice needs to know beside identity and health.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Voice {
     /// The cameras that are watched.
     pub cameras: Vec<CameraId>,
-    /// Prefix of Home Assistant's discovery, if it is to hear of the board.
-    pub home_assistant: Option<String>,
+    /// Where commands go.
+    pub orders: Arc<Orders>,
 }

@@ -31,8 +31,19 @@ pub struct StateTold {
     pub degraded: Vec<String>,
     /// Records that wait for the hub's Ack.
     pub outbox_depth: u64,
+    /// Who may command, if anybody may.
+    pub commands: Option<CommandsTold>,
     /// By name.
     pub cameras: BTreeMap<String, CameraTold>,
+}
+
+/// Who may command, and how long it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CommandsTold {
+    /// `broker` or `key`.
+    pub trust: &'static str,
+    /// `restart`: the board is armed as configured then.
+    pub hold_until: &'static str,
 }
 
 /// One camera.
@@ -72,6 +83,7 @@ impl StateTold {
         (site, board, model): (&SiteId, &BoardId, [u8; 8]),
         boot: BootId,
         health: &Health,
+        commands: Option<CommandsTold>,
         outbox_depth: u64,
         now_ms: u64,
     ) -> Self {
@@ -85,6 +97,7 @@ impl StateTold {
             uptime_s: now_ms / 1_000,
             degraded: health.degraded().into_iter().take(MAX_REASONS).map(short).collect(),
             outbox_depth,
+            commands,
             cameras: health.cameras().iter().map(|c| (c.id.to_string(), CameraTold::of(c))).collect(),
         }
     }

@@ -1,6 +1,6 @@
 //! An ordinary MQTT client that keeps all it hears, and may speak.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,9 +34,12 @@ pub struct Listener {
 impl Listener {
     /// Subscribed to everything when it returns.
     pub fn start(port: u16) -> Self {
-        let mut options =
-            MqttOptions::new(format!("listener-{port}-{:?}", std::thread::current().id()), "127.0.0.1", port);
+        static LISTENERS: AtomicU32 = AtomicU32::new(0);
+        let id = format!("listener-{port}-{}", LISTENERS.fetch_add(1, Ordering::SeqCst));
+        let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(5));
+        // What is larger the broker keeps to itself, its own voice included.
+        options.set_max_packet_size(Some(32_768));
         let (client, mut connection) = Client::new(options, 256);
         client.subscribe("#", QoS::AtLeastOnce).unwrap();
         let (heard, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));

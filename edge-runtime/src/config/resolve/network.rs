@@ -1,16 +1,20 @@
 //! The link to the hub: broker, TLS, credentials.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
 use mqtt_tls::{Files, Role, Tls};
 
 use super::Check;
-use crate::config::schema::NetworkSection;
-use crate::config::{Credentials, Network};
+use crate::command::{Secret, Trust};
+use crate::config::schema::{CommandsSection, NetworkSection, TrustName};
+use crate::config::{Commands, Credentials, Network};
 
 const DEFAULT_PORT: u16 = 1883;
 const DEFAULT_TLS_PORT: u16 = 8883;
+/// More than a key may have.
+const MAX_KEY_FILE_BYTES: u64 = 2_048;
 
 /// An address of a broker, taken apart.
 struct Broker {
@@ -20,7 +24,7 @@ struct Broker {
 }
 
 impl Check<'_> {
-    pub(super) fn network(&mut self, mut raw: NetworkSection) -> Option<Network> {
+    pub(super) fn network(&mut self, mut raw: NetworkSection, counter_file: PathBuf) -> Option<Network> {
         let broker = self.broker(&raw.broker);
         let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
         self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
@@ -35,7 +39,8 @@ impl Check<'_> {
         });
         let broker = broker?;
         let tls = self.tls(&mut raw, broker.is_tls);
-        Some(Network {
+        let commands = raw.commands.take();
+        let network = Network {
             host: broker.host,
             port: broker.port,
             tls,
@@ -46,7 +51,50 @@ impl Check<'_> {
             window: raw.window,
             credentials,
             home_assistant,
-        })
+            commands: None,
+        };
+        let commands = match commands {
+            Some(section) => Some(self.commands(section, &network, counter_file)?),
+            None => None,
+        };
+        Some(Network { commands, ..network })
+    }
+
+    fn commands(
+        &mut self,
+        raw: CommandsSection,
+        network: &Network,
+        counter_file: PathBuf,
+    ) -> Option<Commands> {
+        const KEY_FILE: &str = "network.commands.key_file";
+        let trust = match (raw.trust, raw.key_file) {
+            (Some(TrustName::Broker), None) => {
+                let is_mutual = network.tls.as_ref().is_some_and(Tls::is_mutual);
+                if !is_mutual && !network.is_loopback() {
+                    self.wrong(
+                        "network.commands.trust",
+                        "`broker` needs mqtts:// with `certificate_file`, or a broker on this machine; else use `key_file`",
+                    );
+                    return None;
+                }
+                Trust::Broker
+            }
+            (None, Some(file)) => {
+                let file = self.path(file);
+                match read_key(&file) {
+                    Ok(secret) => Trust::Key(secret),
+                    Err(problem) => {
+                        self.wrong(KEY_FILE, format!("{}: {problem}", file.display()));
+                        return None;
+                    }
+                }
+            }
+            _ => {
+                self.wrong("network.commands", "needs either trust = \"broker\" or `key_file`");
+                return None;
+            }
+        };
+        Some(Commands { trust, counter_file })
     }
 
     fn broker(&mut self, url: &str) -> Option<Broker> {
@@ -128,6 +176,16 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The first and only line of a file of bounded length.
+fn read_key(file: &Path) -> Result<Secret, String> {
+    let mut bytes = Vec::new();
+    let read =
+        std::fs::File::open(file).and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut bytes));
+    read.map_err(|e| format!("cannot be read: {e}"))?;
+    Secret::new(bytes.trim_ascii_end())
+        .ok_or_else(|| "holds no key of 32 to 1024 bytes; make one with `openssl rand -hex 32`".to_owned())
 }
 
 fn parse_broker(url: &str) -> Option<Broker> {
