@@ -196,6 +196,22 @@ fn home_assistant_hears_of_the_board() {
 }
 
 #[test]
+fn a_broker_that_retains_nothing_still_gets_records_and_words() {
+    let Some(broker) = Broker::configured(|_| "allow_anonymous true\nretain_available false\n".to_owned())
+    else {
+        return;
+    };
+    let listener = Listener::start(broker.port);
+    let board = Board::start(broker.port);
+    listener.await_on("it is online", &format!("{HOME}/available"), |h| h.payload == b"online");
+    board.desk.raise(common::drill).unwrap();
+    eventually("the record goes out", || board.link.stats().published() >= 1);
+    listener.await_on("the outbox", &format!("{HOME}/state"), |h| h.json()["outbox_depth"] == 1);
+    assert_eq!(board.link.stats().connections(), 1);
+    board.link.stop();
+}
+
+#[test]
 fn what_is_too_large_for_the_broker_is_left_out_and_costs_nothing() {
     let Some(broker) = Broker::configured(|_| "allow_anonymous true\nmax_packet_size 600\n".to_owned())
     else {

@@ -100,6 +100,7 @@ impl Link {
             next_heartbeat_ms: 0,
             speaker,
             commands,
+            is_will_refused: false,
         };
         let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
         Ok(Self { events, thread, stats, desk })

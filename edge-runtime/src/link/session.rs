@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use mqtt_tls::Pipe;
 use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, Packet};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
 
 use crate::config::Network;
@@ -32,8 +32,7 @@ pub(super) enum LinkEvent {
 
 /// What happened on a connection.
 pub(super) enum SessionEvent {
-    /// The broker takes packets up to this many bytes, if it said so.
-    Connected(Option<u32>),
+    Connected(Offer),
     Subscribed,
     Received {
         topic: Vec<u8>,
@@ -44,6 +43,25 @@ pub(super) enum SessionEvent {
     /// A publish was taken by the broker: there is room for more. No sign of durability.
     Progress,
     Down(String),
+}
+
+/// What a broker takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    /// Largest packet, bytes; `None`: any.
+    pub packet_limit: Option<u32>,
+    /// Whether it keeps retained messages.
+    pub retains: bool,
+}
+
+impl Offer {
+    fn of(ack: &ConnAck) -> Self {
+        let properties = ack.properties.as_ref();
+        Self {
+            packet_limit: properties.and_then(|properties| properties.max_packet_size),
+            retains: properties.and_then(|properties| properties.retain_available) != Some(0),
+        }
+    }
 }
 
 /// Handle of one connection.
@@ -170,9 +188,7 @@ impl Reader {
 
 fn event_of(packet: Packet) -> Option<SessionEvent> {
     match packet {
-        Packet::ConnAck(ack) => {
-            Some(SessionEvent::Connected(ack.properties.and_then(|properties| properties.max_packet_size)))
-        }
+        Packet::ConnAck(ack) => Some(SessionEvent::Connected(Offer::of(&ack))),
         Packet::SubAck(_) => Some(SessionEvent::Subscribed),
         Packet::Publish(publish) => Some(SessionEvent::Received {
             topic: publish.topic.to_vec(),

@@ -13,7 +13,7 @@ use alarm_proto::{Alarm, BootId};
 use serde::Serialize;
 
 use super::Identity;
-use super::session::Session;
+use super::session::{Offer, Session};
 use crate::command::Trust;
 use crate::config::Network;
 use crate::health::lock;
@@ -84,6 +84,8 @@ pub(super) struct Speaker {
     discovery: Option<(String, Vec<u8>)>,
     /// Largest packet that the broker takes, bytes.
     packet_limit: usize,
+    /// Whether the broker keeps retained messages; sent to one that does not, they would end the connection.
+    retains: bool,
     /// Not yet said on this connection.
     owes_greeting: bool,
     /// What was told last, and when; `None` on a new connection.
@@ -134,6 +136,7 @@ impl Speaker {
             reviews: Reviews::new(identity.site.clone(), boot),
             discovery,
             packet_limit: usize::MAX,
+            retains: true,
             owes_greeting: true,
             told: None,
             next_ms: 0,
@@ -146,9 +149,11 @@ impl Speaker {
         &self.topics.available
     }
 
-    /// A connection came up, to a broker that takes packets up to `packet_limit` bytes.
-    pub(super) fn connected(&mut self, packet_limit: Option<u32>) {
-        self.packet_limit = packet_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    /// A connection came up.
+    pub(super) fn connected(&mut self, offer: Offer) {
+        self.retains = offer.retains;
+        self.packet_limit =
+            offer.packet_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         self.owes_greeting = true;
         self.told = None;
         self.next_ms = 0;
@@ -187,7 +192,7 @@ impl Speaker {
 
     /// Says that the board goes, for good.
     pub(super) fn take_leave(&self, session: &Session) {
-        session.tell(&self.topics.available, OFFLINE.to_vec(), true);
+        session.tell(&self.topics.available, OFFLINE.to_vec(), self.retains);
     }
 
     /// Presence and discovery, once per connection; `None` where there is no room.
@@ -197,11 +202,11 @@ impl Speaker {
         }
         if let Some((topic, payload)) = self.discovery.clone()
             && self.fits(&topic, payload.len())
-            && !session.tell(&topic, payload, true)
+            && !session.tell(&topic, payload, self.retains)
         {
             return None;
         }
-        if !session.tell(&self.topics.available, ONLINE.to_vec(), true) {
+        if !session.tell(&self.topics.available, ONLINE.to_vec(), self.retains) {
             return None;
         }
         self.owes_greeting = false;
@@ -245,7 +250,7 @@ impl Speaker {
                 return Said::Yes;
             }
         };
-        if !self.fits(topic, payload.len()) || session.tell(topic, payload, retain) {
+        if !self.fits(topic, payload.len()) || session.tell(topic, payload, retain && self.retains) {
             return Said::Yes;
         }
         Said::NoRoom

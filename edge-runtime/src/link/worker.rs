@@ -33,6 +33,8 @@ const IDLE_MS: u64 = 1_000;
 const QUEUE_FULL_MS: u64 = 20;
 const REMOVE_FAILED: &str = "the outbox cannot remove delivered alarms";
 const READ_FAILED: &str = "the outbox cannot be read";
+/// How the client begins what it says of a broker that refuses.
+const REFUSED: &str = "Connection refused, return code";
 const DISCONNECT_GRACE_MS: u64 = 500;
 
 #[derive(Debug)]
@@ -69,6 +71,8 @@ pub(super) struct Worker {
     pub speaker: Option<Speaker>,
     /// Of a board that takes commands.
     pub commands: Option<CommandDesk>,
+    /// The latest attempt was refused with a will: the next one is made without.
+    pub is_will_refused: bool,
 }
 
 /// Why a connection's loop ended.
@@ -101,6 +105,8 @@ impl Worker {
                 wait_ms = RECONNECT_FIRST_MS;
             }
             tracing::warn!(broker = %self.network.host, port = self.network.port, %reason, retry_ms = wait_ms, "no connection to the broker");
+            // Some brokers take no retained will. A refusal for another reason meets the next attempt too.
+            self.is_will_refused = !self.is_will_refused && reason.starts_with(REFUSED);
             *lock(&self.stats.last_failure) = Some(reason);
             if self.pause(wait_ms) {
                 return;
@@ -150,7 +156,7 @@ impl Worker {
 
     /// What the broker says for us when we are gone without a word.
     fn will(&self) -> Option<LastWill> {
-        let topic = self.speaker.as_ref()?.available_topic();
+        let topic = self.speaker.as_ref().filter(|_| !self.is_will_refused)?.available_topic();
         Some(LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None))
     }
 
@@ -224,12 +230,17 @@ impl Worker {
             LinkEvent::Wake | LinkEvent::Session { .. } => return None,
         };
         match event {
-            SessionEvent::Connected(packet_limit) => {
+            SessionEvent::Connected(offer) => {
                 count(&self.stats.connections, 1);
                 if let Some(speaker) = &mut self.speaker {
-                    speaker.connected(packet_limit);
+                    speaker.connected(offer);
                 }
                 if let Err(reason) = session.subscribe(&self.topics.ack) {
+                    return Some(End::Down(reason));
+                }
+                // Answered after the other, which is waited for.
+                let commands = self.commands.as_ref().map_or(Ok(()), |desk| session.subscribe(&desk.topic));
+                if let Err(reason) = commands {
                     return Some(End::Down(reason));
                 }
                 *phase = Phase::Subscribing { until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS };
@@ -237,11 +248,6 @@ impl Worker {
             SessionEvent::Subscribed if *phase == Phase::Ready => {}
             SessionEvent::Subscribed => {
                 *phase = self.ready();
-                if let Some(commands) = &self.commands
-                    && let Err(reason) = session.subscribe(&commands.topic)
-                {
-                    return Some(End::Down(reason));
-                }
             }
             SessionEvent::Received { topic, payload, .. } if topic == self.topics.ack.as_bytes() => {
                 acks.extend(self.read_ack(&payload));
