@@ -31,6 +31,39 @@ impl Arming {
     }
 }
 
+/// What keeps a camera from alarming at one moment. Everything that arms and disarms has a place here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hindrances {
+    /// The board's key switch is off, or was since the last picture.
+    pub key: bool,
+    /// Its schedule, or `armed = "never"`.
+    pub schedule: bool,
+    /// It was disarmed from afar.
+    pub command: bool,
+    /// It was sent to sleep from afar.
+    pub snooze: bool,
+}
+
+impl Hindrances {
+    /// Nothing keeps it.
+    #[must_use]
+    pub fn is_armed(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Those that do, by name.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (self.key, "key"),
+            (self.schedule, "schedule"),
+            (self.command, "command"),
+            (self.snooze, "snooze"),
+        ];
+        all.into_iter().filter(|(is_present, _)| *is_present).map(|(_, name)| name).collect()
+    }
+}
+
 /// Windows of the week in local time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -125,6 +158,22 @@ mod tests {
 
     fn at(time: &str) -> u64 {
         u64::try_from(time.parse::<Timestamp>().unwrap().as_millisecond()).unwrap()
+    }
+
+    #[test]
+    fn one_hindrance_is_enough_and_each_has_its_name() {
+        assert!(Hindrances::default().is_armed());
+        let all = Hindrances { key: true, schedule: true, command: true, snooze: true };
+        assert_eq!(all.names(), ["key", "schedule", "command", "snooze"]);
+        for alone in [
+            Hindrances { key: true, ..Hindrances::default() },
+            Hindrances { schedule: true, ..Hindrances::default() },
+            Hindrances { command: true, ..Hindrances::default() },
+            Hindrances { snooze: true, ..Hindrances::default() },
+        ] {
+            assert!(!alone.is_armed());
+            assert_eq!(alone.names().len(), 1);
+        }
     }
 
     fn window(days: [bool; 7], from: &str, until: &str) -> Window {

@@ -32,11 +32,14 @@ pub struct Raised {
     pub shelf: Shelf,
 }
 
+/// Hears of every raised message.
+pub type Wake = Box<dyn Fn(&Message) + Send>;
+
 /// See the module's documentation.
 pub struct AlarmDesk {
     stores: Mutex<Stores>,
     health: Arc<Health>,
-    wake: Mutex<Option<Box<dyn Fn() + Send>>>,
+    wake: Mutex<Option<Wake>>,
 }
 
 struct Stores {
@@ -67,8 +70,8 @@ impl AlarmDesk {
         Ok(Self { stores: Mutex::new(Stores { durable, volatile }), health, wake: Mutex::new(None) })
     }
 
-    /// Calls `wake` after every raised alarm. It must not block.
-    pub fn on_raised(&self, wake: Box<dyn Fn() + Send>) {
+    /// Calls `wake` after every raised alarm, in the order of each camera. It must not block.
+    pub fn on_raised(&self, wake: Wake) {
         *lock(&self.wake) = Some(wake);
     }
 
@@ -77,9 +80,10 @@ impl AlarmDesk {
     /// # Errors
     /// [`OutboxError`] when neither disk nor memory took it: the message does not encode.
     pub fn raise(&self, mut compose: impl FnMut(RecordId) -> Message) -> Result<Raised, OutboxError> {
-        let raised = self.store(&mut compose)?;
-        if let Some(wake) = lock(&self.wake).as_ref() {
-            wake();
+        let mut message = None;
+        let raised = self.store(&mut |id| message.insert(compose(id)).clone())?;
+        if let (Some(wake), Some(message)) = (lock(&self.wake).as_ref(), &message) {
+            wake(message);
         }
         Ok(raised)
     }

@@ -58,6 +58,14 @@ impl Detector {
         self.tracker.spec()
     }
 
+    /// As [`ScoreTracker::set_thresholds`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_thresholds(&mut self, raise: f32, clear: f32) -> Result<(), SpecError> {
+        self.tracker.set_thresholds(raise, clear)
+    }
+
     /// Takes the next frame.
     ///
     /// # Errors

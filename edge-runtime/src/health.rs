@@ -9,6 +9,7 @@ use alarm_proto::CameraId;
 
 use crate::clock::Clock;
 use crate::picture::PictureFault;
+use crate::standing::Standing;
 
 const NEVER: u64 = u64::MAX;
 /// Longer than any wait of a camera's thread: the slowest source gives a picture every ten seconds, and the slowest board with the most
@@ -49,6 +50,7 @@ pub struct CameraHealth {
     last_turn_ms: AtomicU64,
     /// Pictures taken when the latest clip was scored.
     frames_at_score: AtomicU64,
+    standing: Mutex<Standing>,
 }
 
 impl CameraHealth {
@@ -64,6 +66,7 @@ impl CameraHealth {
             clips: AtomicU64::new(0),
             last_turn_ms: never(),
             frames_at_score: AtomicU64::new(0),
+            standing: Mutex::new(Standing::default()),
         }
     }
 
@@ -90,6 +93,17 @@ impl CameraHealth {
         self.last_score_ms.store(now_ms, Ordering::Relaxed);
         self.clips.fetch_add(1, Ordering::Relaxed);
         self.frames_at_score.store(self.frames(), Ordering::Relaxed);
+    }
+
+    /// Notes where it stands.
+    pub fn stand(&self, change: impl FnOnce(&mut Standing)) {
+        change(&mut lock(&self.standing));
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *lock(&self.standing)
     }
 
     /// Enters a state.

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordId, Severity};
 use vad_core::{AlarmEdge, EdgeKind, ScoreSpec};
 
+use crate::arming::Hindrances;
 use crate::capture::{self, CaptureError};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, ScoreOverride, Source};
 use crate::desk::AlarmDesk;
 use crate::detector::ClipReport;
-use crate::evidence::Recorder;
+use crate::evidence::{Announced, Recorder};
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::{Key, Siren};
+use crate::orders::Orders;
 use crate::picture::PictureFault;
 use crate::shutdown::Stop;
+use crate::standing::{OngoingEvent, ThresholdPair};
 use crate::watch::Watch;
 
 const RETRY_FIRST_MS: u64 = 500;
@@ -33,6 +36,8 @@ pub struct Board {
     pub clock: Arc<dyn Clock>,
     /// Knows the cameras.
     pub health: Arc<Health>,
+    /// What was commanded from afar.
+    pub orders: Arc<Orders>,
     /// First bytes of the bundle's hash.
     pub model: [u8; 8],
 }
@@ -126,6 +131,24 @@ impl Thresholds {
     }
 }
 
+/// Thresholds as they are without a command.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Configured {
+    /// Where an event begins and ends.
+    pub pair: ThresholdPair,
+    /// It is critical from here on.
+    pub critical: f32,
+}
+
+impl Configured {
+    /// Those of score settings.
+    #[must_use]
+    pub fn new(score: &ScoreSpec, thresholds: Thresholds) -> Self {
+        let pair = ThresholdPair { raise: score.raise_threshold, clear: score.clear_threshold };
+        Self { pair, critical: thresholds.critical }
+    }
+}
+
 /// A clearing is a notice; a peak from the critical threshold on is critical; anything else is a warning.
 #[must_use]
 pub fn severity_of(edge: &AlarmEdge, thresholds: Thresholds) -> Severity {
@@ -144,6 +167,8 @@ pub struct CameraRunner {
     pub watch: Watch,
     /// From where on it alarms.
     pub thresholds: Thresholds,
+    /// As they were before any command.
+    pub configured: Configured,
     /// Its progress.
     pub health: Arc<CameraHealth>,
     /// The board.
@@ -253,16 +278,16 @@ impl CameraRunner {
             self.health.frame_taken(self.board.clock.monotonic_ms());
             self.note(FaultKind::NoPicture, false);
             let is_armed = self.may_alarm();
+            self.obey();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);
             // The alarm comes before what explains it.
-            let record =
-                seen.edge.and_then(|edge| self.board.announce(&self.config.id, &edge, self.thresholds));
+            let announced = seen.edge.and_then(|edge| {
+                announce(&self.board, &self.health, &self.config.id, &edge, self.thresholds)
+            });
             if let Some(recorder) = &mut self.recorder {
                 let scored = seen.scored.as_ref().ok().and_then(Option::as_ref);
                 recorder.see(seen.picture, stamp, scored, seen.detector);
-                record.into_iter().zip(seen.edge).for_each(|(record, edge)| {
-                    recorder.announced(&edge, record, self.board.clock.wall_ms());
-                });
+                announced.into_iter().for_each(|announced| recorder.announced(announced));
             }
             let scored = seen.scored;
             self.note_picture();
@@ -301,6 +326,21 @@ impl CameraRunner {
         }
     }
 
+    /// Puts commanded thresholds in force.
+    fn obey(&mut self) {
+        let wanted = self.board.orders.of(&self.config.id).thresholds(self.configured.pair);
+        let spec = self.watch.score_spec();
+        if wanted != (ThresholdPair { raise: spec.raise_threshold, clear: spec.clear_threshold })
+            && let Err(error) = self.watch.set_thresholds(wanted.raise, wanted.clear)
+        {
+            tracing::error!(camera = %self.config.id, %error, "commanded thresholds not taken");
+            return;
+        }
+        self.thresholds =
+            Thresholds { raise: wanted.raise, critical: self.configured.critical.max(wanted.raise) };
+        self.health.stand(|standing| standing.thresholds = Some(wanted));
+    }
+
     fn note(&mut self, kind: FaultKind, is_present: bool) {
         if let Some(change) = self.faults.note(kind, is_present, self.board.clock.monotonic_ms()) {
             self.board.report(&self.config.id, change);
@@ -309,6 +349,7 @@ impl CameraRunner {
 
     fn report(&self, report: &ClipReport) {
         self.health.clip_scored(self.board.clock.monotonic_ms());
+        self.health.stand(|standing| standing.score = Some(report.step.smoothed));
         tracing::debug!(camera = %self.config.id, clip = report.span.index, raw = report.raw, smoothed = report.step.smoothed, "scored");
     }
 
@@ -329,10 +370,17 @@ impl CameraRunner {
     /// comes together here.
     fn may_alarm(&mut self) -> bool {
         let key = self.board.siren.key();
+        let order = self.board.orders.of(&self.config.id);
         let was_disarmed = self.key.is_some_and(|before| before.times_disarmed != key.times_disarmed);
         self.key = Some(key);
-        let is_scheduled = self.config.arming.is_armed(self.board.clock.wall_ms());
-        let is_armed = key.is_armed && !was_disarmed && is_scheduled;
+        let hindrances = Hindrances {
+            key: !key.is_armed || was_disarmed,
+            schedule: !self.config.arming.is_armed(self.board.clock.wall_ms()),
+            command: order.is_disarmed,
+            snooze: order.is_snoozed(self.board.clock.monotonic_ms()),
+        };
+        self.health.stand(|standing| standing.hindrances = Some(hindrances));
+        let is_armed = hindrances.is_armed();
         if self.is_armed.replace(is_armed) != Some(is_armed) {
             tracing::info!(camera = %self.config.id, "{}", if is_armed { "armed" } else { "disarmed" });
         }
@@ -340,11 +388,26 @@ impl CameraRunner {
     }
 
     fn announce(&self, edge: &AlarmEdge) {
-        let record = self.board.announce(&self.config.id, edge, self.thresholds);
-        if let (Some(record), Some(recorder)) = (record, &self.recorder) {
-            recorder.announced(edge, record, self.board.clock.wall_ms());
+        let announced = announce(&self.board, &self.health, &self.config.id, edge, self.thresholds);
+        if let (Some(announced), Some(recorder)) = (announced, &self.recorder) {
+            recorder.announced(announced);
         }
     }
+}
+
+/// Announces an edge, and notes for people who ask that its event goes on.
+fn announce(
+    board: &Board,
+    health: &CameraHealth,
+    camera: &CameraId,
+    edge: &AlarmEdge,
+    thresholds: Thresholds,
+) -> Option<Announced> {
+    let event = OngoingEvent { number: edge.event, peak: edge.peak };
+    let event = Some(event).filter(|_| edge.kind != EdgeKind::Cleared);
+    health.stand(|standing| standing.event = event);
+    let record = board.announce(camera, edge, thresholds)?;
+    Some(Announced { edge: *edge, record, wall_ms: board.clock.wall_ms(), thresholds })
 }
 
 #[cfg(test)]
@@ -411,13 +474,14 @@ mod tests {
         let store = Box::new(LoggedStore { log: Arc::clone(&log), fails });
         let desk = AlarmDesk::new(BoardId::try_from("b").unwrap(), store, Arc::clone(&health)).unwrap();
         let wake = Arc::clone(&log);
-        desk.on_raised(Box::new(move || wake.lock().unwrap().push("link")));
+        desk.on_raised(Box::new(move |_| wake.lock().unwrap().push("link")));
         let clock = Arc::new(ManualClock::default());
         let switch = Box::new(LoggedSwitch(Arc::clone(&log)));
         let output = Output { name: "siren".to_owned(), mode: OutputMode::Follow, switch };
         let siren = Arc::new(patient(vec![output], Arc::clone(&clock) as Arc<dyn Clock>, &health));
         log.lock().unwrap().clear();
-        (Board { desk: Arc::new(desk), siren, clock, health, model: [0; 8] }, log)
+        let orders = Arc::default();
+        (Board { desk: Arc::new(desk), siren, clock, health, orders, model: [0; 8] }, log)
     }
 
     fn edge(kind: EdgeKind) -> AlarmEdge {

@@ -1,7 +1,7 @@
 //! One camera between capture and alarm, the same for a camera, a file camera and `replay`: what may be seen of a picture
 //! goes to the detector and nothing else does, and of the detector's events those are let through that may be.
 
-use vad_core::{AlarmEdge, RgbFrame, ScoreSpec};
+use vad_core::{AlarmEdge, RgbFrame, ScoreSpec, SpecError};
 use vad_infer::InferError;
 
 use crate::capture::Stamp;
@@ -42,6 +42,14 @@ impl Watch {
     #[must_use]
     pub fn score_spec(&self) -> &ScoreSpec {
         self.detector.score_spec()
+    }
+
+    /// As [`Detector::set_thresholds`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_thresholds(&mut self, raise: f32, clear: f32) -> Result<(), SpecError> {
+        self.detector.set_thresholds(raise, clear)
     }
 
     /// What is wrong with the picture, if anything is.

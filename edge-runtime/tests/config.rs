@@ -69,6 +69,54 @@ fn a_good_file_is_read_with_its_defaults() {
 }
 
 #[test]
+fn home_assistant_is_told_where_it_is_asked_for() {
+    assert_eq!(parse(GOOD).unwrap().network.unwrap().home_assistant, None);
+    let with = |keys: &str| GOOD.replace("[score]", &format!("[network.home_assistant]\n{keys}\n[score]"));
+    let told = |keys: &str| parse(&with(keys)).unwrap().network.unwrap().home_assistant;
+    assert_eq!(told("").as_deref(), Some("homeassistant"));
+    assert_eq!(told("discovery_prefix = \"ha\"").as_deref(), Some("ha"));
+    let problem = only_problem(&with("discovery_prefix = \"a/#\""));
+    assert_eq!(problem.key, "network.home_assistant.discovery_prefix");
+}
+
+#[test]
+fn commands_need_somebody_to_trust() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("good.key"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::write(at("short.key"), "0123456789abcdef0123456789abcde\n").unwrap();
+    let file = at("board.toml");
+    let with = |broker: &str, keys: &str| {
+        let text = GOOD
+            .replace("mqtt://hub.local", broker)
+            .replace("[score]", &format!("[network.commands]\n{keys}\n[score]"));
+        Config::parse(&text, &file)
+    };
+    assert!(parse(GOOD).unwrap().network.unwrap().commands.is_none());
+    let commands =
+        with("mqtt://hub.local", "key_file = \"good.key\"").unwrap().network.unwrap().commands.unwrap();
+    assert_eq!(commands.counter_file, at("command-counter"));
+    assert!(!format!("{commands:?}").contains("01234"), "no secret in Debug");
+    for broker in ["mqtt://localhost", "mqtt://127.0.0.1", "mqtt://[::1]:1884"] {
+        assert!(with(broker, "trust = \"broker\"").is_ok(), "{broker}");
+    }
+    let cases = [
+        ("trust = \"broker\"", "network.commands.trust", "certificate_file"),
+        ("", "network.commands", "needs either"),
+        ("trust = \"broker\"\nkey_file = \"good.key\"", "network.commands", "needs either"),
+        ("key_file = \"short.key\"", "network.commands.key_file", "openssl rand"),
+        ("key_file = \"none.key\"", "network.commands.key_file", "cannot be read"),
+        ("trust = \"all\"", "network.commands.trust", "unknown value `all`"),
+    ];
+    for (keys, key, says) in cases {
+        let error = with("mqtt://hub.local", keys).expect_err("must be refused");
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.message.contains(says), "{problem}");
+    }
+}
+
+#[test]
 fn the_network_may_be_left_out() {
     let text = GOOD.replace("[network]\nbroker = \"mqtt://hub.local\"\n", "");
     assert!(parse(&text).unwrap().network.is_none());
@@ -261,7 +309,9 @@ fn values_out_of_range_name_the_key_and_the_range() {
         ("id = \"south\"", "id = \"South gate\"", "camera[1].id", "a-z"),
         ("id = \"south\"", "id = \"north\"", "camera[1].id", "two cameras"),
         ("mqtt://hub.local", "mqtt://", "network.broker", "mqtt://HOST"),
-        ("mqtt://hub.local", "mqtts://hub.local", "network.broker", "TLS"),
+        ("mqtt://hub.local", "mqtts://hub.local", "network.broker", "needs `ca_file`"),
+        ("hub.local\"", "hub.local\"\nca_file = \"ca.crt\"", "network.ca_file", "needs broker = \"mqtts"),
+        ("hub.local\"", "hub.local\"\nkey_file = \"a.key\"", "network.key_file", "needs broker = \"mqtts"),
         ("mqtt://hub.local", "mqtt://hub.local:99999", "network.broker", "mqtt://HOST:PORT"),
         ("[score]", "[outbox]\nmax_bytes = 100\n[score]", "outbox.max_bytes", "65536 to 4294967296"),
         ("bundle = \"bundle\"", "bundle = \"bundle\"\npulse = 5", "model.pulse", "1 to 4"),

@@ -38,7 +38,7 @@ impl Board {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let desk = Arc::new(AlarmDesk::new(board(), store, Arc::clone(&health)).unwrap());
         let identity = Identity { site: SiteId::try_from("yard").unwrap(), board: board(), model: [7; 8] };
-        let link = Link::start(&network(port), identity, Arc::clone(&desk), health, clock).unwrap();
+        let link = Link::start(&network(port), identity, Arc::clone(&desk), health, clock, None).unwrap();
         Self { desk, link, raised: BTreeSet::new() }
     }
 

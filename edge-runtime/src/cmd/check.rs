@@ -9,9 +9,10 @@ use crate::calibration::Calibrated;
 use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
+use crate::command::Trust;
 use crate::config::{
-    CameraConfig, Config, Drive, EvidenceConfig, InputConfig, InputDoes, LineAddress, Network, OutputConfig,
-    Source,
+    CameraConfig, Commands, Config, Drive, EvidenceConfig, InputConfig, InputDoes, LineAddress, Network,
+    OutputConfig, Source,
 };
 use crate::error::Error;
 use crate::evidence::store::{free_bytes, make_folder};
@@ -77,6 +78,12 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("input", input_works(input));
     }
     show("network", config.network.as_ref().map_or_else(no_network, broker));
+    if let Some(network) = &config.network {
+        show("tls", transport(network));
+    }
+    if let Some(commands) = config.network.as_ref().and_then(|network| network.commands.as_ref()) {
+        show("commands", commands_of(commands));
+    }
     show("clock", clock(&SystemClock::new()));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -232,9 +239,43 @@ fn no_network() -> Finding {
     Finding::Ok("none: the board works alone".to_owned())
 }
 
+/// Whether alarms can be read or forged on their way.
+fn transport(network: &Network) -> Finding {
+    match &network.tls {
+        None if network.is_loopback() => Finding::Ok("none, and the broker is on this machine".to_owned()),
+        None => Finding::Warn(
+            "none: whoever is on the way to the broker reads alarms and may forge Acks; use mqtts:// outside a trusted network".to_owned(),
+        ),
+        Some(tls) => {
+            let files = tls.files();
+            let shown = files.identity.as_ref().map_or_else(
+                || "no certificate of our own".to_owned(),
+                |(certificate, _)| format!("our certificate {}", certificate.display()),
+            );
+            let (ca, count) = (files.ca.display(), tls.authorities());
+            Finding::Ok(format!("{count} authorities in {ca}; {shown}; dates are checked at the connection"))
+        }
+    }
+}
+
+fn commands_of(commands: &Commands) -> Finding {
+    match commands.trust {
+        Trust::Broker => Finding::Ok(
+            "from whoever the broker lets publish; its access list must keep others away".to_owned(),
+        ),
+        Trust::Key(_) => {
+            let file = commands.counter_file.display();
+            Finding::Ok(format!("from whoever has the key; {file} says which were done"))
+        }
+    }
+}
+
 /// A hub that is away is no defect of the board: a warning.
 fn broker(network: &Network) -> Finding {
     let name = format!("{}:{}", network.host, network.port);
+    if let Some(tls) = &network.tls {
+        return broker_over_tls(tls, network, &name);
+    }
     let addresses = match name.to_socket_addrs() {
         Ok(addresses) => addresses,
         Err(e) => return Finding::Warn(format!("{name}: the name does not resolve now: {e}")),
@@ -245,6 +286,17 @@ fn broker(network: &Network) -> Finding {
         Finding::Ok(format!("{name}: a connection is taken"))
     } else {
         Finding::Warn(format!("{name}: no connection now; alarms would wait in the outbox"))
+    }
+}
+
+/// The handshake too: here it shows whether certificates fit and are valid.
+fn broker_over_tls(tls: &mqtt_tls::Tls, network: &Network, name: &str) -> Finding {
+    let opened = mqtt_tls::Pipe::open(tls, network.bare_host(), network.port).map_err(|e| e.to_string());
+    match opened.and_then(|pipe| pipe.ready()) {
+        Ok(()) => {
+            Finding::Ok(format!("{name}: a connection is taken, and the broker's certificate is accepted"))
+        }
+        Err(reason) => Finding::Warn(format!("{name}: {reason}; alarms would wait in the outbox")),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &DrillArgs) -> Result<ExitCode, Error> {
     let config = Config::load(&args.config)?;
     let stop =
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
-    let delivery = Delivery::start(&config, [0; 8], OnDiskFailure::Refuse)?;
+    let delivery = Delivery::start(&config, [0; 8], OnDiskFailure::Refuse, None)?;
     let camera = match config.cameras.first() {
         Some(camera) => camera.id.clone(),
         None => CameraId::try_from(NO_CAMERA)

@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::health::Health;
 use crate::link::{Identity, Link};
 use crate::outbox::{Outbox, OutboxError, RecordStore, UnavailableStore};
+use crate::told::Voice;
 
 /// The delivering half of a board: outbox and link.
 struct Delivery {
@@ -47,7 +48,13 @@ enum OnDiskFailure {
 }
 
 impl Delivery {
-    fn start(config: &Config, model: [u8; 8], on_failure: OnDiskFailure) -> Result<Self, Error> {
+    /// With a `voice` for a board that watches.
+    fn start(
+        config: &Config,
+        model: [u8; 8],
+        on_failure: OnDiskFailure,
+        voice: Option<&Voice>,
+    ) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let health = Arc::new(Health::default());
         let store = open_outbox(config, &health, on_failure)?;
@@ -56,7 +63,10 @@ impl Delivery {
         let link = config
             .network
             .as_ref()
-            .map(|n| Link::start(n, identity, Arc::clone(&desk), Arc::clone(&health), Arc::clone(&clock)))
+            .map(|n| {
+                let (desk, health, clock) = (Arc::clone(&desk), Arc::clone(&health), Arc::clone(&clock));
+                Link::start(n, identity, desk, health, clock, voice)
+            })
             .transpose()
             .map_err(Error::system("start the link"))?;
         Ok(Self { desk, health, clock, link })

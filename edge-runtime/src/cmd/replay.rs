@@ -98,7 +98,7 @@ struct Alarms {
 
 impl Alarms {
     fn start(config: &Config, model: &Model) -> Result<Self, Error> {
-        let delivery = Delivery::start(config, model.short_id(), OnDiskFailure::Refuse)?;
+        let delivery = Delivery::start(config, model.short_id(), OnDiskFailure::Refuse, None)?;
         let camera = CameraId::try_from(CAMERA)
             .map_err(|e| Error::System { doing: "name a camera", reason: e.to_string() })?;
         let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health)
@@ -108,6 +108,7 @@ impl Alarms {
             siren: Arc::new(siren),
             clock: Arc::clone(&delivery.clock),
             health: Arc::clone(&delivery.health),
+            orders: Arc::default(),
             model: model.short_id(),
         };
         Ok(Self { board, delivery, camera, has_network: config.network.is_some() })

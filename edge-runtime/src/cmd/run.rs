@@ -13,9 +13,11 @@ use crate::evidence::{About, Evidence};
 use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
-use crate::pipeline::{Board, CameraRunner, Outcome, Thresholds};
+use crate::orders::Orders;
+use crate::pipeline::{Board, CameraRunner, Configured, Outcome, Thresholds};
 use crate::service::Service;
 use crate::shutdown::Stop;
+use crate::told::Voice;
 use crate::watch::Watch;
 
 /// How long the last alarms may take to reach the hub when every file has ended.
@@ -33,17 +35,23 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let model = Model::load(&config.bundle, Some(&config.hardware), &config.tuning())?;
     model.tuned().log();
-    let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade)?;
+    let cameras: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    let orders = Arc::new(Orders::new(&cameras));
+    let voice = Voice { cameras, orders: Arc::clone(&orders) };
+    let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade, Some(&voice))?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
     let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health);
     let siren = Arc::new(siren.map_err(Error::system("start the thread of an output"))?);
     let inputs = Inputs::start(&config.inputs, &siren, &delivery.clock, &delivery.health)
         .map_err(Error::system("start the thread of an input"))?;
+    let outputs = Arc::clone(&siren);
+    orders.on_acknowledge(Box::new(move || outputs.acknowledge()));
     let board = Arc::new(Board {
         desk: Arc::clone(&delivery.desk),
         siren: Arc::clone(&siren),
         clock: Arc::clone(&delivery.clock),
         health: Arc::clone(&delivery.health),
+        orders,
         model: model.short_id(),
     });
     let evidence = config.evidence.as_ref().map(|e| Evidence::start(e, &delivery.clock, &delivery.health));
@@ -82,14 +90,14 @@ fn start_cameras(
         let score = model.score_spec(&overrides)?;
         let thresholds = Thresholds::new(&score, &overrides);
         let recorder = evidence.map(|evidence| {
-            let about = about(config, model, thresholds);
             // A file that is not watched in real time is in no hurry.
             let waits = matches!(camera.source, Source::Video { pace: Pace::Fast, .. });
-            evidence.recorder(&camera.id, about, waits)
+            evidence.recorder(&camera.id, about(config, model, thresholds), waits)
         });
         let runner = CameraRunner {
             config: camera.clone(),
             thresholds,
+            configured: Configured::new(&score, thresholds),
             watch: Watch::new(model.detector(score)?, camera.view.clone(), camera.tolerated.clone()),
             is_armed: None,
             key: None,
@@ -115,7 +123,7 @@ fn about(config: &Config, model: &Model, thresholds: Thresholds) -> About {
     About {
         board: config.board.as_str().to_owned(),
         model: model.title(),
-        thresholds,
+        raise_threshold: thresholds.raise,
         attention: spec.attention.clone().map(|attention| (attention, input_px)),
     }
 }

@@ -35,10 +35,12 @@ use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
+use mqtt_tls::Tls;
 
 use crate::arming::Arming;
 use crate::calibration::CALIBRATION_FILE;
 use crate::capture::Setting;
+use crate::command::Trust;
 use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
 use crate::view::View;
@@ -88,6 +90,8 @@ pub struct Network {
     pub host: String,
     /// TCP port of the broker.
     pub port: u16,
+    /// What TLS trusts and shows; `None`: no TLS.
+    pub tls: Option<Tls>,
     /// First level of every topic.
     pub prefix: Prefix,
     /// MQTT keep-alive, seconds.
@@ -100,6 +104,19 @@ pub struct Network {
     pub window: usize,
     /// Name and password for the broker.
     pub credentials: Option<Credentials>,
+    /// Prefix of Home Assistant's discovery, if it is to hear of the board.
+    pub home_assistant: Option<String>,
+    /// Who may command; `None`: nobody.
+    pub commands: Option<Commands>,
+}
+
+/// Commands over MQTT.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// Who may command.
+    pub trust: Trust,
+    /// Where the counter of commands with a key is kept: with what else the board remembers.
+    pub counter_file: PathBuf,
 }
 
 /// Name and password for the broker; `Debug` hides the password.
@@ -109,6 +126,21 @@ pub struct Credentials {
     pub username: String,
     /// Password, read from a file of its own.
     pub password: String,
+}
+
+impl Network {
+    /// Host name or address without the brackets of IPv6.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
+    /// Whether the broker is on this very machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let address: Option<std::net::IpAddr> = self.bare_host().parse().ok();
+        address.map_or(self.host == "localhost", |address| address.is_loopback())
+    }
 }
 
 impl std::fmt::Debug for Credentials {

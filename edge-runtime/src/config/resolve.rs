@@ -4,27 +4,26 @@ mod areas;
 mod arming;
 mod evidence;
 mod local;
+mod network;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use alarm_proto::topics::Prefix;
 use alarm_proto::{BoardId, CameraId, SiteId};
 use vad_infer::Pulse;
 
 use self::arming::Armings;
-use super::schema::{
-    CameraSection, ConfigFile, NetworkSection, Pace, ScoreOverride, SourceKind, SourceSection,
-};
-use super::{CameraConfig, Config, Credentials, Network, OutboxConfig, Source};
+use super::schema::{CameraSection, ConfigFile, Pace, ScoreOverride, SourceKind, SourceSection};
+use super::{CameraConfig, Config, OutboxConfig, Source};
 use crate::capture::Setting;
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
+/// Beside the outbox.
+const COUNTER_FILE: &str = "command-counter";
 const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
-const DEFAULT_MQTT_PORT: u16 = 1883;
 
 /// Key path and message of each wrong value.
 type Problems = Vec<(String, String)>;
@@ -36,7 +35,8 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     if let Some(pulse) = raw.model.pulse {
         check.range("model.pulse", pulse, 1..=Pulse::MOST);
     }
-    let network = raw.network.map(|n| check.network(n));
+    let outbox_path = check.path(raw.outbox.path.clone());
+    let network = raw.network.map(|n| check.network(n, outbox_path.with_file_name(COUNTER_FILE)));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     let evidence = raw.evidence.map(|e| check.evidence(e));
     check.score("score", &raw.score);
@@ -53,7 +53,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             bundle: check.path(raw.model.bundle),
             pulse: raw.model.pulse,
             network: network.flatten(),
-            outbox: OutboxConfig { path: check.path(raw.outbox.path), max_bytes: raw.outbox.max_bytes },
+            outbox: OutboxConfig { path: outbox_path, max_bytes: raw.outbox.max_bytes },
             evidence,
             score: raw.score,
             outputs,
@@ -98,68 +98,6 @@ impl Check<'_> {
             self.wrong(key, format!("`{text}` is not a name: use 1 to 32 of a-z, 0-9, `-` and `_`"));
         }
         name
-    }
-
-    fn network(&mut self, raw: NetworkSection) -> Option<Network> {
-        let broker = self.broker(&raw.broker);
-        let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
-        self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
-        self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
-        self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
-        self.range("network.window", raw.window, 4..=1024);
-        let credentials = self.credentials(raw.username, raw.password_file);
-        let (host, port) = broker?;
-        Some(Network {
-            host,
-            port,
-            prefix: prefix?,
-            keep_alive_s: raw.keep_alive_s,
-            heartbeat_interval_ms: raw.heartbeat_interval_ms,
-            resend_after_ms: raw.resend_after_ms,
-            window: raw.window,
-            credentials,
-        })
-    }
-
-    fn broker(&mut self, url: &str) -> Option<(String, u16)> {
-        const KEY: &str = "network.broker";
-        if url.starts_with("mqtts://") {
-            self.wrong(KEY, "TLS is not built in yet; use mqtt:// on a trusted network or through a tunnel");
-            return None;
-        }
-        let parsed = parse_broker(url);
-        if parsed.is_none() {
-            self.wrong(KEY, format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT"));
-        }
-        parsed
-    }
-
-    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
-        const KEY: &str = "network.password_file";
-        match (username, file) {
-            (None, None) => None,
-            (Some(username), Some(file)) => {
-                let file = self.path(file);
-                match std::fs::read_to_string(&file) {
-                    Ok(text) => Some(Credentials {
-                        username,
-                        password: text.trim_end_matches(['\n', '\r']).to_owned(),
-                    }),
-                    Err(e) => {
-                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
-                        None
-                    }
-                }
-            }
-            (Some(_), None) => {
-                self.wrong("network.username", "needs `password_file` beside it");
-                None
-            }
-            (None, Some(_)) => {
-                self.wrong(KEY, "needs `username` beside it");
-                None
-            }
-        }
     }
 
     fn score(&mut self, path: &str, score: &ScoreOverride) {
@@ -295,17 +233,4 @@ impl Check<'_> {
             self.wrong(&format!("{path}.{name}"), format!("needs {needed}"));
         }
     }
-}
-
-fn parse_broker(url: &str) -> Option<(String, u16)> {
-    let rest = url.strip_prefix("mqtt://")?;
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|&p| p > 0)?),
-        _ => (rest, DEFAULT_MQTT_PORT),
-    };
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-    (!bare.is_empty() && bare.chars().all(plain) && (bare == host) != host.contains(':'))
-        .then(|| (host.to_owned(), port))
 }

@@ -75,8 +75,14 @@ pub struct Model {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSection {
-    /// `mqtt://HOST[:PORT]`, port 1883 when left out. Required.
+    /// `mqtt://HOST[:PORT]`, port 1883 when left out, or `mqtts://HOST[:PORT]` for TLS, port 8883 when left out. Required.
     pub broker: String,
+    /// PEM file of the authorities that may vouch for the broker. Default: none; needed with `mqtts://`.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of this board's own certificate, for brokers that ask for one. Default: none; needs `mqtts://` and `key_file`.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key. Default: none; needed with `certificate_file`.
+    pub key_file: Option<PathBuf>,
     /// First level of every topic, 1 to 32 of `a-z`, `0-9`, `-`, `_`. Default: `watchpost`.
     #[serde(default = "default_prefix")]
     pub prefix: String,
@@ -97,6 +103,37 @@ pub struct NetworkSection {
     pub username: Option<String>,
     /// File that holds the password (one line). Default: none; needed with `username`.
     pub password_file: Option<PathBuf>,
+    /// Tells Home Assistant which entities the board has. Default: none.
+    pub home_assistant: Option<HomeAssistantSection>,
+    /// Commands over MQTT. Default: none are taken.
+    pub commands: Option<CommandsSection>,
+}
+
+/// `[network.commands]`; exactly one of the keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandsSection {
+    /// `broker`: whoever the broker lets publish may command. Only with a certificate of our own, or a broker on this machine.
+    pub trust: Option<TrustName>,
+    /// File with a key, 32 to 1024 bytes in one line: whoever has it may command.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Whom to trust, in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrustName {
+    /// Whoever the broker lets publish.
+    Broker,
+}
+
+/// `[network.home_assistant]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomeAssistantSection {
+    /// First level of its discovery topics, 1 to 32 of `a-z`, `0-9`, `-`, `_`. Default: `homeassistant`.
+    #[serde(default = "default_discovery_prefix")]
+    pub discovery_prefix: String,
 }
 
 /// `[outbox]`
@@ -433,6 +470,10 @@ fn default_armed() -> String {
 
 fn default_prefix() -> String {
     "watchpost".to_owned()
+}
+
+fn default_discovery_prefix() -> String {
+    "homeassistant".to_owned()
 }
 
 fn default_keep_alive_s() -> u16 {

@@ -45,6 +45,7 @@ use crate::clock::Clock;
 use crate::config::EvidenceConfig;
 use crate::detector::{ClipReport, Detector};
 use crate::health::{Health, lock};
+use crate::pipeline::Thresholds;
 use crate::view::MaskedFrame;
 
 pub use self::name::{EventName, Part};
@@ -90,7 +91,7 @@ impl Evidence {
     /// The system has no thread left.
     pub fn recorder(&self, camera: &CameraId, about: About, waits: bool) -> io::Result<Recorder> {
         let (sender, inbox) = queue::queue(waits);
-        let peaks = PeakFinder::new(about.thresholds.raise);
+        let peaks = PeakFinder::new(about.raise_threshold);
         let explains = about.attention.is_some();
         let recording =
             Recording::new(camera.clone(), about, &self.config, self.jobs.clone(), Arc::clone(&self.health));
@@ -124,6 +125,19 @@ impl Evidence {
         lock(&self.threads).push(std::thread::Builder::new().name(name).spawn(work)?);
         Ok(())
     }
+}
+
+/// An edge that the hub is told of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announced {
+    /// What happened.
+    pub edge: AlarmEdge,
+    /// The record that says so.
+    pub record: RecordId,
+    /// Time of day, Unix milliseconds; `None` while the clock is not valid.
+    pub wall_ms: Option<u64>,
+    /// From where on there are alarms; they may be changed while the board watches.
+    pub thresholds: Thresholds,
 }
 
 /// A camera's end: hands over what it sees, and waits for nothing.
@@ -169,9 +183,10 @@ impl Recorder {
         self.sender.send(Message::Score(point, peak));
     }
 
-    /// Takes an edge that was announced under `record`.
-    pub fn announced(&self, edge: &AlarmEdge, record: RecordId, wall_ms: Option<u64>) {
-        if !self.sender.send(Message::Edge(*edge, record, wall_ms)) {
+    /// Takes an edge that was announced.
+    pub fn announced(&self, announced: Announced) {
+        let edge = announced.edge;
+        if !self.sender.send(Message::Edge(announced)) {
             tracing::warn!(event = edge.event, kind = ?edge.kind, "the recording is too slow: an edge is missing in the evidence");
         }
     }

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use alarm_proto::{CameraId, RecordId};
+use alarm_proto::CameraId;
 use heat_map::Picture;
-use vad_core::{AlarmEdge, EdgeKind, RgbFrame};
+use vad_core::{EdgeKind, RgbFrame};
 use vad_infer::AttentionMap;
 
+use super::Announced;
 use super::clip::Clip;
 use super::name::EventName;
 use super::queue::{self, Inbox};
@@ -29,8 +30,8 @@ pub(super) enum Message {
     Picture(Picture, Stamp),
     /// The latest picture ended a clip; what explains an event, if it is the highest so far.
     Score(ScorePoint, Option<Peak>),
-    /// An event was announced, under this record and at this time of day.
-    Edge(AlarmEdge, RecordId, Option<u64>),
+    /// An edge was announced.
+    Edge(Announced),
     /// The stream is over; the next picture begins another one.
     StreamEnd,
 }
@@ -112,9 +113,9 @@ impl Recording {
         match message {
             Message::Picture(picture, stamp) => self.picture(picture, stamp, missed),
             Message::Score(point, peak) => self.score(point, peak),
-            Message::Edge(edge, record, wall_ms) => match edge.kind {
-                EdgeKind::Raised => self.raised(&edge, &record, wall_ms, missed),
-                EdgeKind::Updated | EdgeKind::Cleared => self.goes_on(&edge),
+            Message::Edge(announced) => match announced.edge.kind {
+                EdgeKind::Raised => self.raised(&announced, missed),
+                EdgeKind::Updated | EdgeKind::Cleared => self.goes_on(&announced),
             },
             Message::StreamEnd => {
                 self.close(missed);
@@ -175,10 +176,10 @@ impl Recording {
         }
     }
 
-    fn raised(&mut self, edge: &AlarmEdge, record: &RecordId, wall_ms: Option<u64>, missed: u64) {
+    fn raised(&mut self, announced: &Announced, missed: u64) {
         self.close(missed);
-        let name = EventName::new(&self.camera, record);
-        let mut sheet = Sheet::raised(&name, record.to_string(), edge, wall_ms, &self.about);
+        let name = EventName::new(&self.camera, &announced.record);
+        let mut sheet = Sheet::raised(&name, announced, &self.about);
         self.scores.iter().for_each(|point| sheet.score(*point));
         let (clip, begun) = Clip::begin(&self.reel, name.file(super::Part::Clip)).unzip();
         sheet.clip = clip.as_ref().map(Clip::sheet);
@@ -191,9 +192,10 @@ impl Recording {
     }
 
     /// The event goes on, or is over but for its last seconds.
-    fn goes_on(&mut self, edge: &AlarmEdge) {
+    fn goes_on(&mut self, announced: &Announced) {
+        let edge = &announced.edge;
         let Some(event) = self.event.as_mut().filter(|event| event.sheet.event == edge.event) else { return };
-        event.sheet.edge(edge, &self.about);
+        event.sheet.edge(announced);
         if edge.kind == EdgeKind::Cleared {
             event.ends_ms = Some(edge.at.0.saturating_add(self.post_roll_ms));
             event.moment = self.moment.take();

@@ -2,10 +2,10 @@
 
 use alarm_proto::Severity;
 use serde::{Deserialize, Serialize};
-use vad_core::AlarmEdge;
 
+use super::Announced;
 use super::name::{EventName, Part};
-use crate::pipeline::Thresholds;
+use crate::pipeline::severity_of;
 
 /// Most scores of one event; a longer one keeps its first.
 const MAX_SCORES: usize = 4_096;
@@ -80,33 +80,28 @@ pub struct About {
     pub board: String,
     /// Which model looks.
     pub model: String,
-    /// From where on it alarms.
-    pub thresholds: Thresholds,
+    /// Smoothed score from which on it alarmed when the program started, 0 to 1.
+    pub raise_threshold: f32,
     /// Where the model's attention lies, if it has one, and the size of the encoder's pictures.
     pub attention: Option<(vad_core::AttentionSpec, [u16; 2])>,
 }
 
 impl Sheet {
     /// Of an alarm that was just raised.
-    pub(super) fn raised(
-        name: &EventName,
-        record: String,
-        edge: &AlarmEdge,
-        wall_clock_ms: Option<u64>,
-        about: &About,
-    ) -> Self {
+    pub(super) fn raised(name: &EventName, announced: &Announced, about: &About) -> Self {
+        let Announced { edge, record, wall_ms, thresholds } = announced;
         Self {
-            record,
+            record: record.to_string(),
             camera: name.camera.as_str().to_owned(),
             event: edge.event,
-            severity: severity(edge, about),
+            severity: severity(announced),
             model: about.model.clone(),
-            wall_clock_ms,
+            wall_clock_ms: *wall_ms,
             onset_media_ms: edge.onset.0,
             raised_media_ms: edge.at.0,
             cleared_media_ms: None,
             peak: edge.peak,
-            raise_threshold: about.thresholds.raise,
+            raise_threshold: thresholds.raise,
             scores: Vec::new(),
             snapshot: None,
             clip: None,
@@ -123,12 +118,13 @@ impl Sheet {
     }
 
     /// Takes a later edge of the event.
-    pub(super) fn edge(&mut self, edge: &AlarmEdge, about: &About) {
+    pub(super) fn edge(&mut self, announced: &Announced) {
+        let edge = &announced.edge;
         self.peak = self.peak.max(edge.peak);
         if edge.kind == vad_core::EdgeKind::Cleared {
             self.cleared_media_ms = Some(edge.at.0);
         } else {
-            self.severity = severity(edge, about);
+            self.severity = severity(announced);
         }
     }
 
@@ -144,8 +140,8 @@ impl Sheet {
     }
 }
 
-fn severity(edge: &AlarmEdge, about: &About) -> String {
-    let name = match crate::pipeline::severity_of(edge, about.thresholds) {
+fn severity(announced: &Announced) -> String {
+    let name = match severity_of(&announced.edge, announced.thresholds) {
         Severity::Notice => "notice",
         Severity::Warning => "warning",
         Severity::Critical => "critical",

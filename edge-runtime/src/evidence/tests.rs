@@ -3,10 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
 
 use super::*;
-use crate::config::ScoreOverride;
 use crate::pipeline::Thresholds;
 use alarm_proto::{BoardId, BootId};
-use vad_core::{EdgeKind, MediaTimeMs, ScoreSpec};
+use vad_core::{EdgeKind, MediaTimeMs};
 
 const FRAME_MS: u64 = 100;
 
@@ -30,9 +29,12 @@ impl Rig {
             post_roll_ms,
             max_clip_ms,
         };
-        let score = ScoreSpec { raise_threshold: 0.5, ..ScoreSpec::default() };
-        let thresholds = Thresholds::new(&score, &[&ScoreOverride::default()]);
-        let about = About { board: "gate-1".to_owned(), model: "m".to_owned(), thresholds, attention: None };
+        let about = About {
+            board: "gate-1".to_owned(),
+            model: "m".to_owned(),
+            raise_threshold: 0.5,
+            attention: None,
+        };
         let (sender, jobs) = sync_channel(1_000);
         let health = Arc::new(Health::default());
         let recording = Recording::new(camera(), about, &config, sender, Arc::clone(&health));
@@ -59,7 +61,8 @@ impl Rig {
         let edge = AlarmEdge { kind, event, onset: at, at, score: 0.8, peak: 0.8 };
         let boot = BootId { counter: 1, random: 1 };
         let record = RecordId { board: BoardId::try_from("gate-1").unwrap(), boot, seq: event.into() };
-        self.recording.take(Message::Edge(edge, record, None), 0);
+        let thresholds = Thresholds { raise: 0.5, critical: 0.75 };
+        self.recording.take(Message::Edge(Announced { edge, record, wall_ms: None, thresholds }), 0);
     }
 
     /// The latest sheet of each event, and how many pieces of video there were since the last call.

@@ -4,38 +4,33 @@
 //! One thread runs the control loop, a second one per connection reads events. A broken connection is replaced by a
 //! fresh one, and everything without an Ack is published again; the hub drops duplicates by (board, boot, seq).
 
+mod commands;
 mod session;
+mod stats;
+mod voice;
 mod window;
+mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use alarm_proto::topics::{Channel, Prefix, Topic};
-use alarm_proto::{BoardId, BootId, Heartbeat, Message, SiteId};
+use alarm_proto::{BoardId, Message, SiteId};
 
 use crate::clock::Clock;
 use crate::config::Network;
-use crate::desk::{AlarmDesk, Shelf};
+use crate::desk::AlarmDesk;
 use crate::health::Health;
-use session::{LinkEvent, Session, SessionEvent};
+use crate::told::Voice;
+use commands::CommandDesk;
+use session::LinkEvent;
+use voice::{ReviewQueue, Speaker};
 use window::SendWindow;
+use worker::{Topics, Worker};
+
+pub use stats::LinkStats;
 
 const EVENT_QUEUE: usize = 1_024;
-const ACK_BATCH: usize = 256;
-const RECONNECT_FIRST_MS: u64 = 200;
-const RECONNECT_MOST_MS: u64 = 5_000;
-/// A broker that never answers the subscription still gets the alarms after this time.
-const SUBSCRIBE_PATIENCE_MS: u64 = 5_000;
-/// The loop looks around at least this often.
-const IDLE_MS: u64 = 1_000;
-/// Wait before offering a record again to a full queue.
-const QUEUE_FULL_MS: u64 = 20;
-const REMOVE_FAILED: &str = "the outbox cannot remove delivered alarms";
-const READ_FAILED: &str = "the outbox cannot be read";
-const DISCONNECT_GRACE_MS: u64 = 500;
 
 /// Who is speaking: everything that identity and topics are made of.
 #[derive(Debug, Clone)]
@@ -48,51 +43,6 @@ pub struct Identity {
     pub model: [u8; 8],
 }
 
-/// Counters of the link, for health and tests.
-#[derive(Debug, Default)]
-pub struct LinkStats {
-    connected: AtomicBool,
-    connections: AtomicU64,
-    published: AtomicU64,
-    delivered: AtomicU64,
-    malformed_acks: AtomicU64,
-    foreign_acks: AtomicU64,
-    heartbeats: AtomicU64,
-}
-
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        $($(#[$doc])* #[must_use] pub fn $name(&self) -> u64 { self.$name.load(Ordering::Relaxed) })*
-    };
-}
-
-impl LinkStats {
-    counters! {
-        /// Connections that came up.
-        connections,
-        /// Records handed to a connection, repetitions included.
-        published,
-        /// Records removed after the hub's Ack.
-        delivered,
-        /// Frames on the Ack topic that are not an Ack.
-        malformed_acks,
-        /// Acks for another board or for records that are not held (late repetitions too).
-        foreign_acks,
-        /// Heartbeats handed to a connection.
-        heartbeats,
-    }
-
-    /// Whether a connection is up and subscribed.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
-    }
-}
-
-fn count(counter: &AtomicU64, by: u64) {
-    counter.fetch_add(by, Ordering::Relaxed);
-}
-
 /// A running link.
 pub struct Link {
     events: SyncSender<LinkEvent>,
@@ -102,7 +52,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the link's thread.
+    /// Starts the link's thread. With a `voice` it tells people of the board too; a drill, which watches nothing, has none.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -112,12 +62,28 @@ impl Link {
         desk: Arc<AlarmDesk>,
         health: Arc<Health>,
         clock: Arc<dyn Clock>,
+        voice: Option<&Voice>,
     ) -> std::io::Result<Self> {
         let (events, inbox) = sync_channel(EVENT_QUEUE);
         let stats = Arc::new(LinkStats::default());
         let waker = events.clone();
         // A full queue holds something that wakes the loop anyway.
-        desk.on_raised(Box::new(move || drop(waker.try_send(LinkEvent::Wake))));
+        let queue = voice.map(|_| Arc::new(ReviewQueue::default()));
+        let to_tell = queue.clone();
+        desk.on_raised(Box::new(move |message| {
+            if let (Some(queue), Message::Alarm(alarm)) = (&to_tell, message) {
+                queue.push(alarm);
+            }
+            drop(waker.try_send(LinkEvent::Wake));
+        }));
+        let speaker = voice
+            .zip(queue)
+            .map(|(voice, queue)| Speaker::new(network, &identity, desk.boot(), voice, queue));
+        let commands = voice.zip(network.commands.as_ref()).map(|(voice, commands)| {
+            let who = (&network.prefix, &identity);
+            CommandDesk::start(commands, who, &voice.orders, &clock, events.clone())
+        });
+        let commands = commands.transpose()?;
         let topics = Topics::new(&network.prefix, &identity);
         let worker = Worker {
             window: SendWindow::new(network.window, network.resend_after_ms),
@@ -132,6 +98,9 @@ impl Link {
             inbox,
             generation: 0,
             next_heartbeat_ms: 0,
+            speaker,
+            commands,
+            is_will_refused: false,
         };
         let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
         Ok(Self { events, thread, stats, desk })
@@ -159,304 +128,5 @@ impl Link {
     pub fn stop(self) {
         let _ = self.events.send(LinkEvent::Stop);
         let _ = self.thread.join();
-    }
-}
-
-#[derive(Debug)]
-struct Topics {
-    alarm: String,
-    ack: String,
-    heartbeat: String,
-}
-
-impl Topics {
-    fn new(prefix: &Prefix, identity: &Identity) -> Self {
-        let topic = |channel| {
-            let (site, board) = (identity.site.clone(), identity.board.clone());
-            Topic { prefix: prefix.clone(), site, board, channel }.to_string()
-        };
-        Self { alarm: topic(Channel::Alarm), ack: topic(Channel::Ack), heartbeat: topic(Channel::Heartbeat) }
-    }
-}
-
-struct Worker {
-    network: Network,
-    identity: Identity,
-    topics: Topics,
-    window: SendWindow,
-    desk: Arc<AlarmDesk>,
-    health: Arc<Health>,
-    clock: Arc<dyn Clock>,
-    stats: Arc<LinkStats>,
-    events: SyncSender<LinkEvent>,
-    inbox: Receiver<LinkEvent>,
-    generation: u64,
-    next_heartbeat_ms: u64,
-}
-
-/// Why a connection's loop ended.
-enum End {
-    Stop,
-    Down(String),
-}
-
-/// How far a connection has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Connecting,
-    /// Subscribed is expected until this time.
-    Subscribing {
-        until_ms: u64,
-    },
-    Ready,
-}
-
-impl Worker {
-    fn run(mut self) {
-        let mut wait_ms = RECONNECT_FIRST_MS;
-        loop {
-            let connections = self.stats.connections();
-            let reason = match self.serve() {
-                End::Stop => return,
-                End::Down(reason) => reason,
-            };
-            if self.stats.connections() > connections {
-                wait_ms = RECONNECT_FIRST_MS;
-            }
-            tracing::warn!(broker = %self.network.host, port = self.network.port, %reason, retry_ms = wait_ms, "no connection to the broker");
-            if self.pause(wait_ms) {
-                return;
-            }
-            wait_ms = (wait_ms * 2).min(RECONNECT_MOST_MS);
-        }
-    }
-
-    /// Waits out `ms`; true when the program ends.
-    fn pause(&self, ms: u64) -> bool {
-        let until_ms = self.clock.monotonic_ms() + ms;
-        loop {
-            let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
-            match self.inbox.recv_timeout(Duration::from_millis(left_ms)) {
-                Ok(LinkEvent::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
-                Ok(_) if left_ms > 0 => {}
-                Ok(_) | Err(RecvTimeoutError::Timeout) => return false,
-            }
-        }
-    }
-
-    /// One connection from start to end.
-    fn serve(&mut self) -> End {
-        self.generation += 1;
-        let client_id = format!("watchpost-{}-{}", self.identity.site.as_str(), self.identity.board.as_str());
-        let session = match Session::start(&self.network, &client_id, self.generation, self.events.clone()) {
-            Ok(session) => session,
-            Err(reason) => return End::Down(reason),
-        };
-        let end = self.converse(&session);
-        self.stats.connected.store(false, Ordering::Relaxed);
-        session.disconnect();
-        if let End::Stop = end {
-            self.await_close(session.generation);
-        }
-        end
-    }
-
-    fn converse(&mut self, session: &Session) -> End {
-        let mut phase = Phase::Connecting;
-        let mut acks = Vec::new();
-        loop {
-            let first = match self.inbox.recv_timeout(Duration::from_millis(self.patience_ms(phase))) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return End::Stop,
-            };
-            let mut next = first;
-            while let Some(event) = next {
-                if let Some(end) = self.react(event, session, &mut phase, &mut acks) {
-                    self.remove(&mut acks);
-                    return end;
-                }
-                next = if acks.len() < ACK_BATCH { self.inbox.try_recv().ok() } else { None };
-            }
-            self.remove(&mut acks);
-            if let Phase::Subscribing { until_ms } = phase
-                && self.clock.monotonic_ms() >= until_ms
-            {
-                tracing::warn!(topic = %self.topics.ack, "the broker does not answer the subscription");
-                phase = self.ready();
-            }
-            if phase == Phase::Ready {
-                self.beat(session);
-                self.pump(session);
-            }
-        }
-    }
-
-    /// How long the loop may sleep, milliseconds.
-    fn patience_ms(&self, phase: Phase) -> u64 {
-        let now_ms = self.clock.monotonic_ms();
-        let wake_ms = match phase {
-            Phase::Connecting => now_ms + IDLE_MS,
-            Phase::Subscribing { until_ms } => until_ms,
-            Phase::Ready => self
-                .window
-                .next_due_ms()
-                .unwrap_or(u64::MAX)
-                .max(now_ms + QUEUE_FULL_MS)
-                .min(self.next_heartbeat_ms),
-        };
-        wake_ms.saturating_sub(now_ms).min(IDLE_MS)
-    }
-
-    fn react(
-        &mut self,
-        event: LinkEvent,
-        session: &Session,
-        phase: &mut Phase,
-        acks: &mut Vec<(BootId, u64)>,
-    ) -> Option<End> {
-        let event = match event {
-            LinkEvent::Stop => return Some(End::Stop),
-            LinkEvent::Session { generation, event } if generation == session.generation => event,
-            LinkEvent::Wake | LinkEvent::Session { .. } => return None,
-        };
-        match event {
-            SessionEvent::Connected => {
-                count(&self.stats.connections, 1);
-                if let Err(reason) = session.subscribe(&self.topics.ack) {
-                    return Some(End::Down(reason));
-                }
-                *phase = Phase::Subscribing { until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS };
-            }
-            SessionEvent::Subscribed => *phase = self.ready(),
-            SessionEvent::Received(frame) => acks.extend(self.read_ack(&frame)),
-            SessionEvent::Progress => {}
-            SessionEvent::Down(reason) => return Some(End::Down(reason)),
-        }
-        None
-    }
-
-    fn ready(&mut self) -> Phase {
-        let now_ms = self.clock.monotonic_ms();
-        let status = self.desk.status(Shelf::Durable);
-        self.window.begin(status.last_seq, now_ms);
-        self.next_heartbeat_ms = now_ms;
-        self.stats.connected.store(true, Ordering::Relaxed);
-        tracing::info!(broker = %self.network.host, port = self.network.port, undelivered = status.depth, "connected");
-        Phase::Ready
-    }
-
-    /// An Ack for this board, or nothing and a count.
-    fn read_ack(&mut self, frame: &[u8]) -> Option<(BootId, u64)> {
-        match alarm_proto::decode(frame) {
-            Ok(Message::Ack(ack)) if ack.board == self.identity.board => {
-                self.window.acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
-                Some((ack.boot, ack.seq))
-            }
-            Ok(Message::Ack(_)) => {
-                count(&self.stats.foreign_acks, 1);
-                None
-            }
-            _ => {
-                count(&self.stats.malformed_acks, 1);
-                None
-            }
-        }
-    }
-
-    /// Removes what was acknowledged. If the disk refuses, the Acks are kept for the next round, a bounded number of
-    /// them: the hub repeats a lost one when the record comes again.
-    fn remove(&self, acks: &mut Vec<(BootId, u64)>) {
-        if acks.is_empty() {
-            return;
-        }
-        match self.desk.acknowledge(acks) {
-            Ok(removed) => {
-                self.health.restore(REMOVE_FAILED);
-                count(&self.stats.delivered, removed as u64);
-                count(&self.stats.foreign_acks, (acks.len() - removed.min(acks.len())) as u64);
-                acks.clear();
-            }
-            Err(e) => {
-                tracing::debug!(error = %e, "acknowledged alarms not removed");
-                self.health.degrade(REMOVE_FAILED);
-                acks.truncate(ACK_BATCH);
-            }
-        }
-    }
-
-    fn pump(&mut self, session: &Session) {
-        let now_ms = self.clock.monotonic_ms();
-        let desk = Arc::clone(&self.desk);
-        let mut fetch = |shelf, after, to, limit| {
-            let status = desk.status(shelf);
-            if status.depth == 0 || status.last_seq <= after {
-                Ok(Vec::new())
-            } else {
-                desk.between(shelf, after, to, limit)
-            }
-        };
-        match self.window.fill(now_ms, &mut fetch) {
-            Ok(()) => self.health.restore(READ_FAILED),
-            Err(e) => {
-                tracing::debug!(error = %e, "undelivered alarms not read");
-                self.health.degrade(READ_FAILED);
-            }
-        }
-        for key in self.window.due(now_ms) {
-            let Some(frame) = self.window.frame(key) else {
-                continue;
-            };
-            if !session.publish(&self.topics.alarm, frame) {
-                return;
-            }
-            count(&self.stats.published, 1);
-            self.window.sent(key, now_ms);
-        }
-    }
-
-    fn beat(&mut self, session: &Session) {
-        let now_ms = self.clock.monotonic_ms();
-        if now_ms < self.next_heartbeat_ms {
-            return;
-        }
-        self.next_heartbeat_ms = now_ms + self.network.heartbeat_interval_ms;
-        let mut buf = [0; alarm_proto::MAX_FRAME_LEN];
-        match alarm_proto::encode(&Message::Heartbeat(self.heartbeat(now_ms)), &mut buf) {
-            Ok(frame) if session.publish_once(&self.topics.heartbeat, frame) => {
-                count(&self.stats.heartbeats, 1)
-            }
-            Ok(_) => {}
-            Err(e) => tracing::error!(error = %e, "heartbeat not encoded"),
-        }
-    }
-
-    fn heartbeat(&self, now_ms: u64) -> Heartbeat {
-        let progress = self.health.progress(self.clock.as_ref());
-        Heartbeat {
-            board: self.identity.board.clone(),
-            boot: self.desk.boot(),
-            uptime_ms: now_ms,
-            last_frame_age_ms: progress.last_frame_age_ms,
-            last_score_age_ms: progress.last_score_age_ms,
-            outbox_depth: u32::try_from(self.desk.depth()).unwrap_or(u32::MAX),
-            last_seq: self.desk.status(Shelf::Durable).last_seq,
-            model: self.identity.model,
-        }
-    }
-
-    /// Gives a closing connection a moment, so that the broker sees a clean end.
-    fn await_close(&self, generation: u64) {
-        let until_ms = self.clock.monotonic_ms() + DISCONNECT_GRACE_MS;
-        loop {
-            let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
-            match self.inbox.recv_timeout(Duration::from_millis(left_ms)) {
-                Ok(LinkEvent::Session { generation: g, event: SessionEvent::Down(_) }) if g == generation => {
-                    return;
-                }
-                Ok(_) if left_ms > 0 => {}
-                _ => return,
-            }
-        }
     }
 }

@@ -6,8 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 
+use mqtt_tls::Pipe;
+use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, Packet};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
 
 use crate::config::Network;
@@ -22,18 +24,44 @@ pub(super) enum LinkEvent {
     Wake,
     /// The program ends.
     Stop,
+    /// A command was answered.
+    Reply(Vec<u8>),
     /// Something happened on connection number `generation`.
     Session { generation: u64, event: SessionEvent },
 }
 
 /// What happened on a connection.
 pub(super) enum SessionEvent {
-    Connected,
+    Connected(Offer),
     Subscribed,
-    Received(Vec<u8>),
+    Received {
+        topic: Vec<u8>,
+        payload: Vec<u8>,
+        /// It was said before this connection.
+        is_retained: bool,
+    },
     /// A publish was taken by the broker: there is room for more. No sign of durability.
     Progress,
     Down(String),
+}
+
+/// What a broker takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    /// Largest packet, bytes; `None`: any.
+    pub packet_limit: Option<u32>,
+    /// Whether it keeps retained messages.
+    pub retains: bool,
+}
+
+impl Offer {
+    fn of(ack: &ConnAck) -> Self {
+        let properties = ack.properties.as_ref();
+        Self {
+            packet_limit: properties.and_then(|properties| properties.max_packet_size),
+            retains: properties.and_then(|properties| properties.retain_available) != Some(0),
+        }
+    }
 }
 
 /// Handle of one connection.
@@ -47,14 +75,20 @@ impl Session {
     pub(super) fn start(
         network: &Network,
         client_id: &str,
+        will: Option<LastWill>,
         generation: u64,
         events: SyncSender<LinkEvent>,
     ) -> Result<Self, String> {
-        let options = options(network, client_id);
-        let queue = network.window * 2 + 16;
+        let pipe = network.tls.as_ref().map(|tls| Pipe::open(tls, network.bare_host(), network.port));
+        let pipe = pipe.transpose().map_err(|e| e.to_string())?;
+        let mut options = options(network, pipe.as_ref(), client_id);
+        if let Some(will) = will {
+            options.set_last_will(will);
+        }
+        let queue = network.window * 2 + 32;
         let built = catch_unwind(AssertUnwindSafe(|| Client::new(options, queue)));
         let (client, connection) = built.map_err(|_| "the MQTT client cannot start".to_owned())?;
-        let reader = Reader { events, generation };
+        let reader = Reader { events, generation, pipe };
         std::thread::Builder::new()
             .name(format!("mqtt-{generation}"))
             .spawn(move || reader.run(connection))
@@ -76,14 +110,23 @@ impl Session {
         self.client.try_publish(topic, QoS::AtMostOnce, false, frame.to_vec()).is_ok()
     }
 
+    /// Hands over something for people; false when the queue is full.
+    pub(super) fn tell(&self, topic: &str, payload: Vec<u8>, retain: bool) -> bool {
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).is_ok()
+    }
+
     pub(super) fn disconnect(&self) {
         // A full queue or a dead connection ends by itself.
         let _ = self.client.try_disconnect();
     }
 }
 
-fn options(network: &Network, client_id: &str) -> MqttOptions {
-    let mut options = MqttOptions::new(client_id, network.host.clone(), network.port);
+fn options(network: &Network, pipe: Option<&Pipe>, client_id: &str) -> MqttOptions {
+    let host = pipe.map_or(network.host.as_str(), Pipe::address);
+    let mut options = MqttOptions::new(client_id, host, network.port);
+    if pipe.is_some() {
+        options.set_transport(Transport::Unix);
+    }
     options.set_keep_alive(std::time::Duration::from_secs(network.keep_alive_s.into()));
     options.set_clean_start(true);
     options.set_max_packet_size(Some(MAX_PACKET_BYTES));
@@ -102,13 +145,24 @@ fn options(network: &Network, client_id: &str) -> MqttOptions {
 struct Reader {
     events: SyncSender<LinkEvent>,
     generation: u64,
+    /// Where there is TLS.
+    pipe: Option<Pipe>,
 }
 
 impl Reader {
     fn run(&self, mut connection: Connection) {
-        let reason = catch_unwind(AssertUnwindSafe(|| self.read(&mut connection)))
-            .unwrap_or_else(|_| "the MQTT client failed inside".to_owned());
+        let reason = match self.pipe.as_ref().map_or(Ok(()), Pipe::ready) {
+            Ok(()) => self.read_all(&mut connection),
+            Err(reason) => reason,
+        };
         self.send(SessionEvent::Down(reason));
+    }
+
+    /// Reads to the end, whose reason it gives: that of TLS, which the client knows nothing of, if there is one.
+    fn read_all(&self, connection: &mut Connection) -> String {
+        let reason = catch_unwind(AssertUnwindSafe(|| self.read(connection)))
+            .unwrap_or_else(|_| "the MQTT client failed inside".to_owned());
+        self.pipe.as_ref().and_then(Pipe::reason).unwrap_or(reason)
     }
 
     fn read(&self, connection: &mut Connection) -> String {
@@ -134,9 +188,13 @@ impl Reader {
 
 fn event_of(packet: Packet) -> Option<SessionEvent> {
     match packet {
-        Packet::ConnAck(_) => Some(SessionEvent::Connected),
+        Packet::ConnAck(ack) => Some(SessionEvent::Connected(Offer::of(&ack))),
         Packet::SubAck(_) => Some(SessionEvent::Subscribed),
-        Packet::Publish(publish) => Some(SessionEvent::Received(publish.payload.to_vec())),
+        Packet::Publish(publish) => Some(SessionEvent::Received {
+            topic: publish.topic.to_vec(),
+            payload: publish.payload.to_vec(),
+            is_retained: publish.retain,
+        }),
         Packet::PubAck(_) => Some(SessionEvent::Progress),
         _ => None,
     }

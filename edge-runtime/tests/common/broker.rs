@@ -16,6 +16,11 @@ pub struct Broker {
 impl Broker {
     /// A running broker, or `None` (said loudly) where mosquitto is not installed.
     pub fn start() -> Option<Self> {
+        Self::configured(|_| "allow_anonymous true\n".to_owned())
+    }
+
+    /// The same with more lines of configuration, made from the folder that it runs in.
+    pub fn configured(lines: impl FnOnce(&Path) -> String) -> Option<Self> {
         let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"]
             .into_iter()
             .find(|p| Path::new(p).exists());
@@ -25,7 +30,7 @@ impl Broker {
         };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        let config = format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n");
+        let config = format!("listener {port} 127.0.0.1\npersistence false\n{}", lines(folder.path()));
         std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
         let child = spawn(program, folder.path());
         let broker = Self { child, port, program, folder };
@@ -47,6 +52,11 @@ impl Broker {
     pub fn resume(&mut self) {
         self.child = spawn(self.program, self.folder.path());
         self.await_port();
+    }
+
+    /// Writes one of its files anew; it reads them when it starts.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
     fn await_port(&self) {

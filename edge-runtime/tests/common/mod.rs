@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 pub mod broker;
+pub mod certificates;
 pub mod hub;
+pub mod listener;
 pub mod lite;
 pub mod tiny;
 pub mod tiny_stream;

@@ -105,6 +105,47 @@ impl Channel {
     }
 }
 
+/// What is told in words and JSON beside the frames: `<prefix>/<site>/<board>/<channel>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plain {
+    /// `online` or `offline`, retained.
+    Available,
+    /// The board as it is, retained.
+    State,
+    /// Events as they begin, go on and end.
+    Reviews,
+    /// Commands to the board.
+    Command,
+    /// Answers to commands.
+    Reply,
+}
+
+impl Plain {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Available, Self::State, Self::Reviews, Self::Command, Self::Reply];
+
+    /// Its last levels in a topic.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::State => "state",
+            Self::Reviews => "reviews",
+            Self::Command => "command",
+            Self::Reply => "command/reply",
+        }
+    }
+}
+
+/// The topic of a board for words and JSON.
+#[must_use]
+pub fn plain(prefix: &Prefix, site: &SiteId, board: &BoardId, channel: Plain) -> TopicText {
+    let mut text = TopicText::new();
+    // Cannot fail: no channel is longer than `heartbeat/bin`; a test says so.
+    let _ = write!(text, "{}/{site}/{board}/{}", prefix.as_str(), channel.as_str());
+    text
+}
+
 impl Topic {
     /// The topic as text.
     #[must_use]

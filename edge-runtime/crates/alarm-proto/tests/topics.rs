@@ -1,7 +1,9 @@
 //! Topics: what is written is read, and nothing else is.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
-use alarm_proto::topics::{Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Prefix, Topic, TopicError, filter};
+use alarm_proto::topics::{
+    Channel, DEFAULT_PREFIX, MAX_TOPIC_LEN, Plain, Prefix, Topic, TopicError, filter, plain,
+};
 use alarm_proto::{BoardId, NameError, SiteId};
 use proptest::prelude::*;
 
@@ -58,6 +60,17 @@ proptest! {
 fn the_longest_topic_fits_exactly() {
     let name = "n".repeat(32);
     assert_eq!(topic(&name, &name, &name, Channel::Heartbeat).text().len(), MAX_TOPIC_LEN);
+}
+
+#[test]
+fn plain_topics_are_whole_and_no_frames() {
+    let name = "n".repeat(32);
+    let long = topic(&name, &name, &name, Channel::Alarm);
+    for channel in Plain::ALL {
+        let text = plain(&long.prefix, &long.site, &long.board, channel);
+        assert_eq!(text.as_str(), format!("{name}/{name}/{name}/{}", channel.as_str()));
+        assert!(Topic::parse(&text).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alarm_proto::topics::{DEFAULT_PREFIX, Prefix};
 use clap::{Args, Subcommand, ValueEnum};
+use mqtt_tls::{Files, Tls};
 
 use crate::HubError;
 use crate::present::{self, LineReporter};
@@ -26,10 +27,11 @@ EXAMPLES
   Try it on one machine:                 watchpost-hub run
   Receive from boards on the network:    watchpost-hub run --listen 0.0.0.0:1883
   Use the MQTT broker of the house:      watchpost-hub run --broker mqtt://192.168.1.10
+  The same over TLS:                     watchpost-hub run --broker mqtts://hub.example --ca-file ca.crt
 
 An alarm is acknowledged to its board only after it is safe on this disk; until then the board keeps it and sends it
 again, through restarts of board, hub and broker. A board that is silent for 15 s is printed as LOST.
-There is no encryption and no password yet: keep --listen 0.0.0.0 inside a network that you trust.
+The hub's own broker has no encryption and no password: keep --listen 0.0.0.0 inside a network that you trust.
 In the host program the same command is `watchpost hub`.")]
 pub struct HubArgs {
     /// File of the alarm store; created when missing
@@ -40,9 +42,21 @@ pub struct HubArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:1883", conflicts_with = "broker")]
     pub listen: SocketAddr,
 
-    /// Use this MQTT 5 broker instead of the hub's own: mqtt://HOST[:PORT]
+    /// Use this MQTT 5 broker instead of the hub's own: mqtt://HOST[:PORT], or mqtts://HOST[:PORT] over TLS
     #[arg(long, value_name = "URL")]
     pub broker: Option<BrokerUrl>,
+
+    /// PEM file of the authorities that may vouch for an mqtts:// broker
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    pub ca_file: Option<PathBuf>,
+
+    /// PEM file of the hub's own certificate, for a broker that asks for one
+    #[arg(long, value_name = "FILE", requires = "ca_file", requires = "key_file")]
+    pub certificate_file: Option<PathBuf>,
+
+    /// PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "certificate_file")]
+    pub key_file: Option<PathBuf>,
 
     /// First part of every topic, as in the boards' config
     #[arg(long, value_name = "PREFIX", default_value = DEFAULT_PREFIX, value_parser = parse_prefix)]
@@ -149,7 +163,7 @@ pub fn run_hub(args: &HubArgs) -> Result<(), HubError> {
 /// As [`run_hub`].
 pub fn run_hub_until(args: &HubArgs, stop: &Arc<AtomicBool>) -> Result<(), HubError> {
     let broker = match &args.broker {
-        Some(url) => BrokerChoice::External(url.clone()),
+        Some(url) => BrokerChoice::External(url.clone(), tls(args, url)?),
         None => BrokerChoice::Embedded(args.listen),
     };
     let printer = Printer::start(std::io::stdout())
@@ -160,6 +174,22 @@ pub fn run_hub_until(args: &HubArgs, stop: &Arc<AtomicBool>) -> Result<(), HubEr
     hub.run(stop)?;
     tracing::info!("stopped: {}", hub.summary());
     Ok(())
+}
+
+/// What `mqtts://` trusts and shows.
+fn tls(args: &HubArgs, url: &BrokerUrl) -> Result<Option<Tls>, HubError> {
+    match (url.is_tls, &args.ca_file) {
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(HubError::Tls("--ca-file needs --broker mqtts://HOST[:PORT]".to_owned())),
+        (true, None) => Err(HubError::Tls(
+            "--broker mqtts:// needs --ca-file, the certificate of the authority that signed the broker's"
+                .to_owned(),
+        )),
+        (true, Some(ca)) => {
+            let identity = args.certificate_file.clone().zip(args.key_file.clone());
+            Tls::load(&Files { ca: ca.clone(), identity }).map(Some).map_err(|e| HubError::Tls(e.to_string()))
+        }
+    }
 }
 
 /// Lists alarms or records a verdict, into `out`.

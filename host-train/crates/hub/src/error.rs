@@ -16,6 +16,9 @@ pub enum HubError {
     /// The broker's address could not be understood.
     #[error(transparent)]
     Url(#[from] crate::url::UrlError),
+    /// TLS to an external broker cannot be used as it was asked for.
+    #[error("{0}")]
+    Tls(String),
     /// A thread could not be started, or a source of randomness or signals is missing.
     #[error("the system refused {what}: {reason}")]
     System {

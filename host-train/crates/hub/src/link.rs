@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use alarm_proto::topics::{self, Channel, Prefix, Topic};
 use alarm_proto::{Ack, EncodeError, MAX_FRAME_LEN, Message, SiteId};
+use mqtt_tls::{Pipe, Tls};
+use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
@@ -81,6 +83,8 @@ pub fn filters(prefix: &Prefix) -> [String; 2] {
 pub struct LinkConfig {
     /// The broker.
     pub broker: BrokerUrl,
+    /// What TLS to it trusts and shows; `None`: no TLS.
+    pub tls: Option<Tls>,
     /// Topic prefix.
     pub prefix: Prefix,
 }
@@ -195,7 +199,12 @@ impl Worker {
 
     /// One connection from its first packet to its end.
     async fn session(&self) -> End {
-        let (client, mut event_loop) = AsyncClient::new(self.options(), CLIENT_QUEUE_LEN);
+        let pipe = match self.pipe().await {
+            Ok(pipe) => pipe,
+            Err(reason) => return End::Failed { reason, was_up: false },
+        };
+        let options = self.options(pipe.as_ref().map(Pipe::address));
+        let (client, mut event_loop) = AsyncClient::new(options, CLIENT_QUEUE_LEN);
         let (up, is_up) = watch::channel(false);
         // Both run in this task and end together: polling the event loop must never be cancelled half-way.
         let end = tokio::select! {
@@ -204,8 +213,22 @@ impl Worker {
         };
         match end {
             Ok(()) => End::Stopped,
-            Err(reason) => End::Failed { reason, was_up: *is_up.borrow() },
+            Err(reason) => {
+                let reason = pipe.as_ref().and_then(Pipe::reason).unwrap_or(reason);
+                End::Failed { reason, was_up: *is_up.borrow() }
+            }
         }
+    }
+
+    /// TLS, with its handshake done, where there is TLS.
+    async fn pipe(&self) -> Result<Option<Pipe>, String> {
+        let Some(tls) = &self.config.tls else {
+            return Ok(None);
+        };
+        let broker = &self.config.broker;
+        let pipe = Pipe::open(tls, &broker.host, broker.port).map_err(|error| error.to_string())?;
+        let waited = tokio::task::spawn_blocking(move || pipe.ready().map(|()| pipe)).await;
+        waited.map_err(|error| format!("TLS failed inside: {error}"))?.map(Some)
     }
 
     async fn receive(
@@ -255,11 +278,14 @@ impl Worker {
         Ok(())
     }
 
-    fn options(&self) -> MqttOptions {
+    fn options(&self, pipe: Option<&str>) -> MqttOptions {
         let broker = &self.config.broker;
         // The library joins host and port with a colon.
         let host = if broker.host.contains(':') { format!("[{}]", broker.host) } else { broker.host.clone() };
-        let mut options = MqttOptions::new(&self.client_id, host, broker.port);
+        let mut options = MqttOptions::new(&self.client_id, pipe.unwrap_or(&host), broker.port);
+        if pipe.is_some() {
+            options.set_transport(Transport::Unix);
+        }
         let mut sockets = options.network_options();
         sockets.set_tcp_nodelay(true);
         options

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alarm_proto::topics::Prefix;
+use mqtt_tls::Tls;
 
 use crate::broker::EmbeddedBroker;
 use crate::clock::{Clock, SystemClock};
@@ -29,7 +30,7 @@ pub enum BrokerChoice {
     /// Its own, listening here (port 0 = any free port).
     Embedded(SocketAddr),
     /// Another program's.
-    External(BrokerUrl),
+    External(BrokerUrl, Option<Tls>),
 }
 
 /// Everything the hub needs to know.
@@ -61,17 +62,19 @@ impl<R: Reporter> Hub<R> {
     pub fn start(config: &HubConfig, reporter: R) -> Result<Self, HubError> {
         let store = Store::open(&config.store)?;
         let core = Core::new(store, reporter, Box::new(SystemClock::new()), config.prefix.clone())?;
-        let (broker, url, place) = match &config.broker {
-            BrokerChoice::External(url) => (None, url.clone(), format!("using the broker {url}")),
+        let (broker, url, tls, place) = match &config.broker {
+            BrokerChoice::External(url, tls) => {
+                (None, url.clone(), tls.clone(), format!("using the broker {url}"))
+            }
             BrokerChoice::Embedded(address) => {
                 let broker = EmbeddedBroker::start(*address)?;
                 let local = broker.local_address();
-                let url = BrokerUrl { host: local.ip().to_string(), port: local.port() };
+                let url = BrokerUrl { host: local.ip().to_string(), port: local.port(), is_tls: false };
                 let place = format!("listening on {}", broker.address());
-                (Some(broker), url, place)
+                (Some(broker), url, None, place)
             }
         };
-        let link = Link::start(LinkConfig { broker: url, prefix: config.prefix.clone() })?;
+        let link = Link::start(LinkConfig { broker: url, tls, prefix: config.prefix.clone() })?;
         Ok(Self { core, link, broker, place, connected: false })
     }
 

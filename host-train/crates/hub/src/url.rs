@@ -1,9 +1,9 @@
-//! The address of an external broker: `mqtt://host[:port]`.
+//! The address of an external broker: `mqtt://host[:port]` or, over TLS, `mqtts://host[:port]`.
 
 /// Why an address was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--broker {given:?}: {reason}. Write it as mqtt://HOST or mqtt://HOST:PORT, for example mqtt://192.168.1.10:1883"
+    "--broker {given:?}: {reason}. Write it as mqtt://HOST or mqtt://HOST:PORT, for example mqtt://192.168.1.10:1883; mqtts:// for TLS"
 )]
 pub struct UrlError {
     given: String,
@@ -15,23 +15,26 @@ pub struct UrlError {
 pub struct BrokerUrl {
     /// Host name or address; IPv6 addresses without brackets.
     pub host: String,
-    /// TCP port; 1883 when the address names none.
+    /// TCP port; 1883, or 8883 for TLS, when the address names none.
     pub port: u16,
+    /// Over TLS.
+    pub is_tls: bool,
 }
 
 /// MQTT's registered port without TLS.
 const DEFAULT_PORT: u16 = 1883;
+/// The one with TLS.
+const DEFAULT_TLS_PORT: u16 = 8883;
 
 impl std::str::FromStr for BrokerUrl {
     type Err = UrlError;
 
     fn from_str(given: &str) -> Result<Self, UrlError> {
         let refuse = |reason| UrlError { given: given.to_owned(), reason };
-        let rest = match given.split_once("://") {
-            Some(("mqtt", rest)) => rest,
-            Some(("mqtts" | "ssl" | "wss" | "ws", _)) => {
-                return Err(refuse("TLS and WebSocket are not available yet"));
-            }
+        let (rest, is_tls) = match given.split_once("://") {
+            Some(("mqtt", rest)) => (rest, false),
+            Some(("mqtts", rest)) => (rest, true),
+            Some(("wss" | "ws", _)) => return Err(refuse("WebSocket is not available")),
             Some(_) => return Err(refuse("unknown scheme")),
             None => return Err(refuse("the scheme is missing")),
         };
@@ -43,6 +46,7 @@ impl std::str::FromStr for BrokerUrl {
         }
         let (host, port) = split_port(rest).ok_or_else(|| refuse("the host is not understood"))?;
         let port = match port {
+            None if is_tls => DEFAULT_TLS_PORT,
             None => DEFAULT_PORT,
             Some(text) => text
                 .parse()
@@ -53,7 +57,7 @@ impl std::str::FromStr for BrokerUrl {
         if host.is_empty() {
             return Err(refuse("the host is missing"));
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, is_tls })
     }
 }
 
@@ -75,9 +79,10 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 
 impl std::fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.is_tls { "mqtts" } else { "mqtt" };
         match self.host.contains(':') {
-            true => write!(f, "mqtt://[{}]:{}", self.host, self.port),
-            false => write!(f, "mqtt://{}:{}", self.host, self.port),
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }
 }
@@ -93,9 +98,12 @@ mod tests {
             ("mqtt://10.0.0.1:1884", "10.0.0.1", 1884),
             ("mqtt://[::1]:1885", "::1", 1885),
             ("mqtt://[::1]", "::1", 1883),
+            ("mqtts://broker", "broker", 8883),
+            ("mqtts://[::1]:1885", "::1", 1885),
         ] {
             let url: BrokerUrl = text.parse().unwrap();
             assert_eq!((url.host.as_str(), url.port), (host, port), "{text}");
+            assert_eq!(url.is_tls, text.starts_with("mqtts"), "{text}");
             assert_eq!(url.to_string().parse::<BrokerUrl>().unwrap(), url);
         }
     }
@@ -104,7 +112,8 @@ mod tests {
     fn anything_else_is_refused_with_an_example() {
         for text in [
             "broker:1883",
-            "mqtts://b",
+            "wss://b",
+            "mqtts://b/x",
             "http://b",
             "mqtt://",
             "mqtt://:1883",

@@ -118,6 +118,19 @@ impl ScoreTracker {
         &self.spec
     }
 
+    /// Puts other thresholds in force from the next sample on. No event is lost and none made: one that is active goes on, and
+    /// is cleared by the first sample below the new clear threshold.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ScoreSpec::validate`]; nothing is changed then.
+    pub fn set_thresholds(&mut self, raise: f32, clear: f32) -> Result<(), SpecError> {
+        let spec = ScoreSpec { raise_threshold: raise, clear_threshold: clear, ..self.spec.clone() };
+        spec.validate()?;
+        self.spec = spec;
+        Ok(())
+    }
+
     /// Whether an event is raised and not yet cleared.
     #[must_use]
     pub fn is_active(&self) -> bool {

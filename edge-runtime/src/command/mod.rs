@@ -1,0 +1,156 @@
+//! Commands from afar: who may give them, what they say, what they do.
+//!
+//! ```text
+//! payload -> Trust (code of its key, or the broker's word) -> Command (bounded JSON) -> counter -> Orders
+//! ```
+//!
+//! # Invariants
+//! - Nothing is done that was not authorised; a command with a key is done at most once, over restarts too.
+//! - No input makes it panic, wait or grow: a payload has at most [`MAX_COMMAND_BYTES`], and there are at most a few in a second.
+//! - Who has no key learns nothing but that the code does not fit, and cannot use up what others may do.
+
+mod body;
+mod counter;
+mod rate;
+mod trust;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::orders::Orders;
+use body::{Action, Command};
+use counter::Counter;
+use rate::Rate;
+
+pub use trust::{Secret, Trust};
+
+/// Longest command, bytes.
+pub const MAX_COMMAND_BYTES: usize = 1_024;
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reply {
+    /// As the command said; absent where it said none or was not understood.
+    pub id: Option<String>,
+    /// Whether it was done.
+    pub ok: bool,
+    /// Why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Takes commands and does them.
+pub struct Clerk {
+    /// `site/board`.
+    name: String,
+    trust: Trust,
+    counter: Counter,
+    orders: Arc<Orders>,
+    clock: Arc<dyn Clock>,
+    commands: Rate,
+    refusals: Rate,
+}
+
+impl Clerk {
+    /// For the board `name` (`site/board`); counters of commands with a key are kept in `counter_file`.
+    #[must_use]
+    pub fn new(
+        name: String,
+        trust: Trust,
+        counter_file: PathBuf,
+        orders: Arc<Orders>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let counter = Counter::open(counter_file);
+        Self { name, trust, counter, orders, clock, commands: Rate::default(), refusals: Rate::default() }
+    }
+
+    /// Does what a payload says, if it may, and gives the answer; none where there were too many already.
+    pub fn answer(&mut self, payload: &[u8]) -> Option<Reply> {
+        let mut id = None;
+        match self.obey(payload, &mut id) {
+            Ok(()) => Some(Reply { id, ok: true, error: None }),
+            Err(error) => {
+                let now_ms = self.clock.monotonic_ms();
+                if !self.refusals.allows(now_ms) {
+                    return None;
+                }
+                tracing::warn!(%error, "command refused");
+                Some(Reply { id, ok: false, error: Some(error) })
+            }
+        }
+    }
+
+    fn obey(&mut self, payload: &[u8], id: &mut Option<String>) -> Result<(), String> {
+        if payload.len() > MAX_COMMAND_BYTES {
+            return Err(format!(
+                "{} bytes are more than the {MAX_COMMAND_BYTES} of a command",
+                payload.len()
+            ));
+        }
+        let body = self.trust.authentic(payload)?;
+        let command = Command::parse(body)?;
+        id.clone_from(&command.id);
+        if self.trust.needs_counter() {
+            self.check_signed(&command)?;
+        } else if command.board.is_some() || command.counter.is_some() {
+            return Err("`board` and `counter` belong to commands with a key".to_owned());
+        }
+        self.check_camera(&command)?;
+        if !self.commands.allows(self.clock.monotonic_ms()) {
+            return Err("too many commands; wait a second".to_owned());
+        }
+        if let Some(counter) = command.counter {
+            // Before it is done: after a crash it is rather lost than done twice.
+            self.counter.advance(counter)?;
+        }
+        self.act(&command)
+    }
+
+    fn check_signed(&self, command: &Command) -> Result<(), String> {
+        if command.board.as_deref() != Some(self.name.as_str()) {
+            return Err(format!("`board` must be \"{}\"", self.name));
+        }
+        let counter = command.counter.ok_or("`counter` is missing; it must grow with every command")?;
+        self.counter.check(counter)
+    }
+
+    fn check_camera(&self, command: &Command) -> Result<(), String> {
+        let Some(wanted) = &command.camera else {
+            return Ok(());
+        };
+        let cameras = self.orders.cameras();
+        if cameras.contains(wanted) {
+            return Ok(());
+        }
+        let names: Vec<&str> = cameras.iter().map(|camera| camera.as_str()).collect();
+        Err(format!("no camera `{wanted}`; there are {}", names.join(", ")))
+    }
+
+    fn act(&self, command: &Command) -> Result<(), String> {
+        let camera = command.camera.as_ref();
+        let whom = camera.map_or("all cameras", |camera| camera.as_str());
+        tracing::warn!(action = ?command.action, whom, "commanded");
+        let now_ms = self.clock.monotonic_ms();
+        let is_done = match command.action {
+            Action::Acknowledge => self.orders.acknowledge(),
+            Action::Arm => self.orders.change(camera, |order| {
+                order.is_disarmed = false;
+                order.snoozed_until_ms = None;
+            }),
+            Action::Disarm => self.orders.change(camera, |order| order.is_disarmed = true),
+            Action::Snooze { for_ms } => {
+                let until_ms = now_ms.saturating_add(for_ms);
+                self.orders.change(camera, |order| order.snoozed_until_ms = Some(until_ms))
+            }
+            Action::Threshold(value) => self.orders.change(camera, |order| order.raise_threshold = value),
+        };
+        if is_done { Ok(()) } else { Err("the board is not ready for it yet".to_owned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

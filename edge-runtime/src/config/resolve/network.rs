@@ -1,0 +1,209 @@
+//! The link to the hub: broker, TLS, credentials.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use alarm_proto::topics::Prefix;
+use mqtt_tls::{Files, Role, Tls};
+
+use super::Check;
+use crate::command::{Secret, Trust};
+use crate::config::schema::{CommandsSection, NetworkSection, TrustName};
+use crate::config::{Commands, Credentials, Network};
+
+const DEFAULT_PORT: u16 = 1883;
+const DEFAULT_TLS_PORT: u16 = 8883;
+/// More than a key may have.
+const MAX_KEY_FILE_BYTES: u64 = 2_048;
+
+/// An address of a broker, taken apart.
+struct Broker {
+    host: String,
+    port: u16,
+    is_tls: bool,
+}
+
+impl Check<'_> {
+    pub(super) fn network(&mut self, mut raw: NetworkSection, counter_file: PathBuf) -> Option<Network> {
+        let broker = self.broker(&raw.broker);
+        let prefix = self.name::<Prefix>("network.prefix", &raw.prefix);
+        self.range("network.keep_alive_s", raw.keep_alive_s, 5..=600);
+        self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
+        self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
+        self.range("network.window", raw.window, 4..=1024);
+        let credentials = self.credentials(raw.username.take(), raw.password_file.take());
+        let home_assistant = raw.home_assistant.take().and_then(|section| {
+            let prefix =
+                self.name::<Prefix>("network.home_assistant.discovery_prefix", &section.discovery_prefix);
+            prefix.map(|prefix| prefix.as_str().to_owned())
+        });
+        let broker = broker?;
+        let tls = self.tls(&mut raw, broker.is_tls);
+        let commands = raw.commands.take();
+        let network = Network {
+            host: broker.host,
+            port: broker.port,
+            tls,
+            prefix: prefix?,
+            keep_alive_s: raw.keep_alive_s,
+            heartbeat_interval_ms: raw.heartbeat_interval_ms,
+            resend_after_ms: raw.resend_after_ms,
+            window: raw.window,
+            credentials,
+            home_assistant,
+            commands: None,
+        };
+        let commands = match commands {
+            Some(section) => Some(self.commands(section, &network, counter_file)?),
+            None => None,
+        };
+        Some(Network { commands, ..network })
+    }
+
+    fn commands(
+        &mut self,
+        raw: CommandsSection,
+        network: &Network,
+        counter_file: PathBuf,
+    ) -> Option<Commands> {
+        const KEY_FILE: &str = "network.commands.key_file";
+        let trust = match (raw.trust, raw.key_file) {
+            (Some(TrustName::Broker), None) => {
+                let is_mutual = network.tls.as_ref().is_some_and(Tls::is_mutual);
+                if !is_mutual && !network.is_loopback() {
+                    self.wrong(
+                        "network.commands.trust",
+                        "`broker` needs mqtts:// with `certificate_file`, or a broker on this machine; else use `key_file`",
+                    );
+                    return None;
+                }
+                Trust::Broker
+            }
+            (None, Some(file)) => {
+                let file = self.path(file);
+                match read_key(&file) {
+                    Ok(secret) => Trust::Key(secret),
+                    Err(problem) => {
+                        self.wrong(KEY_FILE, format!("{}: {problem}", file.display()));
+                        return None;
+                    }
+                }
+            }
+            _ => {
+                self.wrong("network.commands", "needs either trust = \"broker\" or `key_file`");
+                return None;
+            }
+        };
+        Some(Commands { trust, counter_file })
+    }
+
+    fn broker(&mut self, url: &str) -> Option<Broker> {
+        let parsed = parse_broker(url);
+        if parsed.is_none() {
+            let message =
+                format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT, with mqtts:// for TLS");
+            self.wrong("network.broker", message);
+        }
+        parsed
+    }
+
+    fn tls(&mut self, raw: &mut NetworkSection, is_tls: bool) -> Option<Tls> {
+        let (ca, certificate, key) = (raw.ca_file.take(), raw.certificate_file.take(), raw.key_file.take());
+        if !is_tls {
+            let foreign = [("ca_file", ca), ("certificate_file", certificate), ("key_file", key)];
+            for (name, _) in foreign.iter().filter(|(_, file)| file.is_some()) {
+                self.wrong(&format!("network.{name}"), "needs broker = \"mqtts://...\"");
+            }
+            return None;
+        }
+        let Some(ca) = ca else {
+            self.wrong(
+                "network.broker",
+                "mqtts:// needs `ca_file`, the certificate of the authority that signed the broker's",
+            );
+            return None;
+        };
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.wrong("network.certificate_file", "needs `key_file` beside it");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.wrong("network.key_file", "needs `certificate_file` beside it");
+                return None;
+            }
+        };
+        match Tls::load(&Files { ca: self.path(ca), identity }) {
+            Ok(tls) => Some(tls),
+            Err(e) => {
+                let key = match e.role {
+                    Role::Ca => "network.ca_file",
+                    Role::Certificate => "network.certificate_file",
+                    Role::Key => "network.key_file",
+                };
+                self.wrong(key, e.to_string());
+                None
+            }
+        }
+    }
+
+    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
+        const KEY: &str = "network.password_file";
+        match (username, file) {
+            (None, None) => None,
+            (Some(username), Some(file)) => {
+                let file = self.path(file);
+                match std::fs::read_to_string(&file) {
+                    Ok(text) => Some(Credentials {
+                        username,
+                        password: text.trim_end_matches(['\n', '\r']).to_owned(),
+                    }),
+                    Err(e) => {
+                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
+                        None
+                    }
+                }
+            }
+            (Some(_), None) => {
+                self.wrong("network.username", "needs `password_file` beside it");
+                None
+            }
+            (None, Some(_)) => {
+                self.wrong(KEY, "needs `username` beside it");
+                None
+            }
+        }
+    }
+}
+
+/// The first and only line of a file of bounded length.
+fn read_key(file: &Path) -> Result<Secret, String> {
+    let mut bytes = Vec::new();
+    let read =
+        std::fs::File::open(file).and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut bytes));
+    read.map_err(|e| format!("cannot be read: {e}"))?;
+    Secret::new(bytes.trim_ascii_end())
+        .ok_or_else(|| "holds no key of 32 to 1024 bytes; make one with `openssl rand -hex 32`".to_owned())
+}
+
+fn parse_broker(url: &str) -> Option<Broker> {
+    let (rest, is_tls) = match url.strip_prefix("mqtts://") {
+        Some(rest) => (rest, true),
+        None => (url.strip_prefix("mqtt://")?, false),
+    };
+    let default_port = if is_tls { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|&p| p > 0)?),
+        _ => (rest, default_port),
+    };
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    (!bare.is_empty() && bare.chars().all(plain) && (bare == host) != host.contains(':')).then(|| Broker {
+        host: host.to_owned(),
+        port,
+        is_tls,
+    })
+}
