@@ -148,6 +148,39 @@ fn a_certificate_for_another_name_or_of_the_past_is_refused_in_plain_words() {
 }
 
 #[test]
+fn check_tries_the_handshake_and_looks_at_the_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let (ca, foreign) = (Authority::new("site"), Authority::new("foreign"));
+    let Some(broker) = broker(&ca.sign("localhost"), &ca) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let own = ca.sign("gate-1");
+    let key = folder.path().join("board.key");
+    for (name, text) in [("ca.crt", &ca.pem), ("board.crt", &own.certificate), ("board.key", &own.key)] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let text = format!(
+        "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"b\"\n[network]\nbroker = \"mqtts://localhost:{}\"\nca_file = \"ca.crt\"\ncertificate_file = \"board.crt\"\nkey_file = \"board.key\"\n",
+        broker.port
+    );
+    let config = common::write_config(folder.path(), &text);
+    let check = || {
+        let mut command = common::watchpostd();
+        common::stdout(&command.args(["check", "--config"]).arg(&config).output().unwrap())
+    };
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let found = check();
+    assert!(found.contains("the broker's certificate is accepted"), "{found}");
+    assert!(found.contains("ok    tls       authorities: 1 in"), "{found}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(check().contains("others may read this key"), "{found}");
+    std::fs::write(folder.path().join("ca.crt"), &foreign.pem).unwrap();
+    let found = check();
+    assert!(found.contains("warn  network") && found.contains("not in ca_file"), "{found}");
+}
+
+#[test]
 fn an_address_can_be_named_too() {
     let ca = Authority::new("site");
     let Some(broker) = broker(&ca.sign("127.0.0.1"), &ca) else {

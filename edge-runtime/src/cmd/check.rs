@@ -1,6 +1,8 @@
 //! `watchpostd check`
 
 use std::net::ToSocketAddrs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,7 +155,7 @@ fn view(camera: &CameraConfig, size_px: SizePx) -> Finding {
 fn outbox(config: &Config) -> Finding {
     let path = &config.outbox.path;
     if !path.exists() {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return match tempfile_in(folder) {
             Ok(()) => Finding::Ok(format!("{}: will be created", path.display())),
             Err(e) => Finding::Fail(format!("{}: its folder cannot be written: {e}", path.display())),
@@ -188,7 +190,7 @@ fn evidence(config: &EvidenceConfig) -> Finding {
     }
 }
 
-fn tempfile_in(folder: &std::path::Path) -> std::io::Result<()> {
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
     let probe = folder.join(format!(".watchpost-check-{}", std::process::id()));
     std::fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
     std::fs::remove_file(&probe)
@@ -248,14 +250,20 @@ fn transport(network: &Network) -> Finding {
         ),
         Some(tls) => {
             let files = tls.files();
-            let shown = files.identity.as_ref().map_or_else(
-                || "no certificate of our own".to_owned(),
-                |(certificate, _)| format!("our certificate {}", certificate.display()),
-            );
             let (ca, count) = (files.ca.display(), tls.authorities());
-            Finding::Ok(format!("{count} authorities in {ca}; {shown}; dates are checked at the connection"))
+            let Some((certificate, key)) = &files.identity else {
+                return Finding::Ok(format!("authorities: {count} in {ca}; no certificate of our own"));
+            };
+            if is_open_to_others(key) {
+                return Finding::Warn(format!("{}: others may read this key; chmod 600 it", key.display()));
+            }
+            Finding::Ok(format!("authorities: {count} in {ca}; our certificate {}", certificate.display()))
         }
     }
+}
+
+fn is_open_to_others(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
 }
 
 fn commands_of(commands: &Commands) -> Finding {

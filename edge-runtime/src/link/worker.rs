@@ -253,8 +253,11 @@ impl Worker {
                 acks.extend(self.read_ack(&payload));
             }
             SessionEvent::Received { topic, payload, is_retained } => {
-                let commands = self.commands.as_ref().filter(|commands| topic == commands.topic.as_bytes());
-                commands.into_iter().for_each(|commands| commands.take(payload.clone(), is_retained));
+                if let Some(commands) = &self.commands
+                    && topic == commands.topic.as_bytes()
+                {
+                    commands.take(payload, is_retained);
+                }
             }
             SessionEvent::Progress => {}
             SessionEvent::Down(reason) => return Some(End::Down(reason)),
