@@ -1,6 +1,7 @@
 //! Where frames come from: a camera device, or a file or image folder that stands in for one.
 
 mod controls;
+mod feed;
 mod pixels;
 mod v4l;
 mod video;
@@ -100,7 +101,7 @@ pub fn open(source: &Source, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Box<
     match source {
         Source::V4l { device, width_px, height_px, frame_rate_hz, settings } => {
             let (size_px, clock) = ((*width_px, *height_px), Arc::clone(clock));
-            Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock)?))
+            Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock, stop.clone())?))
         }
         Source::Video { path, pace, image_rate_hz, .. } => {
             Ok(Box::new(VideoCamera::open(path, *image_rate_hz, *pace, Arc::clone(clock), stop.clone())?))
