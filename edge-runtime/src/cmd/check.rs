@@ -111,6 +111,9 @@ fn camera_works(camera: &CameraConfig) -> Finding {
 fn view(camera: &CameraConfig, size_px: SizePx) -> Finding {
     let (width_px, height_px) = size_px;
     let mut text = format!("{}: a frame of {width_px}x{height_px}", camera.id);
+    if let Source::Rtsp(source) = &camera.source {
+        text += &format!(" in H.264 from {}", source.url);
+    }
     if camera.view.is_open() {
         return Finding::Ok(text);
     }

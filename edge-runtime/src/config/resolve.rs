@@ -3,8 +3,8 @@
 mod areas;
 mod arming;
 mod local;
+mod source;
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,11 @@ use alarm_proto::{BoardId, CameraId, SiteId};
 use vad_infer::Pulse;
 
 use self::arming::Armings;
-use super::schema::{
-    CameraSection, ConfigFile, NetworkSection, Pace, ScoreOverride, SourceKind, SourceSection,
-};
-use super::{CameraConfig, Config, Credentials, Network, OutboxConfig, Source};
-use crate::capture::Setting;
+use super::schema::{CameraSection, ConfigFile, NetworkSection, ScoreOverride};
+use super::{CameraConfig, Config, Credentials, Network, OutboxConfig};
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
-const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
 const DEFAULT_MQTT_PORT: u16 = 1883;
 
 /// Key path and message of each wrong value.
@@ -104,7 +100,7 @@ impl Check<'_> {
         self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
         self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
         self.range("network.window", raw.window, 4..=1024);
-        let credentials = self.credentials(raw.username, raw.password_file);
+        let credentials = self.credentials("network", raw.username, raw.password_file);
         let (host, port) = broker?;
         Some(Network {
             host,
@@ -131,8 +127,13 @@ impl Check<'_> {
         parsed
     }
 
-    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
-        const KEY: &str = "network.password_file";
+    fn credentials(
+        &mut self,
+        path: &str,
+        username: Option<String>,
+        file: Option<PathBuf>,
+    ) -> Option<Credentials> {
+        let key = format!("{path}.password_file");
         match (username, file) {
             (None, None) => None,
             (Some(username), Some(file)) => {
@@ -143,17 +144,17 @@ impl Check<'_> {
                         password: text.trim_end_matches(['\n', '\r']).to_owned(),
                     }),
                     Err(e) => {
-                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
+                        self.wrong(&key, format!("cannot read {}: {e}", file.display()));
                         None
                     }
                 }
             }
             (Some(_), None) => {
-                self.wrong("network.username", "needs `password_file` beside it");
+                self.wrong(&format!("{path}.username"), "needs `password_file` beside it");
                 None
             }
             (None, Some(_)) => {
-                self.wrong(KEY, "needs `username` beside it");
+                self.wrong(&key, "needs `username` beside it");
                 None
             }
         }
@@ -219,72 +220,6 @@ impl Check<'_> {
             });
         }
         cameras
-    }
-
-    fn source(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
-        match raw.kind {
-            SourceKind::V4l => Some(self.v4l(path, raw)),
-            SourceKind::File | SourceKind::Images => self.video(path, raw),
-        }
-    }
-
-    fn v4l(&mut self, path: &str, raw: SourceSection) -> Source {
-        let foreign =
-            [("path", raw.path.is_some()), ("loop", raw.repeat.is_some()), ("pace", raw.pace.is_some())];
-        self.refuse_foreign(path, foreign, "kind = \"file\" or \"images\"");
-        let width_px = raw.width_px.unwrap_or(640);
-        let height_px = raw.height_px.unwrap_or(480);
-        let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
-        self.range(&format!("{path}.width_px"), width_px, 16..=8192);
-        self.range(&format!("{path}.height_px"), height_px, 16..=8192);
-        let device = raw.device.unwrap_or_else(|| PathBuf::from("/dev/video0"));
-        let settings = self.controls(path, raw.controls.unwrap_or_default());
-        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz, settings }
-    }
-
-    fn controls(&mut self, path: &str, raw: BTreeMap<String, i64>) -> Vec<Setting> {
-        let mut settings = Vec::with_capacity(raw.len());
-        for (name, value) in raw {
-            match Setting::new(&name, value) {
-                Some(setting) => settings.push(setting),
-                None => {
-                    let known: Vec<&str> = Setting::names().collect();
-                    self.wrong(
-                        &format!("{path}.controls.{name}"),
-                        format!("no such control; there are {}", known.join(", ")),
-                    );
-                }
-            }
-        }
-        settings
-    }
-
-    fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
-        let foreign = [
-            ("device", raw.device.is_some()),
-            ("width_px", raw.width_px.is_some()),
-            ("height_px", raw.height_px.is_some()),
-            ("controls", raw.controls.is_some()),
-            ("frame_rate_hz", raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File),
-        ];
-        self.refuse_foreign(path, foreign, "another kind of source");
-        let image_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
-        let Some(file) = raw.path else {
-            self.wrong(path, "needs `path`, the video file or folder of images");
-            return None;
-        };
-        Some(Source::Video {
-            path: self.path(file),
-            repeat: raw.repeat.unwrap_or(false),
-            pace: raw.pace.unwrap_or(Pace::RealTime),
-            image_rate_hz,
-        })
-    }
-
-    fn frame_rate(&mut self, path: &str, given_hz: Option<f64>) -> f64 {
-        let rate_hz = given_hz.unwrap_or(DEFAULT_FRAME_RATE_HZ);
-        self.range(&format!("{path}.frame_rate_hz"), rate_hz, 0.1..=240.0);
-        rate_hz
     }
 
     fn refuse_foreign<const N: usize>(&mut self, path: &str, keys: [(&str, bool); N], needed: &str) {

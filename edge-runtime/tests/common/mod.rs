@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod hub;
 pub mod lite;
+pub mod rtsp;
 pub mod tiny;
 pub mod tiny_stream;
 
