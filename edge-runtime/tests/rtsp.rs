@@ -199,6 +199,7 @@ impl Board {
         let log = folder.join("board.log");
         let mut command = watchpostd();
         command.args(["run", "--config", "board.toml"]).current_dir(folder);
+        command.env("WATCHPOSTD_LOG", "info,watchpostd::pipeline=debug,retina=error");
         command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), log }
     }
@@ -218,6 +219,16 @@ impl Board {
 
     fn await_faults(&self, wanted: (usize, usize)) {
         eventually(&format!("{wanted:?} faults:\n{}", self.log()), || self.faults() == wanted);
+    }
+
+    fn scored_clips(&self) -> usize {
+        self.log().lines().filter(|line| line.contains("scored")).count()
+    }
+
+    fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Threads that talk to cameras.
@@ -284,4 +295,25 @@ fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_bec
 
     let ended = Command::new("kill").args(["-TERM", &board.child.id().to_string()]).status().unwrap();
     assert!(ended.success() && board.child.wait().unwrap().success(), "{}", board.log());
+}
+
+#[test]
+fn a_network_camera_takes_little_memory_beyond_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = film(folder.path(), "street.mp4", "320x240", 60, &MAIN);
+    tiny::bundle(&folder.path().join("bundle"));
+    let server = Server::start(free_port(), false, &[("/street", &file)]);
+    let url = format!("kind = \"rtsp\", url = \"rtsp://127.0.0.1:{}/street\"", server.port);
+    let resident_kib = ["kind = \"file\", path = \"street.mp4\"".to_owned(), url].map(|source| {
+        let config = format!(
+            "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n[[camera]]\nid = \"north\"\nsource = {{ {source} }}\n"
+        );
+        write_config(folder.path(), &config);
+        let board = Board::start(folder.path());
+        eventually("clips are scored", || board.scored_clips() >= 3);
+        board.resident_kib()
+    });
+    println!("a file: {} KiB, a network camera: {} KiB", resident_kib[0], resident_kib[1]);
+    // The queue's sixteen pictures and the decoder's have 6 MiB together.
+    assert!(resident_kib[1] < resident_kib[0] + (6 + 15) * 1_024, "{resident_kib:?}");
 }
