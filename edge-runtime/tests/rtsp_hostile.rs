@@ -1,12 +1,16 @@
-//! Cameras that want the board's memory: what they send without end is not kept without end.
+//! Cameras that want the board's memory, and a network that changes bytes: what comes without end is not kept without end, and nothing
+//! panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader, Write};
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use common::rtsp::{MAIN, Server, film, free_port};
 use watchpostd::capture::{Camera, RtspCamera};
 use watchpostd::clock::SystemClock;
 use watchpostd::config::{CameraUrl, RtspSource, Transport};
@@ -138,4 +142,66 @@ fn fragment(number: u16, is_first: bool) -> Vec<u8> {
     packet.extend([0x7c, if is_first { 0x85 } else { 0x05 }]);
     packet.resize(4 + usize::from(LENGTH), 0x55);
     packet
+}
+
+/// Passes a conversation on, with changed bytes in what the camera says: one in `every`, on average.
+fn with_noise(mut board: TcpStream, server_port: u16, every: u64, seed: u64) -> usize {
+    let mut server = TcpStream::connect(("127.0.0.1", server_port)).unwrap();
+    let (mut requests, mut to_server) = (board.try_clone().unwrap(), server.try_clone().unwrap());
+    let up = std::thread::spawn(move || {
+        drop(std::io::copy(&mut requests, &mut to_server));
+        // Nobody asks any more: what reads below ends too.
+        drop(to_server.shutdown(std::net::Shutdown::Both));
+    });
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut buffer = [0; 8_192];
+    let mut changed = 0;
+    while let Ok(length @ 1..) = server.read(&mut buffer) {
+        for byte in &mut buffer[..length] {
+            if next() % every == 0 {
+                *byte ^= 1 << (next() % 8);
+                changed += 1;
+            }
+        }
+        if board.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    for stream in [&board, &server] {
+        drop(stream.shutdown(std::net::Shutdown::Both));
+    }
+    up.join().unwrap();
+    changed
+}
+
+#[test]
+fn changed_bytes_cost_pictures_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = film(folder.path(), "street.mp4", "320x240", 60, &MAIN);
+    let server = Server::start(free_port(), false, &[("/street", &file)]);
+    let port = server.port;
+    let (mut pictures, mut errors, mut changes) = (0, 0, 0);
+    for seed in 0..15 {
+        // From the very first answer on, and in the midst of pictures.
+        let every = [300, 3_000, 20_000][seed as usize % 3];
+        let (mut camera, changed) = camera(move |stream| with_noise(stream, port, every, seed));
+        for _ in 0..8 {
+            match camera.next() {
+                Ok(picture) => pictures += usize::from(picture.is_some()),
+                Err(e) => {
+                    assert!(!e.to_string().contains("failed inside"), "{e}");
+                    errors += 1;
+                    break;
+                }
+            }
+        }
+        drop(camera);
+        changes += changed.join().unwrap();
+    }
+    println!("{changes} bytes changed: {pictures} pictures, {errors} errors");
+    assert!(changes > 0 && pictures > 0 && errors > 0, "{changes} {pictures} {errors}");
 }
