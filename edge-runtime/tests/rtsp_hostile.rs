@@ -162,7 +162,7 @@ fn with_noise(mut board: TcpStream, server_port: u16, every: u64, seed: u64) -> 
     let mut changed = 0;
     while let Ok(length @ 1..) = server.read(&mut buffer) {
         for byte in &mut buffer[..length] {
-            if next() % every == 0 {
+            if next().is_multiple_of(every) {
                 *byte ^= 1 << (next() % 8);
                 changed += 1;
             }

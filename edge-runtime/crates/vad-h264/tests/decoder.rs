@@ -154,7 +154,7 @@ fn sequence(width_mb: u32, height_mb: u32, references: u32) -> Vec<u8> {
     bits += &[golomb(0), golomb(0), golomb(2), golomb(references), "0".to_owned()].concat();
     bits += &[golomb(width_mb - 1), golomb(height_mb - 1)].concat();
     bits += "11001";
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('0');
     }
     let bytes = bits

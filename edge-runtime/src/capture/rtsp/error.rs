@@ -4,24 +4,25 @@ use std::fmt;
 
 use vad_h264::DecodeError;
 
-use crate::config::{CameraUrl, RtspSource, Transport};
+use crate::config::{RtspSource, Transport};
 
 /// A camera and its trouble.
 #[derive(Debug)]
 pub struct RtspError {
-    url: CameraUrl,
+    /// Its address as it is shown.
+    camera: String,
     trouble: Trouble,
 }
 
 impl RtspError {
     pub(super) fn new(source: &RtspSource, trouble: Trouble) -> Self {
-        Self { url: source.url.clone(), trouble }
+        Self { camera: source.url.to_string(), trouble }
     }
 }
 
 impl fmt::Display for RtspError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.url, self.trouble)
+        write!(f, "{}: {}", self.camera, self.trouble)
     }
 }
 
