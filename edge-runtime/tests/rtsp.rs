@@ -161,6 +161,7 @@ fn check_tells_what_a_camera_gives_or_what_to_do_and_no_password() {
         ("nobody", "/street", String::new()),
         ("lost", "/nowhere", locked("right")),
         ("modern", "/h265", locked("right")),
+        ("query", "/street?password=in-the-address", locked("right")),
     ];
     let mut config = "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n".to_owned();
     for (id, path, rest) in &cameras {
@@ -169,7 +170,9 @@ fn check_tells_what_a_camera_gives_or_what_to_do_and_no_password() {
         );
     }
     let config = write_config(folder.path(), &config);
-    let output = watchpostd().args(["check", "--config"]).arg(config).output().unwrap();
+    let mut check = watchpostd();
+    check.args(["check", "--config"]).arg(config).env("WATCHPOSTD_LOG", "trace,retina=trace");
+    let output = check.output().unwrap();
     let said = stdout(&output);
     assert!(!output.status.success());
     for (id, wanted) in [
@@ -185,7 +188,9 @@ fn check_tells_what_a_camera_gives_or_what_to_do_and_no_password() {
         assert_eq!(line.starts_with("ok"), ["good", "udp"].contains(&id), "{line}");
     }
     let all = said + &common::stderr(&output);
-    assert!(!all.contains(PASSWORD) && !all.contains("another-password"), "{all}");
+    for secret in [PASSWORD, "another-password", "in-the-address"] {
+        assert!(!all.contains(secret), "{all}");
+    }
 }
 
 /// The real program; killed when this value ends.
@@ -199,7 +204,7 @@ impl Board {
         let log = folder.join("board.log");
         let mut command = watchpostd();
         command.args(["run", "--config", "board.toml"]).current_dir(folder);
-        command.env("WATCHPOSTD_LOG", "info,watchpostd::pipeline=debug,retina=error");
+        command.env("WATCHPOSTD_LOG", "info,watchpostd::pipeline=debug");
         command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), log }
     }
