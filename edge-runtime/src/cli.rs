@@ -305,8 +305,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> 
 
 fn start_log() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn"));
+    let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn,retina=error")
+    });
     // A second start in one process, as in tests, keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -246,7 +246,7 @@ impl CameraRunner {
     }
 
     fn repeats(&self) -> bool {
-        matches!(self.config.source, Source::Video { repeat: true, .. } | Source::V4l { .. })
+        !matches!(self.config.source, Source::Video { repeat: false, .. })
     }
 
     /// A file that fails once fails always; a device may come back, a looped file stands for one.

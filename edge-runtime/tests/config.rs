@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use watchpostd::capture::Setting;
 use watchpostd::config::{
     Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, OutputConfig, OutputMode, Pace,
-    Problem, SafeState, Source,
+    Problem, SafeState, Source, Transport,
 };
 use watchpostd::picture::PictureFault;
 
@@ -458,6 +458,69 @@ fn a_password_never_shows_in_debug_output() {
     let config = Config::parse(&text, &folder.path().join("board.toml")).unwrap();
     assert_eq!(config.network.as_ref().unwrap().credentials.as_ref().unwrap().password, "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+const NETWORK_CAMERA: &str = r#"kind = "rtsp", url = "rtsp://camera.local/stream1""#;
+
+/// The good file with a network camera in the place of the first.
+fn with_network_camera(more: &str) -> String {
+    let (from, to) = ("kind = \"v4l\", device = \"/dev/video2\", frame_rate_hz = 12.5", NETWORK_CAMERA);
+    GOOD.replacen(from, &format!("{to}{more}"), 1)
+}
+
+#[test]
+fn a_network_camera_is_read_and_its_password_never_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
+    let more =
+        ", username = \"viewer\", password_file = \"secret\", transport = \"udp\", frame_rate_hz = 5.0";
+    for (more, user, transport, rate_hz) in
+        [("", None, Transport::Tcp, 10.0), (more, Some("hunter2"), Transport::Udp, 5.0)]
+    {
+        let config = Config::parse(&with_network_camera(more), &folder.path().join("board.toml")).unwrap();
+        let Source::Rtsp(source) = &config.cameras[0].source else { panic!("{config:?}") };
+        assert_eq!(source.url.to_string(), "rtsp://camera.local/stream1");
+        assert_eq!(source.credentials.as_ref().map(|c| c.password.as_str()), user);
+        assert_eq!((source.transport, source.frame_rate_hz), (transport, rate_hz));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_wrong_network_camera_is_told_the_remedy_and_no_password() {
+    let wrong_urls = [
+        ("rtsp://admin:hunter2@camera.local/stream1", "`password_file`"),
+        ("rtsp://hunter2@camera.local/stream1", "`password_file`"),
+        ("rtsps://camera.local/hunter2", "not built in"),
+        ("http://camera.local/hunter2", "rtsp://HOST"),
+        ("camera.local/hunter2", "rtsp://HOST"),
+        ("rtsp://camera.local:99999/hunter2", "rtsp://HOST"),
+        ("rtsp:///hunter2", "rtsp://HOST"),
+        ("", "rtsp://HOST"),
+    ];
+    for (url, says) in wrong_urls {
+        let text = with_network_camera("").replace("rtsp://camera.local/stream1", url);
+        let problem = only_problem(&text);
+        assert_eq!(problem.key, "camera[0].source.url");
+        assert!(problem.message.contains(says) && !problem.message.contains("hunter2"), "{problem}");
+    }
+    let wrong_keys = [
+        (", username = \"u\"", "username", "`password_file` beside it"),
+        (", password_file = \"x\"", "password_file", "`username` beside it"),
+        (", username = \"u\", password_file = \"/nonexistent/x\"", "password_file", "cannot read"),
+        (", device = \"/dev/video0\"", "device", "needs kind = \"v4l\""),
+        (", loop = true", "loop", "needs kind = \"file\""),
+        (", frame_rate_hz = 1000.0", "frame_rate_hz", "0.1 to 240"),
+    ];
+    for (more, key, says) in wrong_keys {
+        let problem = only_problem(&with_network_camera(more));
+        assert_eq!(problem.key, format!("camera[0].source.{key}"));
+        assert!(problem.message.contains(says), "{problem}");
+    }
+    let foreign = GOOD.replacen("kind = \"v4l\"", "transport = \"tcp\", kind = \"v4l\"", 1);
+    assert!(only_problem(&foreign).message.contains("needs kind = \"rtsp\""));
+    let strange = with_network_camera("").replace(NETWORK_CAMERA, "kind = \"rtsp\"");
+    assert!(only_problem(&strange).message.contains("needs `url`"));
 }
 
 proptest! {

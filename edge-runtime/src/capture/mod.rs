@@ -1,7 +1,9 @@
-//! Where frames come from: a camera device, or a file or image folder that stands in for one.
+//! Where frames come from: a camera device, a network camera, or a file or image folder that stands in for one.
 
 mod controls;
-mod pixels;
+mod feed;
+pub mod pixels;
+mod rtsp;
 mod v4l;
 mod video;
 
@@ -15,6 +17,7 @@ use crate::config::Source;
 use crate::shutdown::Stop;
 
 pub use controls::Setting;
+pub use rtsp::{RtspCamera, RtspError};
 pub use v4l::V4lCamera;
 pub use video::VideoCamera;
 
@@ -58,6 +61,9 @@ pub enum CaptureError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The network camera failed.
+    #[error(transparent)]
+    Rtsp(#[from] RtspError),
     /// The camera speaks no format that is understood.
     #[error("{}: gives pictures as `{format}`; YUYV, NV12, MJPG, JPEG and GREY are understood", device.display())]
     Format {
@@ -100,8 +106,9 @@ pub fn open(source: &Source, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Box<
     match source {
         Source::V4l { device, width_px, height_px, frame_rate_hz, settings } => {
             let (size_px, clock) = ((*width_px, *height_px), Arc::clone(clock));
-            Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock)?))
+            Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock, stop.clone())?))
         }
+        Source::Rtsp(source) => Ok(Box::new(RtspCamera::open(source, Arc::clone(clock), stop.clone())?)),
         Source::Video { path, pace, image_rate_hz, .. } => {
             Ok(Box::new(VideoCamera::open(path, *image_rate_hz, *pace, Arc::clone(clock), stop.clone())?))
         }

@@ -6,31 +6,46 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// Longest side of a picture, pixels.
-const MAX_SIDE_PX: u32 = 8_192;
+pub const MAX_SIDE_PX: u32 = 8_192;
 
 /// How a device writes its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub enum Layout {
     /// One JPEG per picture, with or without Huffman tables.
     Jpeg,
     /// `Y0 U Y1 V` for two pixels.
-    Yuyv { bytes_per_line: usize },
+    Yuyv {
+        /// From one line to the next.
+        bytes_per_line: usize,
+    },
     /// One byte of luma for a pixel.
-    Grey { bytes_per_line: usize },
+    Grey {
+        /// From one line to the next.
+        bytes_per_line: usize,
+    },
     /// All luma, then `U V` for every two pixels of every second line.
-    Nv12 { bytes_per_line: usize },
+    Nv12 {
+        /// From one line to the next.
+        bytes_per_line: usize,
+    },
 }
 
 /// An owned picture, packed RGB8, row-major.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Picture {
-    pub(super) width_px: u32,
-    pub(super) height_px: u32,
-    pub(super) data: Vec<u8>,
+pub struct Picture {
+    /// Width, pixels.
+    pub width_px: u32,
+    /// Height, pixels.
+    pub height_px: u32,
+    /// Row by row from the top left, three bytes for a pixel.
+    pub data: Vec<u8>,
 }
 
 /// Converts one payload; `size_px` is what the device promised.
-pub(super) fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Result<Picture, String> {
+///
+/// # Errors
+/// What is wrong with the payload, in words.
+pub fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Result<Picture, String> {
     let (width, height) = size_px;
     if width == 0 || height == 0 || width > MAX_SIDE_PX || height > MAX_SIDE_PX {
         return Err(format!("{width}x{height} is no usable picture size"));

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,20 +12,20 @@ use ::v4l::io::mmap::Stream;
 use ::v4l::io::traits::CaptureStream;
 use ::v4l::video::Capture as _;
 use ::v4l::{Device, Format, FourCC};
-use vad_core::{MediaTimeMs, RgbFrame};
+use vad_core::RgbFrame;
 
 use super::controls::{self, Setting};
-use super::pixels::{Layout, Picture, decode};
+use super::feed::{Dry, Feed, Feeder, feed};
+use super::pixels::{Layout, decode};
 use super::{Camera, CaptureError, Stamp};
 use crate::clock::Clock;
 use crate::health::lock;
+use crate::shutdown::Stop;
 
 /// A camera without a frame for this long has stalled.
 const POLL_TIMEOUT_MS: u64 = 2_000;
 /// The reader gives the capture thread a little longer than that thread gives the device.
 const STALL_MS: u64 = POLL_TIMEOUT_MS + 500;
-/// Pictures waiting for the scorer; when it is slower than the camera, new ones are left out.
-const QUEUE: usize = 16;
 /// Pictures that the driver may fill ahead.
 const DRIVER_BUFFERS: u32 = 4;
 /// Formats that are understood, best first: uncompressed ones cost the board no decoding.
@@ -37,10 +36,8 @@ const MAX_DAMAGED: u32 = 30;
 /// See the module's documentation.
 pub struct V4lCamera {
     device: PathBuf,
-    pictures: Receiver<Result<(u64, Picture), CaptureError>>,
-    current: Option<Picture>,
-    frame_ms: u64,
-    begun_ms: Option<u64>,
+    feed: Feed,
+    stop: Stop,
 }
 
 impl V4lCamera {
@@ -54,14 +51,12 @@ impl V4lCamera {
         frame_rate_hz: f64,
         settings: &[Setting],
         clock: Arc<dyn Clock>,
+        stop: Stop,
     ) -> Result<Self, CaptureError> {
         let turn = Turn::take(device)?;
-        let (sender, pictures) = sync_channel(QUEUE);
-        // At least 1: the rate is at most 240.
-        let frame_ms = (1_000.0 / frame_rate_hz).round().max(1.0) as u64;
+        let (feeder, feed) = feed(frame_rate_hz);
         let settings = settings.to_vec();
-        let capture =
-            Capture { device: device.to_owned(), size_px, frame_ms, settings, clock, sender, _turn: turn };
+        let capture = Capture { device: device.to_owned(), size_px, settings, clock, feeder, _turn: turn };
         std::thread::Builder::new()
             .name(format!("capture {}", device.display()))
             .spawn(move || capture.run())
@@ -70,36 +65,24 @@ impl V4lCamera {
                 doing: "start its thread",
                 source,
             })?;
-        Ok(Self { device: device.to_owned(), pictures, current: None, frame_ms, begun_ms: None })
+        Ok(Self { device: device.to_owned(), feed, stop })
     }
 }
 
 impl Camera for V4lCamera {
     fn next(&mut self) -> Result<Option<Stamp>, CaptureError> {
         let device = || self.device.clone();
-        // Pictures that are left out on purpose are no stall.
-        let waited_ms = STALL_MS + self.frame_ms;
-        let (at_ms, picture) = match self.pictures.recv_timeout(Duration::from_millis(waited_ms)) {
-            Ok(picture) => picture?,
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(CaptureError::Stalled { device: device(), waited_ms });
+        self.feed.next(STALL_MS, &self.stop).map_err(|dry| match dry {
+            Dry::Stalled { waited_ms } => CaptureError::Stalled { device: device(), waited_ms },
+            Dry::Ended => {
+                CaptureError::Ended { device: device(), reason: "the capture thread failed".to_owned() }
             }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(CaptureError::Ended {
-                    device: device(),
-                    reason: "the capture thread failed".to_owned(),
-                });
-            }
-        };
-        self.current = Some(picture);
-        let start = MediaTimeMs(at_ms.saturating_sub(*self.begun_ms.get_or_insert(at_ms)));
-        Ok(Some(Stamp { start, end: start.plus_ms(self.frame_ms) }))
+            Dry::Failed(error) => error,
+        })
     }
 
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
-        let failed = |reason: String| CaptureError::Picture { device: self.device.clone(), reason };
-        let picture = self.current.as_ref().ok_or_else(|| failed("no picture yet".to_owned()))?;
-        RgbFrame::new(picture.width_px, picture.height_px, &picture.data).map_err(|e| failed(e.to_string()))
+        self.feed.frame().map_err(|reason| CaptureError::Picture { device: self.device.clone(), reason })
     }
 }
 
@@ -107,10 +90,9 @@ impl Camera for V4lCamera {
 struct Capture {
     device: PathBuf,
     size_px: (u32, u32),
-    frame_ms: u64,
     settings: Vec<Setting>,
     clock: Arc<dyn Clock>,
-    sender: SyncSender<Result<(u64, Picture), CaptureError>>,
+    feeder: Feeder,
     _turn: Turn,
 }
 
@@ -137,7 +119,7 @@ impl Drop for Turn {
 }
 
 impl Capture {
-    fn run(self) {
+    fn run(mut self) {
         let end = catch_unwind(AssertUnwindSafe(|| self.capture())).unwrap_or_else(|_| {
             Err(CaptureError::Ended {
                 device: self.device.clone(),
@@ -145,8 +127,7 @@ impl Capture {
             })
         });
         if let Err(e) = end {
-            // Nobody may be listening any more.
-            let _ = self.sender.send(Err(e));
+            self.feeder.fail(e);
         }
     }
 
@@ -156,7 +137,7 @@ impl Capture {
     }
 
     /// Opens the device and captures until the reader is gone.
-    fn capture(&self) -> Result<(), CaptureError> {
+    fn capture(&mut self) -> Result<(), CaptureError> {
         let device = Device::with_path(&self.device).map_err(self.failed("open it"))?;
         controls::apply(&device, &self.device.display().to_string(), &self.settings);
         let (layout, size_px) = self.negotiate(&device)?;
@@ -165,33 +146,31 @@ impl Capture {
         stream.set_timeout(Duration::from_millis(POLL_TIMEOUT_MS));
         if let Err(e) = self.stream(&mut stream, layout, size_px) {
             // Before the stream is dropped: that panics when the device refuses to stop, and must not hide the reason.
-            let _ = self.sender.send(Err(e));
+            self.feeder.fail(e);
         }
         Ok(())
     }
 
     fn stream(
-        &self,
+        &mut self,
         stream: &mut Stream<'_>,
         layout: Layout,
         size_px: (u32, u32),
     ) -> Result<(), CaptureError> {
-        let mut due_ms = 0;
         let mut damaged = 0;
         loop {
             let (payload, meta) = stream.next().map_err(|source| self.no_frame(source))?;
             let at_ms = self.clock.monotonic_ms();
-            if at_ms < due_ms || meta.flags.contains(Flags::ERROR) {
+            if meta.flags.contains(Flags::ERROR) || !self.feeder.is_due(at_ms) {
                 continue;
             }
-            due_ms = (due_ms + self.frame_ms).max(at_ms.saturating_sub(self.frame_ms));
             let payload = payload.get(..meta.bytesused as usize).unwrap_or(payload);
             // Nothing may unwind through the stream, whose drop may panic too.
             let decoded = catch_unwind(|| decode(payload, layout, size_px))
                 .unwrap_or_else(|_| Err("the decoder failed inside".to_owned()));
             match decoded {
                 Ok(picture) => {
-                    if !self.hand_over(at_ms, picture) {
+                    if !self.feeder.hand_over(at_ms, picture) {
                         return Ok(());
                     }
                     damaged = 0;
@@ -202,12 +181,6 @@ impl Capture {
                 Err(_) => damaged += 1,
             }
         }
-    }
-
-    /// False when the reader is gone. A full queue costs the newest picture: the scorer is behind.
-    fn hand_over(&self, at_ms: u64, picture: Picture) -> bool {
-        let sent = self.sender.try_send(Ok((at_ms, picture)));
-        !matches!(sent, Err(TrySendError::Disconnected(_)))
     }
 
     /// The first of the formats that the device accepts, best first.
@@ -252,6 +225,10 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
 
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock::new())
+    }
+
     #[test]
     fn a_device_is_captured_by_one_thread_at_a_time() {
         let device = Path::new("/nonexistent/video-of-this-test");
@@ -267,8 +244,7 @@ mod tests {
     fn a_missing_device_and_a_plain_file_are_errors_and_no_panic() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [Path::new("/nonexistent/video0"), file.path()] {
-            let mut camera =
-                V4lCamera::open(path, (64, 48), 10.0, &[], Arc::new(SystemClock::new())).unwrap();
+            let mut camera = V4lCamera::open(path, (64, 48), 10.0, &[], clock(), Stop::default()).unwrap();
             let error = camera.next().unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }

@@ -25,6 +25,7 @@
 //!
 //! [`schema`] holds the keys as they stand in the file, [`Config`] the checked values with every default filled in.
 
+mod camera_url;
 mod error;
 mod local;
 mod locate;
@@ -45,9 +46,10 @@ use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
 use crate::view::View;
 
+pub use camera_url::CameraUrl;
 pub use error::{ConfigError, Problem};
 pub use local::{ChipAddress, Drive, InputConfig, LineAddress, LineId, OutputConfig, OutputMode};
-pub use schema::{Bias, InputDoes, Pace, SafeState, ScoreOverride};
+pub use schema::{Bias, InputDoes, Pace, SafeState, ScoreOverride, Transport};
 
 /// Largest configuration file that is read, bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -119,8 +121,8 @@ pub struct Commands {
     pub counter_file: PathBuf,
 }
 
-/// Name and password for the broker; `Debug` hides the password.
-#[derive(Clone)]
+/// Name and password for the broker or a camera; `Debug` hides the password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// User name.
     pub username: String,
@@ -194,6 +196,19 @@ pub struct CameraConfig {
     pub tolerated: Vec<PictureFault>,
 }
 
+/// A network camera that speaks RTSP and sends H.264.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RtspSource {
+    /// Its address.
+    pub url: CameraUrl,
+    /// Who asks; `None`: anybody may.
+    pub credentials: Option<Credentials>,
+    /// How pictures come.
+    pub transport: Transport,
+    /// Frames scored per second; frames above that rate are decoded and left out.
+    pub frame_rate_hz: f64,
+}
+
 /// Where a camera's frames come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
@@ -210,6 +225,8 @@ pub enum Source {
         /// Settings of the camera's electronics.
         settings: Vec<Setting>,
     },
+    /// A network camera.
+    Rtsp(RtspSource),
     /// A video file (`kind = "file"`) or a folder of images (`kind = "images"`).
     Video {
         /// File or folder.

@@ -5,8 +5,8 @@ mod arming;
 mod evidence;
 mod local;
 mod network;
+mod source;
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,13 @@ use alarm_proto::{BoardId, CameraId, SiteId};
 use vad_infer::Pulse;
 
 use self::arming::Armings;
-use super::schema::{CameraSection, ConfigFile, Pace, ScoreOverride, SourceKind, SourceSection};
-use super::{CameraConfig, Config, OutboxConfig, Source};
-use crate::capture::Setting;
+use super::schema::{CameraSection, ConfigFile, ScoreOverride};
+use super::{CameraConfig, Config, OutboxConfig};
 
 const DAY_MS: u32 = 86_400_000;
 const MAX_CAMERAS: usize = 16;
 /// Beside the outbox.
 const COUNTER_FILE: &str = "command-counter";
-const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
 
 /// Key path and message of each wrong value.
 type Problems = Vec<(String, String)>;
@@ -160,72 +158,6 @@ impl Check<'_> {
             });
         }
         cameras
-    }
-
-    fn source(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
-        match raw.kind {
-            SourceKind::V4l => Some(self.v4l(path, raw)),
-            SourceKind::File | SourceKind::Images => self.video(path, raw),
-        }
-    }
-
-    fn v4l(&mut self, path: &str, raw: SourceSection) -> Source {
-        let foreign =
-            [("path", raw.path.is_some()), ("loop", raw.repeat.is_some()), ("pace", raw.pace.is_some())];
-        self.refuse_foreign(path, foreign, "kind = \"file\" or \"images\"");
-        let width_px = raw.width_px.unwrap_or(640);
-        let height_px = raw.height_px.unwrap_or(480);
-        let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
-        self.range(&format!("{path}.width_px"), width_px, 16..=8192);
-        self.range(&format!("{path}.height_px"), height_px, 16..=8192);
-        let device = raw.device.unwrap_or_else(|| PathBuf::from("/dev/video0"));
-        let settings = self.controls(path, raw.controls.unwrap_or_default());
-        Source::V4l { device: self.path(device), width_px, height_px, frame_rate_hz, settings }
-    }
-
-    fn controls(&mut self, path: &str, raw: BTreeMap<String, i64>) -> Vec<Setting> {
-        let mut settings = Vec::with_capacity(raw.len());
-        for (name, value) in raw {
-            match Setting::new(&name, value) {
-                Some(setting) => settings.push(setting),
-                None => {
-                    let known: Vec<&str> = Setting::names().collect();
-                    self.wrong(
-                        &format!("{path}.controls.{name}"),
-                        format!("no such control; there are {}", known.join(", ")),
-                    );
-                }
-            }
-        }
-        settings
-    }
-
-    fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
-        let foreign = [
-            ("device", raw.device.is_some()),
-            ("width_px", raw.width_px.is_some()),
-            ("height_px", raw.height_px.is_some()),
-            ("controls", raw.controls.is_some()),
-            ("frame_rate_hz", raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File),
-        ];
-        self.refuse_foreign(path, foreign, "another kind of source");
-        let image_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
-        let Some(file) = raw.path else {
-            self.wrong(path, "needs `path`, the video file or folder of images");
-            return None;
-        };
-        Some(Source::Video {
-            path: self.path(file),
-            repeat: raw.repeat.unwrap_or(false),
-            pace: raw.pace.unwrap_or(Pace::RealTime),
-            image_rate_hz,
-        })
-    }
-
-    fn frame_rate(&mut self, path: &str, given_hz: Option<f64>) -> f64 {
-        let rate_hz = given_hz.unwrap_or(DEFAULT_FRAME_RATE_HZ);
-        self.range(&format!("{path}.frame_rate_hz"), rate_hz, 0.1..=240.0);
-        rate_hz
     }
 
     fn refuse_foreign<const N: usize>(&mut self, path: &str, keys: [(&str, bool); N], needed: &str) {

@@ -417,7 +417,7 @@ pub struct AreaSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSection {
-    /// `v4l`, `file` or `images`. Required.
+    /// `v4l`, `rtsp`, `file` or `images`. Required.
     pub kind: SourceKind,
     /// For `v4l`: the device node. Default: `/dev/video0`.
     pub device: Option<PathBuf>,
@@ -425,10 +425,18 @@ pub struct SourceSection {
     pub width_px: Option<u32>,
     /// For `v4l`: wanted height in pixels, 16 to 8192. Default: 480.
     pub height_px: Option<u32>,
-    /// For `v4l`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
+    /// For `v4l` and `rtsp`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
     pub frame_rate_hz: Option<f64>,
     /// For `v4l`: settings of the camera's electronics by the names of `v4l2-ctl --list-ctrls`. Default: as the camera has them.
     pub controls: Option<BTreeMap<String, i64>>,
+    /// For `rtsp`: the camera's address, `rtsp://HOST[:PORT]/PATH`, without user and password. Required there.
+    pub url: Option<String>,
+    /// For `rtsp`: user at the camera; needs `password_file`. Default: none.
+    pub username: Option<String>,
+    /// For `rtsp`: file with the password in one line; needs `username`. Default: none.
+    pub password_file: Option<PathBuf>,
+    /// For `rtsp`: `tcp` or `udp`. Default: `tcp`.
+    pub transport: Option<Transport>,
     /// For `file` and `images`: the file or folder. Required there.
     pub path: Option<PathBuf>,
     /// For `file` and `images`: start again at the end. Default: false.
@@ -444,10 +452,23 @@ pub struct SourceSection {
 pub enum SourceKind {
     /// Video4Linux2 device.
     V4l,
+    /// Network camera.
+    Rtsp,
     /// Video file.
     File,
     /// Folder of images.
     Images,
+}
+
+/// How a network camera sends its pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Within the connection that asks for them: nothing is lost, and no other port is needed.
+    #[default]
+    Tcp,
+    /// In packets of their own: one that is lost costs the pictures up to the next key frame.
+    Udp,
 }
 
 /// How fast frames of a file are taken.

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod hub;
 pub mod listener;
 pub mod lite;
+pub mod rtsp;
 pub mod tiny;
 pub mod tiny_stream;
 

@@ -6,8 +6,8 @@ mod harness;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fault_tests::proxy::{Mood, Proxy};
 use harness::env_number;
-use harness::proxy::{Mood, Proxy};
 use harness::rig::{Broker, Rig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

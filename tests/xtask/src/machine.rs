@@ -11,6 +11,7 @@ pub enum Need {
     CCompiler,
     Libclang,
     Mosquitto,
+    RtspServer,
     Aarch64Compiler,
     QemuUser,
     Python,
@@ -26,6 +27,7 @@ impl Need {
             Need::CCompiler => on_path("cc") && on_path("c++") && on_path("nasm"),
             Need::Libclang => has_libclang(),
             Need::Mosquitto => on_path("mosquitto"),
+            Need::RtspServer => has_rtsp_server(),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-g++"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
@@ -41,6 +43,12 @@ impl Need {
             Need::CCompiler => &["gcc", "g++", "libc6-dev", "nasm"],
             Need::Libclang => &["libclang-dev"],
             Need::Mosquitto => &["mosquitto"],
+            Need::RtspServer => &[
+                "python3-gi",
+                "gir1.2-gst-rtsp-server-1.0",
+                "gstreamer1.0-plugins-base",
+                "gstreamer1.0-plugins-good",
+            ],
             Need::Aarch64Compiler => &["g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
@@ -143,6 +151,16 @@ fn has_libclang() -> bool {
             name.starts_with("libclang") && !name.starts_with("libclang-cpp") && name.contains(".so")
         })
     })
+}
+
+/// GStreamer's, with the bindings of Debian's own Python and what reads MP4 files.
+fn has_rtsp_server() -> bool {
+    let bindings = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); \
+                    from gi.repository import Gst, GstRtspServer; \
+                    Gst.init(None); raise SystemExit(not all(map(Gst.ElementFactory.find, ('qtdemux', 'rtph264pay'))))";
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", bindings]).stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
 }
 
 fn is_root() -> bool {

@@ -31,7 +31,7 @@ impl Check<'_> {
         self.range("network.heartbeat_interval_ms", raw.heartbeat_interval_ms, 100..=60_000);
         self.range("network.resend_after_ms", raw.resend_after_ms, 200..=600_000);
         self.range("network.window", raw.window, 4..=1024);
-        let credentials = self.credentials(raw.username.take(), raw.password_file.take());
+        let credentials = self.credentials("network", raw.username.take(), raw.password_file.take());
         let home_assistant = raw.home_assistant.take().and_then(|section| {
             let prefix =
                 self.name::<Prefix>("network.home_assistant.discovery_prefix", &section.discovery_prefix);
@@ -149,8 +149,14 @@ impl Check<'_> {
         }
     }
 
-    fn credentials(&mut self, username: Option<String>, file: Option<PathBuf>) -> Option<Credentials> {
-        const KEY: &str = "network.password_file";
+    /// A name and the password in a file, of the section at `path`.
+    pub(super) fn credentials(
+        &mut self,
+        path: &str,
+        username: Option<String>,
+        file: Option<PathBuf>,
+    ) -> Option<Credentials> {
+        let key = format!("{path}.password_file");
         match (username, file) {
             (None, None) => None,
             (Some(username), Some(file)) => {
@@ -161,17 +167,17 @@ impl Check<'_> {
                         password: text.trim_end_matches(['\n', '\r']).to_owned(),
                     }),
                     Err(e) => {
-                        self.wrong(KEY, format!("cannot read {}: {e}", file.display()));
+                        self.wrong(&key, format!("cannot read {}: {e}", file.display()));
                         None
                     }
                 }
             }
             (Some(_), None) => {
-                self.wrong("network.username", "needs `password_file` beside it");
+                self.wrong(&format!("{path}.username"), "needs `password_file` beside it");
                 None
             }
             (None, Some(_)) => {
-                self.wrong(KEY, "needs `username` beside it");
+                self.wrong(&key, "needs `username` beside it");
                 None
             }
         }

@@ -1,7 +1,6 @@
 //! Real processes, an outside ledger, and the judgement at the end.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-pub mod proxy;
 pub mod rig;
 
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! A network that lies: between boards and broker, on loopback.
+//! A network that lies: between boards and broker, or cameras and board, on loopback. Up is towards the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,9 +15,9 @@ pub enum Mood {
     Honest = 0,
     /// Holds every piece back for 100 ms.
     Slow = 1,
-    /// Swallows what the board sends; what the hub sends arrives.
+    /// Swallows what the client sends; what the server sends arrives.
     DeafUp = 2,
-    /// Swallows what the hub sends; what the board sends arrives.
+    /// Swallows what the server sends; what the client sends arrives.
     DeafDown = 3,
     /// Passes one byte at a time.
     Crumbs = 4,
@@ -28,6 +28,7 @@ pub enum Mood {
 }
 
 impl Mood {
+    /// Every mood.
     pub const ALL: [Self; 7] =
         [Self::Honest, Self::Slow, Self::DeafUp, Self::DeafDown, Self::Crumbs, Self::Reset, Self::Double];
 
@@ -49,6 +50,7 @@ impl Shared {
     }
 }
 
+/// A listener that passes connections on, each in the mood of the moment.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -57,6 +59,9 @@ pub struct Proxy {
 
 impl Proxy {
     /// Listens on any free port and connects to `target` for every connection.
+    ///
+    /// # Panics
+    /// When there is no port.
     pub fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
@@ -76,10 +81,12 @@ impl Proxy {
         Self { address, shared, thread: Some(thread) }
     }
 
+    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
+    /// Changes the mood.
     pub fn set(&self, mood: Mood) {
         self.shared.mood.store(mood as u8, Ordering::SeqCst);
     }

@@ -1,0 +1,48 @@
+//! Every parser of bytes from outside as one function of bytes, which must return: no panic, no memory beyond the parser's limit, and
+//! what it accepts must hold what the parser promises.
+//!
+//! `tests/replay.rs` plays every input of `corpus/TARGET/` in each run of the tests, whole, cut off and changed. An input that broke
+//! something is added there and never leaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a target reports what it found"
+)]
+
+mod files;
+mod media;
+pub mod models;
+mod wire;
+
+/// A parser.
+pub struct Target {
+    /// Its name, and that of its folder in `corpus/`.
+    pub name: &'static str,
+    /// Parses.
+    pub run: fn(&[u8]),
+    /// Most changed inputs that are tried for each of the corpus: some parsers take their time.
+    pub changes: usize,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "alarm-frame", run: wire::alarm_frame, changes: 5_000 },
+    Target { name: "topic", run: wire::topic, changes: 500 },
+    Target { name: "config", run: files::config, changes: 2_000 },
+    Target { name: "manifest", run: files::manifest, changes: 1_000 },
+    Target { name: "outbox", run: files::outbox, changes: 150 },
+    Target { name: "calibration", run: files::calibration, changes: 1_000 },
+    Target { name: "sheet", run: files::sheet, changes: 2_000 },
+    Target { name: "event-name", run: files::event_name, changes: 500 },
+    Target { name: "jpeg", run: media::jpeg, changes: 2_000 },
+    Target { name: "h264", run: media::h264, changes: 1_500 },
+    Target { name: "onnx-head", run: models::head, changes: 400 },
+    Target { name: "onnx-encoder", run: models::encoder, changes: 200 },
+];
+
+/// The target of a name.
+#[must_use]
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
