@@ -12,7 +12,10 @@ pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
     let written = File::create(&part).map(BufWriter::new).and_then(|mut file| {
         fill(&mut file)?;
         file.into_inner()?.sync_all()?;
-        std::fs::rename(&part, path)
+        std::fs::rename(&part, path)?;
+        // Until its folder is on the disk the file may be the old one after a power cut.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     });
     if written.is_err() {
         // The part is worthless; the error to report is the first one.

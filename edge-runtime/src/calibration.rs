@@ -121,9 +121,7 @@ impl Calibrated {
     /// What holds for a camera whose scores come from `model`, with the configuration's overrides.
     #[must_use]
     pub fn find(file: &Path, camera: &CameraId, model: &str, overrides: &[&ScoreOverride]) -> Self {
-        let is_configured =
-            |over: &&ScoreOverride| over.raise_threshold.is_some() || over.clear_threshold.is_some();
-        if overrides.iter().any(is_configured) {
+        if is_configured(overrides) {
             return Self::Configured;
         }
         match Calibration::read(file).and_then(|stored| stored.choice(camera, model)) {
@@ -168,6 +166,11 @@ impl fmt::Display for Calibrated {
             }
         }
     }
+}
+
+/// Whether the configuration has a threshold of its own.
+pub(crate) fn is_configured(overrides: &[&ScoreOverride]) -> bool {
+    overrides.iter().any(|over| over.raise_threshold.is_some() || over.clear_threshold.is_some())
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@ pub enum Error {
     /// A source of frames failed.
     #[error(transparent)]
     Capture(#[from] crate::capture::CaptureError),
+    /// A file could not be read.
+    #[error("{}: cannot read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A file could not be written.
     #[error("{}: cannot write: {source}", path.display())]
     Write {

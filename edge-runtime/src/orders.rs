@@ -30,14 +30,15 @@ impl Order {
         self.snoozed_until_ms.is_some_and(|until_ms| now_ms < until_ms)
     }
 
-    /// The thresholds that result: the clear threshold keeps its distance to the other, as far as there is room.
+    /// The thresholds that result: the clear threshold keeps its proportion to the other. It is 0 where the configured one is, and
+    /// nowhere else: below 0 nothing is ever cleared.
     #[must_use]
     pub fn thresholds(&self, configured: ThresholdPair) -> ThresholdPair {
         let Some(raise) = self.raise_threshold else {
             return configured;
         };
-        let gap = configured.raise - configured.clear;
-        ThresholdPair { raise, clear: (raise - gap).clamp(0.0, raise) }
+        let share = if configured.raise > 0.0 { configured.clear / configured.raise } else { 1.0 };
+        ThresholdPair { raise, clear: (raise * share).clamp(0.0, raise) }
     }
 }
 
@@ -126,6 +127,8 @@ mod tests {
             let result = order.thresholds(configured);
             prop_assert_eq!(result.raise, commanded);
             prop_assert!((0.0..=commanded).contains(&result.clear));
+            let may_clear = configured.clear < 1e-3 || commanded < 1e-3 || result.clear > 0.0;
+            prop_assert!(may_clear, "{:?} never clears", result);
             prop_assert_eq!(Order::default().thresholds(configured), configured);
         }
     }

@@ -127,7 +127,8 @@ impl Thresholds {
     pub fn new(score: &ScoreSpec, overrides: &[&ScoreOverride]) -> Self {
         let raise = score.raise_threshold;
         let critical = overrides.iter().rev().find_map(|over| over.critical_threshold);
-        Self { raise, critical: critical.unwrap_or(f32::midpoint(raise, 1.0)) }
+        // A calibrated threshold may lie above what was written down for critical ones.
+        Self { raise, critical: critical.unwrap_or(f32::midpoint(raise, 1.0)).max(raise) }
     }
 }
 
@@ -254,9 +255,11 @@ impl CameraRunner {
         !self.repeats()
     }
 
-    fn wait(&self, ms: u64) {
+    /// Waits until it is tried again. Who arms or disarms a camera that gives no picture sees at once that it was heard.
+    fn wait(&mut self, ms: u64) {
         let until_ms = self.board.clock.monotonic_ms() + ms;
         while !self.stop.is_set() && self.board.clock.monotonic_ms() < until_ms {
+            self.may_alarm();
             self.board.clock.sleep_ms(RETRY_SLICE_MS);
         }
     }
@@ -285,8 +288,10 @@ impl CameraRunner {
                 announce(&self.board, &self.health, &self.config.id, &edge, self.thresholds)
             });
             if let Some(recorder) = &mut self.recorder {
-                let scored = seen.scored.as_ref().ok().and_then(Option::as_ref);
-                recorder.see(seen.picture, stamp, scored, seen.detector);
+                recorder.picture(seen.picture, stamp);
+                if let Ok(Some(report)) = &seen.scored {
+                    recorder.score(report, seen.detector, self.thresholds.raise);
+                }
                 announced.into_iter().for_each(|announced| recorder.announced(announced));
             }
             let scored = seen.scored;
@@ -303,10 +308,13 @@ impl CameraRunner {
                 Ok(end) => {
                     if let Some(report) = &end.tail {
                         self.report(report);
+                        let announced = report.step.edge.and_then(|edge| {
+                            announce(&self.board, &self.health, &self.config.id, &edge, self.thresholds)
+                        });
                         if let Some(recorder) = &mut self.recorder {
-                            recorder.score(report, self.watch.detector());
+                            recorder.score(report, self.watch.detector(), self.thresholds.raise);
+                            announced.into_iter().for_each(|announced| recorder.announced(announced));
                         }
-                        report.step.edge.iter().for_each(|edge| self.announce(edge));
                     }
                     end.cleared.iter().for_each(|edge| self.announce(edge));
                 }
@@ -387,9 +395,9 @@ impl CameraRunner {
         is_armed
     }
 
-    fn announce(&self, edge: &AlarmEdge) {
+    fn announce(&mut self, edge: &AlarmEdge) {
         let announced = announce(&self.board, &self.health, &self.config.id, edge, self.thresholds);
-        if let (Some(announced), Some(recorder)) = (announced, &self.recorder) {
+        if let (Some(announced), Some(recorder)) = (announced, &mut self.recorder) {
             recorder.announced(announced);
         }
     }

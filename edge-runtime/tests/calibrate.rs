@@ -95,7 +95,7 @@ fn what_cannot_be_calibrated_is_named_and_costs_the_others_nothing() {
 
     let output = run(folder, &["calibrate", "--camera", "west"]);
     assert!(stderr(&output).contains("no camera `west`; there are north, gone"), "{}", stderr(&output));
-    for (option, value) in [("--hours", "0"), ("--hours", "721"), ("--per-day", "-1"), ("--per-day", "nan")] {
+    for (option, value) in [("--hours", "0"), ("--hours", "169"), ("--per-day", "-1"), ("--per-day", "nan")] {
         let output = run(folder, &["calibrate", &format!("{option}={value}")]);
         assert_eq!(output.status.code(), Some(2), "{option} {value}");
     }

@@ -88,14 +88,16 @@ fn every_frame_is_decoded_where_few_are_scored() {
 #[test]
 fn a_network_that_is_slow_or_passes_single_bytes_changes_no_picture() {
     let folder = tempfile::tempdir().unwrap();
-    let file = film(folder.path(), "street.mp4", "320x240", 60, &MAIN);
+    // So small that a busy machine passes its bytes one by one in time.
+    let file = film(folder.path(), "street.mp4", "96x64", 60, &MAIN);
     let server = Server::start(free_port(), false, &[("/street", &file)]);
-    let truth = decoded(&file, SIZE_PX);
+    let truth = decoded(&file, (96, 64));
     let proxy = proxy_to(&server);
     let mut camera = open(&source(proxy.port(), "/street"));
+    let honest = places(&mut camera, &truth, 1);
     proxy.set(Mood::Crumbs);
-    let places = places(&mut camera, &truth, 15);
-    assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+    let crumbs = places(&mut camera, &truth[honest[0]..], 15);
+    assert!(crumbs.is_sorted_by(|a, b| a < b), "{crumbs:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vad_core::{ScoreSample, ScoreSpec};
 use vad_threshold::{ScoreTrack, choose_threshold, duration_text};
 
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, Unused, is_configured};
 use crate::capture::{self, CaptureError};
 use crate::cli::CalibrateArgs;
 use crate::clock::{Clock, SystemClock};
@@ -32,51 +32,60 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitCode, Error> {
     let model = Model::load(&config.bundle, Some(&config.hardware), &config.tuning())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let length_ms = (args.hours * HOUR_MS) as u64;
+    let file = config.calibration_file();
+    let mut calibration = match Calibration::read(&file) {
+        Err(Unused::Read(source)) => return Err(Error::Read { path: file, source }),
+        // What is damaged was of no use anyway.
+        stored => stored.unwrap_or_default(),
+    };
+    let mut watches = Vec::with_capacity(cameras.len());
+    for camera in &cameras {
+        let score = model.score_spec(&[&config.score, &camera.score])?;
+        let watch = Watch::new(model.detector(score.clone())?, camera.view.clone(), camera.tolerated.clone());
+        watches.push((watch, Normal::new(camera.clone(), score, Arc::clone(&clock), stop.clone())));
+    }
     println!(
         "Watching {} for {}. Whatever happens before them until then counts as normal; an interrupt (Ctrl-C) ends it earlier.",
         cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>().join(", "),
         duration_text(length_ms as f64 / MS_PER_DAY)
     );
-    let watched: Vec<Result<Normal, Error>> = std::thread::scope(|scope| {
-        let watch = |camera: &CameraConfig| {
-            let score = model.score_spec(&[&config.score, &camera.score])?;
-            let watch =
-                Watch::new(model.detector(score.clone())?, camera.view.clone(), camera.tolerated.clone());
-            let mut normal = Normal::new(camera.clone(), score, Arc::clone(&clock), stop.clone());
-            Ok(scope.spawn(move || {
+    let watched: Vec<Option<Normal>> = std::thread::scope(|scope| {
+        let watch = |(watch, mut normal): (Watch, Normal)| {
+            scope.spawn(move || {
                 normal.watch(watch, length_ms);
                 normal
-            }))
+            })
         };
-        let threads: Vec<Result<_, Error>> = cameras.iter().map(watch).collect();
-        let failed =
-            || Error::System { doing: "watch a camera", reason: "its thread failed inside".to_owned() };
-        threads.into_iter().map(|thread| thread?.join().map_err(|_| failed())).collect()
+        let threads: Vec<_> = watches.into_iter().map(watch).collect();
+        threads.into_iter().map(|thread| thread.join().ok()).collect()
     });
-    let file = config.calibration_file();
-    // What is damaged was of no use anyway.
-    let mut calibration = Calibration::read(&file).unwrap_or_default();
-    let mut all_chosen = true;
-    for normal in watched {
-        let normal = normal?;
-        match choose_threshold(&normal.tracks, &normal.score, args.per_day) {
+    let mut chosen = 0;
+    for (camera, normal) in cameras.iter().zip(&watched) {
+        let choice = match normal {
+            Some(normal) => {
+                choose_threshold(&normal.tracks, &normal.score, args.per_day).map_err(|e| e.to_string())
+            }
+            None => Err("its thread failed inside".to_owned()),
+        };
+        match choice {
             Ok(choice) => {
-                println!("{}: {}", normal.camera.id, choice.explain());
-                calibration.set(&normal.camera.id, &model.hex_id(), choice);
+                chosen += 1;
+                println!("{}: {}", camera.id, choice.explain());
+                if is_configured(&[&config.score, &camera.score]) {
+                    println!("{}: the configuration has a threshold, which wins", camera.id);
+                }
+                calibration.set(&camera.id, &model.hex_id(), choice);
             }
-            Err(e) => {
-                all_chosen = false;
-                println!("{}: no threshold: {e}", normal.camera.id);
-            }
+            Err(reason) => println!("{}: no threshold: {reason}", camera.id),
         }
     }
-    if args.dry_run {
+    if args.dry_run || chosen == 0 {
         println!("Nothing was stored.");
     } else {
         calibration.write(&file).map_err(|source| Error::Write { path: file.clone(), source })?;
         println!("Stored in {}; `run` uses it from its next start on.", file.display());
     }
-    Ok(if all_chosen { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if chosen == cameras.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The named cameras, or all of them.
@@ -197,8 +206,8 @@ fn once_and_fast(source: &Source) -> Source {
     }
 }
 
-/// Longest calibration, hours: a score every clip of a month fits into a few MiB.
-pub(crate) const MAX_HOURS: f64 = 720.0;
+/// Longest calibration, hours: a week of scores, one every 1.6 s, takes 9 MiB for each camera.
+pub(crate) const MAX_HOURS: f64 = 168.0;
 
 /// Reads a number of hours.
 pub(crate) fn hours(text: &str) -> Result<f64, String> {

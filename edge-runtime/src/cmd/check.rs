@@ -270,6 +270,12 @@ fn is_open_to_others(file: &Path) -> bool {
 }
 
 fn commands_of(commands: &Commands) -> Finding {
+    if let Some(key) = commands.key_file.as_deref().filter(|key| is_open_to_others(key)) {
+        return Finding::Warn(format!(
+            "{}: others may read this key, and command; chmod 600 it",
+            key.display()
+        ));
+    }
     match commands.trust {
         Trust::Broker => Finding::Ok(
             "from whoever the broker lets publish; its access list must keep others away".to_owned(),

@@ -57,7 +57,7 @@ impl Explainer {
             attention,
             input_px: [spec.preprocess.width_px, spec.preprocess.height_px],
             raise_threshold: detector.score_spec().raise_threshold,
-            peaks: PeakFinder::new(detector.score_spec().raise_threshold),
+            peaks: PeakFinder::default(),
             highest: None,
         })
     }
@@ -72,7 +72,7 @@ impl Explainer {
         if let Some(edge) = report.step.edge.filter(|edge| edge.kind == EdgeKind::Cleared) {
             return self.cleared(&edge);
         }
-        if self.peaks.is_peak(report) {
+        if self.peaks.is_peak(report, self.raise_threshold) {
             self.highest = self.moment(report, detector, frame)?;
         }
         Ok(None)

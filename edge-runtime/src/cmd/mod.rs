@@ -78,6 +78,9 @@ impl Delivery {
             return self.desk.depth();
         };
         let left = link.drain(self.clock.as_ref(), wait_ms, stop);
+        if let Some(delays) = link.stats().delays() {
+            tracing::info!("delivered: {delays}");
+        }
         link.stop();
         left
     }

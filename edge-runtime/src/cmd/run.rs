@@ -84,7 +84,11 @@ fn start_cameras(
         let configured = [&config.score, &camera.score];
         let calibrated =
             Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
-        tracing::info!(camera = %camera.id, %calibrated, "threshold");
+        if calibrated.is_stale() {
+            tracing::warn!(camera = %camera.id, %calibrated, "threshold");
+        } else {
+            tracing::info!(camera = %camera.id, %calibrated, "threshold");
+        }
         let calibrated = calibrated.score();
         let overrides = [&calibrated, &config.score, &camera.score];
         let score = model.score_spec(&overrides)?;
@@ -92,7 +96,7 @@ fn start_cameras(
         let recorder = evidence.map(|evidence| {
             // A file that is not watched in real time is in no hurry.
             let waits = matches!(camera.source, Source::Video { pace: Pace::Fast, .. });
-            evidence.recorder(&camera.id, about(config, model, thresholds), waits)
+            evidence.recorder(&camera.id, about(config, model), waits)
         });
         let runner = CameraRunner {
             config: camera.clone(),
@@ -117,13 +121,12 @@ fn start_cameras(
     config.cameras.iter().map(start).collect()
 }
 
-fn about(config: &Config, model: &Model, thresholds: Thresholds) -> About {
+fn about(config: &Config, model: &Model) -> About {
     let spec = model.spec();
     let input_px = [spec.preprocess.width_px, spec.preprocess.height_px];
     About {
         board: config.board.as_str().to_owned(),
         model: model.title(),
-        raise_threshold: thresholds.raise,
         attention: spec.attention.clone().map(|attention| (attention, input_px)),
     }
 }

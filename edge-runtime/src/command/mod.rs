@@ -29,6 +29,8 @@ pub use trust::{Secret, Trust};
 
 /// Longest command, bytes.
 pub const MAX_COMMAND_BYTES: usize = 1_024;
+/// Longest reason in a reply, characters.
+const MAX_ERROR_CHARS: usize = 200;
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,7 +80,9 @@ impl Clerk {
                 if !self.refusals.allows(now_ms) {
                     return None;
                 }
-                tracing::warn!(%error, "command refused");
+                // Quoted: it may hold what somebody sent.
+                tracing::warn!(?error, "command refused");
+                let error = error.chars().take(MAX_ERROR_CHARS).collect();
                 Some(Reply { id, ok: false, error: Some(error) })
             }
         }

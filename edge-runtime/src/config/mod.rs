@@ -117,6 +117,8 @@ pub struct Network {
 pub struct Commands {
     /// Who may command.
     pub trust: Trust,
+    /// Where the key lies, if there is one.
+    pub key_file: Option<PathBuf>,
     /// Where the counter of commands with a key is kept: with what else the board remembers.
     pub counter_file: PathBuf,
 }

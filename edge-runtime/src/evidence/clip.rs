@@ -27,7 +27,15 @@ impl Clip {
         let pending: Vec<Coded> = reel.kept().cloned().collect();
         let (first, last) = (pending.first()?, pending.last()?);
         let (begin_media_ms, end_media_ms) = (first.stamp.start.0, last.stamp.end.0);
-        let sheet = ClipSheet { file, begin_media_ms, end_media_ms, width_px, height_px, missed_frames: 0 };
+        let sheet = ClipSheet {
+            file,
+            begin_media_ms,
+            end_media_ms,
+            width_px,
+            height_px,
+            missed_frames: 0,
+            is_cut: false,
+        };
         let mut clip = Self { sheet, fragments: 0, pending };
         let mut bytes = head;
         bytes.extend(clip.finish().unwrap_or_default());

@@ -34,7 +34,8 @@ use std::thread::JoinHandle;
 
 use alarm_proto::{CameraId, RecordId};
 use heat_map::Picture;
-use vad_core::AlarmEdge;
+use vad_core::{AlarmEdge, EdgeKind};
+use vad_infer::{AttentionMap, InferError};
 
 use self::peak::PeakFinder;
 use self::queue::Sender;
@@ -67,13 +68,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Looks at what is kept, and starts the thread that writes.
+    /// Starts the thread that looks at what is kept, and writes.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(config: &EvidenceConfig, clock: &Arc<dyn Clock>, health: &Arc<Health>) -> io::Result<Self> {
         let (jobs, inbox) = sync_channel(MAX_JOBS);
-        let store = Store::open(config, Arc::clone(clock), Arc::clone(health));
         let evidence = Self {
             config: config.clone(),
             jobs,
@@ -81,7 +81,9 @@ impl Evidence {
             clock: Arc::clone(clock),
             health: Arc::clone(health),
         };
-        evidence.spawn("evidence".to_owned(), move || store.run(&inbox))?;
+        // Its disk may be slow, and nobody waits for it.
+        let (config, clock, health) = (config.clone(), Arc::clone(clock), Arc::clone(health));
+        evidence.spawn("evidence".to_owned(), move || Store::open(&config, clock, health).run(&inbox))?;
         Ok(evidence)
     }
 
@@ -91,12 +93,12 @@ impl Evidence {
     /// The system has no thread left.
     pub fn recorder(&self, camera: &CameraId, about: About, waits: bool) -> io::Result<Recorder> {
         let (sender, inbox) = queue::queue(waits);
-        let peaks = PeakFinder::new(about.raise_threshold);
+        let peaks = PeakFinder::default();
         let explains = about.attention.is_some();
         let recording =
             Recording::new(camera.clone(), about, &self.config, self.jobs.clone(), Arc::clone(&self.health));
         self.spawn(format!("record {camera}"), move || recording.run(&inbox))?;
-        Ok(Recorder { sender, peaks, explains })
+        Ok(Recorder { camera: camera.clone(), sender, peaks, explains, health: Arc::clone(&self.health) })
     }
 
     /// Waits for the last files, a while; every recorder must be gone.
@@ -142,28 +144,17 @@ pub struct Announced {
 
 /// A camera's end: hands over what it sees, and waits for nothing.
 pub struct Recorder {
+    camera: CameraId,
     sender: Sender<Message>,
     peaks: PeakFinder,
     /// The model can say where it looked.
     explains: bool,
+    health: Arc<Health>,
 }
 
 impl Recorder {
-    /// Takes a picture, what it was scored as if it ended a clip, and the detector as it is behind it.
-    pub fn see(
-        &mut self,
-        picture: MaskedFrame<'_>,
-        stamp: Stamp,
-        scored: Option<&ClipReport>,
-        detector: &Detector,
-    ) {
-        self.picture(picture, stamp);
-        if let Some(report) = scored {
-            self.score(report, detector);
-        }
-    }
-
-    fn picture(&self, picture: MaskedFrame<'_>, stamp: Stamp) {
+    /// Takes a picture.
+    pub fn picture(&self, picture: MaskedFrame<'_>, stamp: Stamp) {
         let frame = picture.rgb();
         if !self.sender.has_room() {
             return self.sender.missed();
@@ -173,21 +164,36 @@ impl Recorder {
         }
     }
 
-    /// Takes a clip that the detector just reported.
-    pub fn score(&mut self, report: &ClipReport, detector: &Detector) {
+    /// Takes a clip that the detector just reported, which ended with the latest picture; alarms are raised from a smoothed score on.
+    pub fn score(&mut self, report: &ClipReport, detector: &Detector, raise_threshold: f32) {
         let point = ScorePoint { media_ms: report.end.0, score: report.step.smoothed };
-        let peak = self.peaks.is_peak(report).then(|| Peak {
+        let peak = self.peaks.is_peak(report, raise_threshold).then(|| Peak {
             score: report.step.calibrated,
-            attention: if self.explains { detector.attention().ok().flatten() } else { None },
+            attention: if self.explains { self.attention(detector) } else { None },
         });
         self.sender.send(Message::Score(point, peak));
     }
 
+    fn attention(&self, detector: &Detector) -> Option<AttentionMap> {
+        let told =
+            |e: &InferError| tracing::warn!(camera = %self.camera, error = %e, "a picture without its map");
+        detector.attention().inspect_err(told).ok().flatten()
+    }
+
     /// Takes an edge that was announced.
-    pub fn announced(&self, announced: Announced) {
-        let edge = announced.edge;
-        if !self.sender.send(Message::Edge(announced)) {
-            tracing::warn!(event = edge.event, kind = ?edge.kind, "the recording is too slow: an edge is missing in the evidence");
+    pub fn announced(&mut self, announced: Announced) {
+        // One that is disarmed is cleared between two clips.
+        if announced.edge.kind == EdgeKind::Cleared {
+            self.peaks.end();
+        }
+        let defect = format!(
+            "camera {}: its evidence is too slow, and lacks an event's beginning or end",
+            self.camera
+        );
+        if self.sender.send(Message::Edge(announced)) {
+            self.health.restore(&defect);
+        } else {
+            self.health.degrade(&defect);
         }
     }
 

@@ -5,22 +5,17 @@ use vad_core::EdgeKind;
 use crate::detector::ClipReport;
 
 /// Follows the scores of one camera.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PeakFinder {
-    raise_threshold: f32,
     is_active: bool,
     /// Of the event that is raised, or may be next.
     highest: Option<f32>,
 }
 
 impl PeakFinder {
-    /// A camera without an event, whose alarms are raised from a smoothed score on.
-    pub(crate) fn new(raise_threshold: f32) -> Self {
-        Self { raise_threshold, is_active: false, highest: None }
-    }
-
-    /// Takes the next clip; whether it is the highest of its event so far. Its score is its own, before smoothing.
-    pub(crate) fn is_peak(&mut self, report: &ClipReport) -> bool {
+    /// Takes the next clip; whether it is the highest of its event so far. Its score is its own, before smoothing;
+    /// alarms are raised from a smoothed score on.
+    pub(crate) fn is_peak(&mut self, report: &ClipReport, raise_threshold: f32) -> bool {
         match report.step.edge.map(|edge| edge.kind) {
             Some(EdgeKind::Cleared) => {
                 self.end();
@@ -29,7 +24,7 @@ impl PeakFinder {
             Some(EdgeKind::Raised | EdgeKind::Updated) => self.is_active = true,
             None => {}
         }
-        if !self.is_active && report.step.smoothed < self.raise_threshold {
+        if !self.is_active && report.step.smoothed < raise_threshold {
             self.highest = None;
             return false;
         }
@@ -63,7 +58,7 @@ mod tests {
 
     #[test]
     fn peaks_belong_to_an_event_or_to_what_may_become_one() {
-        let mut finder = PeakFinder::new(0.5);
+        let mut finder = PeakFinder::default();
         let clips = [
             (clip(0.9, 0.4, None), false, "smoothed below the threshold"),
             (clip(0.6, 0.5, None), true, "the alarm may come"),
@@ -76,7 +71,15 @@ mod tests {
             (clip(0.55, 0.55, None), true, "and one after it"),
         ];
         for (report, expected, why) in clips {
-            assert_eq!(finder.is_peak(&report), expected, "{why}");
+            assert_eq!(finder.is_peak(&report, 0.5), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn an_event_that_ends_between_two_clips_leaves_nothing_to_the_next_one() {
+        let mut finder = PeakFinder::default();
+        assert!(finder.is_peak(&clip(0.9, 0.9, Some(EdgeKind::Raised)), 0.5));
+        finder.end();
+        assert!(finder.is_peak(&clip(0.6, 0.6, Some(EdgeKind::Raised)), 0.5), "lower than the one before");
     }
 }

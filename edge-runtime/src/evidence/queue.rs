@@ -37,7 +37,7 @@ struct Shared {
 
 /// Both ends of a new queue.
 pub(super) fn queue<M: Message>(waits: bool) -> (Sender<M>, Inbox<M>) {
-    let (sender, receiver) = sync_channel(MAX_MESSAGES);
+    let (sender, receiver) = sync_channel(if waits { MAX_PICTURES } else { MAX_MESSAGES });
     let shared = Arc::new(Shared::default());
     (Sender { messages: sender, shared: Arc::clone(&shared), waits }, Inbox { messages: receiver, shared })
 }

@@ -59,6 +59,9 @@ pub(super) struct Recording {
     reel: Reel,
     scores: VecDeque<ScorePoint>,
     latest: Option<Picture>,
+    /// When it began.
+    latest_ms: u64,
+    is_defective: bool,
     moment: Option<Moment>,
     event: Option<Event>,
     store: SyncSender<Job>,
@@ -93,6 +96,8 @@ impl Recording {
             reel: Reel::new(config.pre_roll_ms),
             scores: VecDeque::new(),
             latest: None,
+            latest_ms: 0,
+            is_defective: false,
             moment: None,
             event: None,
             store,
@@ -117,31 +122,37 @@ impl Recording {
                 EdgeKind::Raised => self.raised(&announced, missed),
                 EdgeKind::Updated | EdgeKind::Cleared => self.goes_on(&announced),
             },
-            Message::StreamEnd => {
-                self.close(missed);
-                self.reel.clear();
-                self.scores.clear();
-                (self.latest, self.moment) = (None, None);
-            }
+            Message::StreamEnd => self.end_stream(missed),
         }
     }
 
+    fn end_stream(&mut self, missed: u64) {
+        self.close(missed);
+        self.reel.clear();
+        self.scores.clear();
+        (self.latest, self.latest_ms, self.moment) = (None, 0, None);
+    }
+
     fn picture(&mut self, picture: Picture, stamp: Stamp, missed: u64) {
+        if stamp.start.0 < self.latest_ms {
+            // The end of the stream before found no room in the queue.
+            self.end_stream(missed);
+        }
+        self.latest_ms = stamp.start.0;
         let (width_px, height_px) = picture.dimensions();
         if self.reel.would_cut((width_px, height_px)) {
             // One video has pictures of one size.
             self.end_clip(missed);
         }
         if let Ok(frame) = RgbFrame::new(width_px, height_px, picture.as_raw()) {
-            let defect = || format!("camera {}: its video cannot be encoded", self.camera);
             match self.reel.push(frame, stamp) {
                 Ok(coded) => {
-                    self.health.restore(&defect());
+                    self.set_defective(false);
                     coded.into_iter().for_each(|coded| self.film(coded));
                 }
                 Err(e) => {
                     tracing::debug!(camera = %self.camera, error = %e, "picture not encoded");
-                    self.health.degrade(&defect());
+                    self.set_defective(true);
                 }
             }
         }
@@ -150,7 +161,16 @@ impl Recording {
             self.close(missed);
         } else if self.event.as_ref().is_some_and(|event| event.is_long(stamp.end.0, self.max_clip_ms)) {
             self.end_clip(missed);
+            self.send_sheet();
         }
+    }
+
+    fn set_defective(&mut self, is_defective: bool) {
+        if std::mem::replace(&mut self.is_defective, is_defective) == is_defective {
+            return;
+        }
+        let defect = format!("camera {}: its video cannot be encoded", self.camera);
+        if is_defective { self.health.degrade(&defect) } else { self.health.restore(&defect) }
     }
 
     fn film(&mut self, coded: Coded) {
@@ -199,8 +219,8 @@ impl Recording {
         if edge.kind == EdgeKind::Cleared {
             event.ends_ms = Some(edge.at.0.saturating_add(self.post_roll_ms));
             event.moment = self.moment.take();
-            self.send_sheet();
         }
+        self.send_sheet();
     }
 
     /// Draws the event as far as it is known, if there is something to draw.
@@ -258,6 +278,6 @@ impl Event {
     }
 
     fn is_long(&self, now_ms: u64, max_clip_ms: u64) -> bool {
-        now_ms.saturating_sub(self.sheet.raised_media_ms) >= max_clip_ms
+        self.clip.is_some() && now_ms.saturating_sub(self.sheet.raised_media_ms) >= max_clip_ms
     }
 }

@@ -1,7 +1,7 @@
 //! What an earlier run left in the folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,52 +9,62 @@ use alarm_proto::CameraId;
 
 use super::name::{EventName, Part};
 use super::sheet::Sheet;
-use super::shelf::Shelf;
-use super::store::HOURS_FILE;
+use super::shelf::{Kept, Shelf};
+use super::store::{AGE_FILE, HOUR_MS};
 
 /// Largest sheet that is read: one with the most scores has a third of it.
-pub(crate) const MAX_SHEET_BYTES: u64 = 1 << 20;
+const MAX_SHEET_BYTES: u64 = 1 << 20;
 
-/// Puts every event on the shelf; hours for which evidence was kept.
+/// Puts every event on the shelf; milliseconds for which evidence was kept. What cannot be read is left out and named in the log.
 ///
 /// # Errors
-/// The folder cannot be read.
+/// The folder itself cannot be read.
 pub(super) fn scan(folder: &Path, shelf: &mut Shelf) -> io::Result<u64> {
-    let mut hours = hours_kept(folder);
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    let mut latest_h = 0;
+    for entry in fs::read_dir(folder)?.filter_map(|entry| readable(folder, entry)) {
         let name = entry.file_name();
         let Some(camera) = name.to_str().and_then(|name| CameraId::try_from(name).ok()) else { continue };
-        if entry.file_type()?.is_dir() {
-            hours = hours.max(scan_camera(&entry.path(), &camera, shelf)?);
+        if entry.path().is_dir() {
+            let events = readable(folder, scan_camera(&entry.path(), &camera, shelf));
+            latest_h = latest_h.max(events.unwrap_or(0));
         }
     }
-    Ok(hours)
+    // Where the age is lost, the latest event tells the least that it was.
+    Ok(kept_ms(folder).unwrap_or_else(|| latest_h.saturating_mul(HOUR_MS)))
 }
 
 /// The latest hour of its events.
 fn scan_camera(folder: &Path, camera: &CameraId, shelf: &mut Shelf) -> io::Result<u64> {
     let mut events: BTreeMap<EventName, u64> = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    for entry in fs::read_dir(folder)?.filter_map(|entry| readable(folder, entry)) {
         let Some(file) = entry.file_name().to_str().map(str::to_owned) else { continue };
         if let Some(whole) = file.strip_suffix(".part") {
             if event_of(camera, whole).is_some() {
                 // Half of a file, left by a power cut.
-                fs::remove_file(entry.path())?;
+                readable(folder, fs::remove_file(entry.path()));
             }
         } else if let Some(name) = event_of(camera, &file) {
-            *events.entry(name).or_default() += entry.metadata()?.len();
+            *events.entry(name).or_default() += bytes_of(folder, &entry);
         }
     }
-    let mut latest = 0;
+    let mut latest_h = 0;
     for (name, bytes) in events {
         let sheet = read_sheet(&folder.join(name.file(Part::Sheet)));
         let hour = sheet.map_or(0, |sheet| sheet.kept_for_h);
-        latest = latest.max(hour);
-        shelf.put(hour, name, bytes);
+        latest_h = latest_h.max(hour);
+        shelf.put(Kept { hour, name, bytes });
     }
-    Ok(latest)
+    Ok(latest_h)
+}
+
+fn bytes_of(folder: &Path, entry: &DirEntry) -> u64 {
+    readable(folder, entry.metadata()).map_or(0, |meta| meta.len())
+}
+
+fn readable<T>(folder: &Path, result: io::Result<T>) -> Option<T> {
+    result
+        .inspect_err(|e| tracing::warn!(folder = %folder.display(), error = %e, "left out of the evidence"))
+        .ok()
 }
 
 /// The event that a file of this name belongs to.
@@ -65,14 +75,14 @@ fn event_of(camera: &CameraId, file: &str) -> Option<EventName> {
 }
 
 /// A sheet, if it is there and whole.
-pub(crate) fn read_sheet(path: &Path) -> Option<Sheet> {
+pub(super) fn read_sheet(path: &Path) -> Option<Sheet> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(MAX_SHEET_BYTES).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-fn hours_kept(folder: &Path) -> u64 {
+fn kept_ms(folder: &Path) -> Option<u64> {
     let mut text = String::new();
-    let read = File::open(folder.join(HOURS_FILE)).and_then(|file| file.take(32).read_to_string(&mut text));
-    read.ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
+    File::open(folder.join(AGE_FILE)).ok()?.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }

@@ -19,7 +19,7 @@ pub struct Sheet {
     pub camera: String,
     /// Number of the event on its camera.
     pub event: u32,
-    /// `notice`, `warning` or `critical`: the worst so far.
+    /// `warning` or `critical`, the latest.
     pub severity: String,
     /// Which model raised it.
     pub model: String,
@@ -35,7 +35,7 @@ pub struct Sheet {
     pub peak: f32,
     /// Smoothed score from which on an alarm is raised, 0 to 1.
     pub raise_threshold: f32,
-    /// Smoothed scores from before the alarm to its end.
+    /// Smoothed scores from before the alarm until the event is complete.
     pub scores: Vec<ScorePoint>,
     /// Name of the picture's file.
     pub snapshot: Option<String>,
@@ -71,6 +71,8 @@ pub struct ClipSheet {
     pub height_px: u32,
     /// Pictures that it lacks because the board was too slow to encode them.
     pub missed_frames: u64,
+    /// The disk refused a part of it: it ends there.
+    pub is_cut: bool,
 }
 
 /// What is the same for all events of a camera.
@@ -80,8 +82,6 @@ pub struct About {
     pub board: String,
     /// Which model looks.
     pub model: String,
-    /// Smoothed score from which on it alarmed when the program started, 0 to 1.
-    pub raise_threshold: f32,
     /// Where the model's attention lies, if it has one, and the size of the encoder's pictures.
     pub attention: Option<(vad_core::AttentionSpec, [u16; 2])>,
 }

@@ -15,6 +15,16 @@ pub(super) struct Shelf {
     bytes: u64,
 }
 
+/// An event that is complete.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// For how many hours evidence had been kept when it was raised.
+    pub(super) hour: u64,
+    pub(super) name: EventName,
+    /// Of its files.
+    pub(super) bytes: u64,
+}
+
 /// What may lie on the shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -25,8 +35,8 @@ pub(super) struct Limits {
 }
 
 impl Shelf {
-    /// Puts an event of `bytes` there, which was raised in an hour.
-    pub(super) fn put(&mut self, hour: u64, name: EventName, bytes: u64) {
+    /// Puts an event there.
+    pub(super) fn put(&mut self, Kept { hour, name, bytes }: Kept) {
         let before = self.events.insert((hour, name), bytes);
         self.bytes = self.bytes - before.unwrap_or(0) + bytes;
     }
@@ -42,7 +52,7 @@ impl Shelf {
     }
 
     /// Takes the oldest event away if it is too old at `now_h`, or if there are too many bytes with `more_bytes` that lie elsewhere.
-    pub(super) fn expired(&mut self, now_h: u64, more_bytes: u64, limits: Limits) -> Option<EventName> {
+    pub(super) fn expired(&mut self, now_h: u64, more_bytes: u64, limits: Limits) -> Option<Kept> {
         let ((hour, _), _) = self.events.first_key_value()?;
         let is_old = now_h.saturating_sub(*hour) >= limits.max_age_h;
         let is_full = self.bytes.saturating_add(more_bytes) > limits.max_bytes;
@@ -50,10 +60,10 @@ impl Shelf {
     }
 
     /// Takes the oldest event away.
-    pub(super) fn oldest(&mut self) -> Option<EventName> {
-        let ((_, name), bytes) = self.events.pop_first()?;
+    pub(super) fn oldest(&mut self) -> Option<Kept> {
+        let ((hour, name), bytes) = self.events.pop_first()?;
         self.bytes -= bytes;
-        Some(name)
+        Some(Kept { hour, name, bytes })
     }
 }
 
@@ -73,12 +83,13 @@ mod tests {
         let limits = Limits { max_bytes: 100, max_age_h: 10 };
         let mut shelf = Shelf::default();
         for (hour, seq) in [(5, 2), (3, 9), (7, 1)] {
-            shelf.put(hour, name(seq), 30);
+            shelf.put(Kept { hour, name: name(seq), bytes: 30 });
         }
         assert_eq!(shelf.expired(12, 0, limits), None);
-        assert_eq!(shelf.expired(13, 0, limits), Some(name(9)), "ten hours old");
+        assert_eq!(shelf.expired(13, 0, limits).unwrap().name, name(9), "ten hours old");
         assert_eq!(shelf.expired(13, 40, limits), None, "100 bytes");
-        assert_eq!(shelf.expired(13, 41, limits), Some(name(2)), "too many");
+        let kept = shelf.expired(13, 41, limits).unwrap();
+        assert_eq!(kept, Kept { hour: 5, name: name(2), bytes: 30 }, "too many");
         assert_eq!(shelf.expired(0, 0, limits), None, "an hour from before");
         assert_eq!((shelf.bytes(), shelf.len()), (30, 1));
     }
@@ -93,13 +104,13 @@ mod tests {
             let mut shelf = Shelf::default();
             let mut all = BTreeMap::new();
             for (hour, seq, bytes) in events {
-                shelf.put(hour, name(seq), bytes);
+                shelf.put(Kept { hour, name: name(seq), bytes });
                 all.insert((hour, seq), bytes);
             }
             prop_assert_eq!(shelf.bytes(), all.values().sum::<u64>());
             let mut gone = Vec::new();
-            while let Some(name) = shelf.expired(now_h, more, limits) {
-                gone.push(name.seq);
+            while let Some(kept) = shelf.expired(now_h, more, limits) {
+                gone.push(kept.name.seq);
             }
             prop_assert!(shelf.len() == 0 || shelf.bytes() + more <= limits.max_bytes);
             let kept: Vec<u64> = all.keys().skip(gone.len()).map(|(hour, _)| *hour).collect();

@@ -17,15 +17,15 @@ use std::time::Duration;
 use super::name::{EventName, Part};
 use super::scan;
 use super::sheet::Sheet;
-use super::shelf::{Limits, Shelf};
+use super::shelf::{Kept, Limits, Shelf};
 use crate::atomic;
 use crate::clock::Clock;
 use crate::config::EvidenceConfig;
 use crate::health::Health;
 
-/// Holds how many hours evidence was kept here so far.
-pub(super) const HOURS_FILE: &str = "kept-for-h";
-const HOUR_MS: u64 = 3_600_000;
+/// Holds for how many milliseconds evidence was kept here so far.
+pub(super) const AGE_FILE: &str = "kept-for-ms";
+pub(super) const HOUR_MS: u64 = 3_600_000;
 const DEFECT: &str = "evidence cannot be stored";
 
 /// What a recording asks for.
@@ -45,9 +45,11 @@ pub(super) struct Store {
     shelf: Shelf,
     /// Events that go on.
     open: BTreeMap<EventName, Open>,
-    /// Hours for which evidence was kept, and when the present one began.
-    hours: u64,
-    hour_began_ms: u64,
+    /// For how long evidence was kept before this run, and when this run began.
+    kept_before_ms: u64,
+    began_ms: u64,
+    /// As it stands in its file.
+    hours_written: u64,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
 }
@@ -75,8 +77,9 @@ impl Store {
         let folder = config.folder.clone();
         let limits = Limits { max_bytes: config.max_bytes, max_age_h: u64::from(config.max_age_days) * 24 };
         let mut store = Self {
-            hours: 0,
-            hour_began_ms: clock.monotonic_ms(),
+            kept_before_ms: 0,
+            began_ms: clock.monotonic_ms(),
+            hours_written: 0,
             shelf: Shelf::default(),
             open: BTreeMap::new(),
             min_free_bytes: config.min_free_bytes,
@@ -86,8 +89,8 @@ impl Store {
             health,
         };
         let found = make_folder(&store.folder).and_then(|()| scan::scan(&store.folder, &mut store.shelf));
-        let hours = store.judge("read what is there", found);
-        store.hours = hours.unwrap_or(0);
+        store.kept_before_ms = store.judge("read what is there", found).unwrap_or(0);
+        store.hours_written = store.hours();
         tracing::info!(folder = %store.folder.display(), events = store.shelf.len(), bytes = store.shelf.bytes(), "evidence");
         store.make_room(0);
         store
@@ -96,14 +99,23 @@ impl Store {
     /// Works until nobody asks for anything any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let left_ms = (self.hour_began_ms + HOUR_MS).saturating_sub(self.clock.monotonic_ms());
+            let left_ms = HOUR_MS - self.kept_ms() % HOUR_MS;
             match jobs.recv_timeout(Duration::from_millis(left_ms)) {
                 Ok(job) => self.work(job),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return self.note_age(),
             }
             self.age();
         }
+    }
+
+    /// For how long evidence has been kept here, in this run and before.
+    fn kept_ms(&self) -> u64 {
+        self.kept_before_ms.saturating_add(self.clock.monotonic_ms().saturating_sub(self.began_ms))
+    }
+
+    fn hours(&self) -> u64 {
+        self.kept_ms() / HOUR_MS
     }
 
     /// Does one job.
@@ -111,6 +123,8 @@ impl Store {
         let done = match job {
             Job::Sheet(name, sheet) => self.sheet(name, *sheet),
             Job::Snapshot(name, bytes) => self.file(&name, Part::Snapshot, &bytes),
+            // What comes after a hole is of no use, and says nothing of the disk.
+            Job::Clip(name, _) if self.event(&name).is_cut => return,
             Job::Clip(name, bytes) => self.clip(&name, &bytes),
         };
         self.judge("write", done);
@@ -118,25 +132,30 @@ impl Store {
 
     /// Counts hours, and lets go of what is too old.
     pub(super) fn age(&mut self) {
-        let passed = self.clock.monotonic_ms().saturating_sub(self.hour_began_ms) / HOUR_MS;
-        if passed == 0 {
-            return;
+        if self.hours() > self.hours_written {
+            self.note_age();
+            self.make_room(0);
         }
-        self.hours += passed;
-        self.hour_began_ms += passed * HOUR_MS;
-        let hours = self.hours;
-        let written = atomic::write(&self.folder.join(HOURS_FILE), |file| writeln!(file, "{hours}"));
+    }
+
+    fn note_age(&mut self) {
+        let kept_ms = self.kept_ms();
+        self.hours_written = kept_ms / HOUR_MS;
+        let written = atomic::write(&self.folder.join(AGE_FILE), |file| writeln!(file, "{kept_ms}"));
         self.judge("write", written);
-        self.make_room(0);
     }
 
     fn sheet(&mut self, name: EventName, mut sheet: Sheet) -> io::Result<()> {
-        sheet.kept_for_h = self.event(&name).hour;
+        let open = self.event(&name);
+        sheet.kept_for_h = open.hour;
+        if sheet.is_complete {
+            open.correct(&mut sheet);
+        }
         let written = self.file(&name, Part::Sheet, &sheet.json());
         if sheet.is_complete
             && let Some(open) = self.open.remove(&name)
         {
-            self.shelf.put(open.hour, name, open.bytes());
+            self.shelf.put(Kept { hour: open.hour, bytes: open.bytes(), name });
             let synced = open.clip.map_or(Ok(()), |clip| clip.sync_all());
             return written.and(synced);
         }
@@ -145,7 +164,7 @@ impl Store {
 
     /// An event that goes on; a new one where there was none.
     fn event(&mut self, name: &EventName) -> &mut Open {
-        let hour = self.hours;
+        let hour = self.hours();
         self.open.entry(name.clone()).or_insert_with(|| Open { hour, ..Open::default() })
     }
 
@@ -161,9 +180,6 @@ impl Store {
         let room = self.room_for(bytes.len());
         let path = name.path(&self.folder, Part::Clip);
         let open = self.event(name);
-        if open.is_cut {
-            return Ok(());
-        }
         let written = room.and_then(|()| open.append(&path, bytes));
         open.is_cut = written.is_err();
         written
@@ -179,11 +195,13 @@ impl Store {
 
     /// Lets go of old evidence until `bytes` more are within all limits; whether that was enough.
     fn make_room(&mut self, bytes: u64) -> bool {
-        let open: u64 = self.open.values().map(Open::bytes).sum();
-        while let Some(name) = self.shelf.expired(self.hours, open + bytes, self.limits) {
-            self.remove(&name);
+        let more = bytes.saturating_add(self.open.values().map(Open::bytes).sum());
+        while let Some(kept) = self.shelf.expired(self.hours(), more, self.limits) {
+            if !self.remove(kept) {
+                return false;
+            }
         }
-        if open + bytes > self.limits.max_bytes {
+        if more > self.limits.max_bytes {
             return false;
         }
         loop {
@@ -192,30 +210,36 @@ impl Store {
             if free >= self.min_free_bytes.saturating_add(bytes) {
                 return true;
             }
-            match self.shelf.oldest() {
-                Some(name) => self.remove(&name),
-                None => return false,
+            let Some(kept) = self.shelf.oldest() else { return false };
+            if !self.remove(kept) {
+                return false;
             }
         }
     }
 
-    fn remove(&self, name: &EventName) {
-        tracing::info!(event = %name, "old evidence removed");
-        for path in Part::ALL.map(|part| name.path(&self.folder, part)) {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(path = %path.display(), error = %e, "not removed");
-                }
-                _ => {}
-            }
+    /// Removes an event's files; one that cannot be removed stays on the shelf.
+    fn remove(&mut self, kept: Kept) -> bool {
+        let files = Part::ALL.map(|part| kept.name.path(&self.folder, part));
+        let gone = files.iter().try_for_each(|path| match std::fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        });
+        if self.judge("remove what is old", gone).is_none() {
+            self.shelf.put(kept);
+            return false;
         }
+        tracing::info!(event = %kept.name, "old evidence removed");
+        true
     }
 
     /// The board's health after something was tried.
     fn judge<T>(&self, doing: &str, result: io::Result<T>) -> Option<T> {
         match result {
             Ok(value) => {
-                self.health.restore(DEFECT);
+                // A small file may find room where a video does not.
+                if !self.open.values().any(|open| open.is_cut) {
+                    self.health.restore(DEFECT);
+                }
                 Some(value)
             }
             Err(e) => {
@@ -228,6 +252,17 @@ impl Store {
 }
 
 impl Open {
+    /// Takes out of a sheet what did not get onto the disk.
+    fn correct(&self, sheet: &mut Sheet) {
+        if !self.other_bytes.contains_key(Part::Snapshot.ending()) {
+            sheet.snapshot = None;
+        }
+        sheet.clip = sheet.clip.take().filter(|_| self.clip_bytes > 0);
+        if let Some(clip) = &mut sheet.clip {
+            clip.is_cut = self.is_cut;
+        }
+    }
+
     /// Appends, and is as before where that fails.
     fn append(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if self.clip.is_none() {

@@ -29,12 +29,7 @@ impl Rig {
             post_roll_ms,
             max_clip_ms,
         };
-        let about = About {
-            board: "gate-1".to_owned(),
-            model: "m".to_owned(),
-            raise_threshold: 0.5,
-            attention: None,
-        };
+        let about = About { board: "gate-1".to_owned(), model: "m".to_owned(), attention: None };
         let (sender, jobs) = sync_channel(1_000);
         let health = Arc::new(Health::default());
         let recording = Recording::new(camera(), about, &config, sender, Arc::clone(&health));
@@ -191,4 +186,17 @@ fn a_picture_that_cannot_be_encoded_is_a_defect_while_it_lasts() {
     assert!(pieces == 0 && sheet.snapshot.is_some(), "a picture all the same");
     rig.pictures(1, 32);
     assert!(rig.health.degraded().is_empty());
+}
+
+#[test]
+fn a_stream_whose_end_was_not_heard_of_ends_with_the_next_ones_first_picture() {
+    let mut rig = Rig::new(2_000, 5_000, 60_000);
+    rig.pictures(30, 32);
+    rig.edge(EdgeKind::Raised, 1);
+    rig.now = 0;
+    rig.pictures(1, 32);
+    let (sheet, _) = rig.event();
+    assert_eq!((sheet.is_complete, sheet.clip.unwrap().end_media_ms), (true, 3_000));
+    rig.edge(EdgeKind::Raised, 2);
+    assert_eq!(rig.event().0.clip.unwrap().begin_media_ms, 0);
 }

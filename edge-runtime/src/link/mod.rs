@@ -5,6 +5,7 @@
 //! fresh one, and everything without an Ack is published again; the hub drops duplicates by (board, boot, seq).
 
 mod commands;
+mod delays;
 mod session;
 mod stats;
 mod voice;
@@ -28,6 +29,7 @@ use voice::{ReviewQueue, Speaker};
 use window::SendWindow;
 use worker::{Topics, Worker};
 
+pub use delays::DelayFigures;
 pub use stats::LinkStats;
 
 const EVENT_QUEUE: usize = 1_024;

@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use mqtt_tls::Pipe;
 use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, LastWill, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
 
 use crate::config::Network;
@@ -98,6 +98,12 @@ impl Session {
 
     pub(super) fn subscribe(&self, topic: &str) -> Result<(), String> {
         self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|e| e.to_string())
+    }
+
+    /// The same, and what is retained says so however it comes.
+    pub(super) fn subscribe_as_published(&self, topic: &str) -> Result<(), String> {
+        let filter = Filter { preserve_retain: true, ..Filter::new(topic, QoS::AtLeastOnce) };
+        self.client.try_subscribe_many([filter]).map_err(|e| e.to_string())
     }
 
     /// Hands a record to the connection; false when its queue is full.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::delays::{DelayFigures, Delays};
 use crate::health::lock;
 
 /// Counters of the link, for health and tests.
@@ -16,6 +17,7 @@ pub struct LinkStats {
     pub(super) foreign_acks: AtomicU64,
     pub(super) heartbeats: AtomicU64,
     pub(super) last_failure: Mutex<Option<String>>,
+    pub(super) delays: Mutex<Delays>,
 }
 
 macro_rules! counters {
@@ -44,6 +46,12 @@ impl LinkStats {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// How long the latest records of this boot took to be acknowledged; nothing before the first.
+    #[must_use]
+    pub fn delays(&self) -> Option<DelayFigures> {
+        lock(&self.delays).figures()
     }
 
     /// Why the latest connection ended or never came up, in words.

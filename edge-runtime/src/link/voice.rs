@@ -256,6 +256,13 @@ impl Speaker {
         Said::NoRoom
     }
 
+    /// Answers a command. One that finds no room is lost; the state shows what holds.
+    pub fn reply(&mut self, session: &Session, topic: &str, payload: Vec<u8>) {
+        if self.fits(topic, payload.len()) {
+            session.tell(topic, payload, false);
+        }
+    }
+
     /// Whether the broker takes it; warns once per connection where it does not.
     fn fits(&mut self, topic: &str, payload_len: usize) -> bool {
         let fits = payload_len + topic.len() + PACKET_OVERHEAD <= self.packet_limit;

@@ -154,9 +154,9 @@ impl SendWindow {
         }
     }
 
-    /// The hub has committed a record; false if it was not in flight. The first Ack after a silence means that the hub
+    /// The hub has committed a record; its frame, if it was in flight. The first Ack after a silence means that the hub
     /// is back: everything waiting is due at once.
-    pub(super) fn acknowledged(&mut self, boot: BootId, seq: u64, now_ms: u64) -> bool {
+    pub(super) fn acknowledged(&mut self, boot: BootId, seq: u64, now_ms: u64) -> Option<Vec<u8>> {
         let was_silent = now_ms.saturating_sub(self.last_ack_ms) > self.resend_after_ms;
         self.last_ack_ms = now_ms;
         if was_silent {
@@ -169,7 +169,7 @@ impl SendWindow {
             .into_iter()
             .map(|shelf| (shelf, seq))
             .find(|key| self.in_flight.get(key).is_some_and(|r| r.boot == boot));
-        key.is_some_and(|key| self.in_flight.remove(&key).is_some())
+        self.in_flight.remove(&key?).map(|record| record.bytes)
     }
 
     /// When the next record falls due.
@@ -255,7 +255,7 @@ mod tests {
             }
         }
         assert!(window.due(310).is_empty());
-        assert!(window.acknowledged(BOOT, 1, 310));
+        assert_eq!(window.acknowledged(BOOT, 1, 310), Some(record(1).bytes));
         assert_eq!(seqs(&window.due(310)), [2, 3]);
     }
 
@@ -264,7 +264,7 @@ mod tests {
         let mut window = SendWindow::new(8, 100);
         window.begin(0, 0);
         window.fill(0, &mut store(1, &[])).unwrap();
-        assert!(!window.acknowledged(BootId { counter: 1, random: 8 }, 1, 0));
+        assert_eq!(window.acknowledged(BootId { counter: 1, random: 8 }, 1, 0), None);
         assert_eq!(seqs(&window.due(0)), [1]);
     }
 

@@ -221,9 +221,10 @@ impl Worker {
             LinkEvent::Stop => return Some(End::Stop),
             LinkEvent::Session { generation, event } if generation == session.generation => event,
             LinkEvent::Reply(reply) => {
-                if let Some(commands) = self.commands.as_ref().filter(|_| *phase == Phase::Ready) {
-                    // One that finds no room is lost; the state shows what holds.
-                    session.tell(&commands.reply_topic, reply, false);
+                if let Some(commands) = self.commands.as_ref().filter(|_| *phase == Phase::Ready)
+                    && let Some(speaker) = &mut self.speaker
+                {
+                    speaker.reply(session, &commands.reply_topic, reply);
                 }
                 return None;
             }
@@ -239,7 +240,8 @@ impl Worker {
                     return Some(End::Down(reason));
                 }
                 // Answered after the other, which is waited for.
-                let commands = self.commands.as_ref().map_or(Ok(()), |desk| session.subscribe(&desk.topic));
+                let commands =
+                    self.commands.as_ref().map_or(Ok(()), |desk| session.subscribe_as_published(&desk.topic));
                 if let Err(reason) = commands {
                     return Some(End::Down(reason));
                 }
@@ -279,7 +281,12 @@ impl Worker {
     fn read_ack(&mut self, frame: &[u8]) -> Option<(BootId, u64)> {
         match alarm_proto::decode(frame) {
             Ok(Message::Ack(ack)) if ack.board == self.identity.board => {
-                self.window.acknowledged(ack.boot, ack.seq, self.clock.monotonic_ms());
+                let now_ms = self.clock.monotonic_ms();
+                let frame = self.window.acknowledged(ack.boot, ack.seq, now_ms);
+                // Another boot's uptime says nothing here.
+                if let Some(frame) = frame.filter(|_| ack.boot == self.desk.boot()) {
+                    lock(&self.stats.delays).note(&frame, now_ms);
+                }
                 Some((ack.boot, ack.seq))
             }
             Ok(Message::Ack(_)) => {

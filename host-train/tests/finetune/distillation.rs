@@ -217,14 +217,13 @@ fn a_video_that_cannot_be_read_leaves_no_frames_behind() {
 
 #[test]
 fn a_distilled_encoder_is_extracted_trained_and_exported_with() {
-    if kinetics_i3d().is_none() {
-        return;
-    }
+    let Some(weights) = kinetics_i3d() else { return };
     let prepared = prepare_with("0.25");
     let work = prepared.text("work");
     let run = |args: &[&str]| watchpost(&[args, &["--work", &work]].concat());
     assert_eq!(run(&["extract", "--encoder", "lite-small"]), ExitCode::FAILURE, "there is none yet");
-    let distil = ["distill", "--passes", "1", "--set", "windows=2", "--set", "clips=1"];
+    let few = ["--passes", "1", "--set", "windows=2", "--set", "clips=1"];
+    let distil = [&["distill", "--weights", weights.to_str().unwrap()], &few[..]].concat();
     assert_eq!(run(&distil), ExitCode::SUCCESS);
     assert_eq!(run(&distil), ExitCode::FAILURE, "a finished encoder is not replaced");
     let folder: PathBuf = prepared.path("work/encoders/lite-small");
@@ -304,15 +303,14 @@ fn int8_is_tested_on_the_validation_videos(prepared: &Prepared, run: impl Fn(&[&
 
 #[test]
 fn what_a_student_loses_is_measured_on_scenes() {
-    if kinetics_i3d().is_none() {
-        return;
-    }
+    let Some(weights) = kinetics_i3d() else { return };
     let folder = tempfile::tempdir().unwrap();
     let [work, out] = ["work", "out"].map(|name| folder.path().join(name).display().to_string());
     let bench =
         ["bench", "scenes-lite", "--size", "small", "--videos", "4", "--frames", "48", "--passes", "1"];
     let recipe = ["--seeds", "1", "--recipe", "sultani", "--set", "steps=2", "--work", &work, "--out", &out];
-    let args = [&bench[..], &recipe[..], &["--qat-steps", "2"]].concat();
+    let args =
+        [&bench[..], &recipe[..], &["--qat-steps", "2", "--weights", weights.to_str().unwrap()]].concat();
     assert_eq!(watchpost(&args), ExitCode::SUCCESS);
     let page = std::fs::read_to_string(folder.path().join("out/scenes-lite-small.md")).unwrap();
     assert!(page.contains("# Made-up scenes: what I3D-lite, small, loses against I3D"), "{page}");

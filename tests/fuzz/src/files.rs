@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use alarm_proto::{BoardId, CameraId};
+use alarm_proto::{Alarm, BoardId, CameraId, EventKind, Message, RecordId, Severity};
 use model_bundle::Bundle;
 use watchpostd::calibration::{CALIBRATION_FILE, Calibrated};
 use watchpostd::config::Config;
 use watchpostd::evidence::{EventName, Part, Sheet};
-use watchpostd::outbox::{Outbox, RecordStore};
+use watchpostd::outbox::{Outbox, OutboxError, RecordStore};
 
 const OUTBOX_BYTES: u64 = 1 << 20;
 
@@ -26,17 +26,21 @@ pub fn manifest(bytes: &[u8]) {
     assert!(Bundle::open(folder.path()).is_err());
 }
 
-/// Whatever the file holds, the board has an outbox that works.
+/// Whatever the file holds, the board has an outbox that takes alarms and gives them; but for one that says that it is another board's, or
+/// a newer program's.
 pub fn outbox(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox.db");
     std::fs::write(&path, bytes).unwrap();
     let board = BoardId::try_from("gate-1").unwrap();
-    if let Ok((mut outbox, _)) = Outbox::open(&path, &board, OUTBOX_BYTES) {
-        let status = outbox.status();
-        let records = outbox.between(0, u64::MAX, 64).unwrap_or_default();
-        assert!(records.len() as u64 <= status.depth.max(64));
-    }
+    let mut outbox = match Outbox::open(&path, &board, OUTBOX_BYTES) {
+        Ok((outbox, _)) => outbox,
+        Err(OutboxError::OtherBoard { .. } | OutboxError::NewerFormat { .. }) => return,
+        Err(e) => panic!("an outbox, whatever was there: {e}"),
+    };
+    let raised = outbox.raise(&mut drill).expect("it takes an alarm");
+    let records = outbox.between(raised.seq - 1, u64::MAX, 64).expect("it gives what it has");
+    assert!(records.iter().any(|record| record.seq == raised.seq));
 }
 
 pub fn calibration(bytes: &[u8]) {
@@ -63,4 +67,24 @@ pub fn event_name(bytes: &[u8]) {
         assert_eq!(path, Path::new("evidence/north").join(format!("{stem}.mp4")));
         assert_eq!(path.components().count(), 3);
     }
+}
+
+/// A test alarm.
+#[must_use]
+pub fn drill(id: RecordId) -> Message {
+    Message::Alarm(Alarm {
+        id,
+        camera: CameraId::try_from("north").unwrap(),
+        kind: EventKind::Drill,
+        event: 0,
+        severity: Severity::Notice,
+        wall_clock_ms: None,
+        uptime_ms: 1,
+        onset_media_ms: 0,
+        media_ms: 0,
+        score: 0.0,
+        peak: 0.0,
+        threshold: 0.0,
+        model: [0; 8],
+    })
 }

@@ -1,14 +1,17 @@
 //! One connection: a local socket on one side, TLS on the other.
 //!
-//! The client below opens the local socket after [`Pipe::ready`]; when either side closes, so does the other.
+//! The client below opens the local socket after [`Pipe::ready`]; when either side closes, so does the other, after two seconds at the latest.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +24,8 @@ use crate::words::explain;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// For the client to open its side.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// For one direction to end when the other has: a broker that never closes must cost nobody a thread.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the module's documentation. Dropping it does not end the connection; closing either side does.
 pub struct Pipe {
@@ -85,7 +90,7 @@ impl Worker {
     async fn run(self, listener: UnixListener, answer: &SyncSender<Result<(), String>>) {
         let connected = tokio::time::timeout(CONNECT_PATIENCE, self.connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)));
-        let mut outside = match connected {
+        let outside = match connected {
             Ok(outside) => outside,
             Err(e) => {
                 // Nobody may wait any more.
@@ -96,10 +101,10 @@ impl Worker {
         // The channel has room for it.
         let _ = answer.send(Ok(()));
         let accepted = tokio::time::timeout(CLIENT_PATIENCE, accept(listener)).await;
-        let Ok(Ok(mut inside)) = accepted else {
+        let Ok(Ok(inside)) = accepted else {
             return;
         };
-        if let Err(e) = tokio::io::copy_bidirectional(&mut inside, &mut outside).await {
+        if let Err(e) = pass(inside, outside).await {
             *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.explain(&e));
         }
     }
@@ -113,6 +118,23 @@ impl Worker {
     fn explain(&self, error: &io::Error) -> String {
         explain(error, &self.host, self.tls.is_mutual())
     }
+}
+
+/// Passes bytes both ways until one of them ends, and what is left of the other for a moment.
+async fn pass(inside: UnixStream, outside: TlsStream<TcpStream>) -> io::Result<()> {
+    let (from_client, to_client) = tokio::io::split(inside);
+    let (from_broker, to_broker) = tokio::io::split(outside);
+    let (up, down) = (pin!(pump(from_client, to_broker)), pin!(pump(from_broker, to_client)));
+    let (first, rest) = match select(up, down).await {
+        Either::Left((first, down)) => (first, tokio::time::timeout(CLOSE_PATIENCE, down).await),
+        Either::Right((first, up)) => (first, tokio::time::timeout(CLOSE_PATIENCE, up).await),
+    };
+    first.and(rest.unwrap_or(Ok(())))
+}
+
+async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut from, &mut to).await?;
+    to.shutdown().await
 }
 
 /// The first connection of this very process; the listener closes with it.

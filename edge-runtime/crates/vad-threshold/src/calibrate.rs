@@ -22,8 +22,8 @@ use crate::poisson;
 use crate::track::ScoreTrack;
 
 const MS_PER_DAY: f64 = 86_400_000.0;
-/// Thresholds tried at most; more distinct scores are thinned evenly by rank.
-const MAX_CANDIDATES: usize = 1_024;
+/// Of more candidates every so many-th is tried first, and then each between the last that keeps the goal and the first that does not.
+const FIRST_TRIES: usize = 1_024;
 
 /// Why no threshold could be chosen.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -138,19 +138,30 @@ pub fn choose_threshold(
         return Err(CalibrateError::NoFootage);
     };
     let allowed = (goal_per_camera_day * days).floor() as u64;
+    let falling: Vec<f32> = candidates(&scores).into_iter().rev().collect();
+    let alarms_at = |raise_threshold| count_alarms(normal, &with_threshold(spec, raise_threshold));
+    let step = falling.len().div_ceil(FIRST_TRIES).max(1);
     let mut chosen = None;
-    let mut alarms = 0;
-    for raise_threshold in candidates(&scores).into_iter().rev() {
-        let tried = with_threshold(spec, raise_threshold);
-        alarms = count_alarms(normal, &tried)?;
+    for at in (0..falling.len()).step_by(step) {
+        let alarms = alarms_at(falling[at])?;
         if alarms > allowed {
             break;
         }
-        chosen = Some((tried, alarms));
+        chosen = Some((at, alarms));
     }
-    let Some((spec, false_alarms)) = chosen else {
+    let Some((coarse, alarms)) = chosen else {
+        let alarms = falling.first().map_or(Ok(0), |&highest| alarms_at(highest))?;
         return Err(CalibrateError::Unreachable { highest_score, alarms, allowed });
     };
+    let (mut lowest, mut false_alarms) = (coarse, alarms);
+    for (at, &raise_threshold) in falling.iter().enumerate().skip(coarse + 1).take(step - 1) {
+        let alarms = alarms_at(raise_threshold)?;
+        if alarms > allowed {
+            break;
+        }
+        (lowest, false_alarms) = (at, alarms);
+    }
+    let spec = with_threshold(spec, falling[lowest]);
     Ok(ThresholdChoice {
         raise_threshold: spec.raise_threshold,
         clear_threshold: spec.clear_threshold,
@@ -177,11 +188,7 @@ fn smoothed_scores(tracks: &[ScoreTrack], spec: &ScoreSpec) -> Result<Vec<f32>, 
 fn candidates(scores: &[f32]) -> Vec<f32> {
     let mut between: Vec<f32> = scores.windows(2).map(|pair| above(pair[0], pair[1])).collect();
     between.extend(scores.last().filter(|&&highest| highest < 1.0).map(|&highest| above(highest, 1.0)));
-    let step = between.len().div_ceil(MAX_CANDIDATES).max(1);
-    // From the top, so that the highest stays.
-    let mut thinned: Vec<f32> = between.into_iter().rev().step_by(step).collect();
-    thinned.reverse();
-    thinned
+    between
 }
 
 /// Half-way from `low` to `high`, but above `low`.

@@ -110,3 +110,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_long_recording_of_many_different_scores_uses_what_is_allowed() {
+    // Two days of a score a second, each another one; now and then it is a little higher for a moment.
+    let seconds = 172_800_u32;
+    let score = |at: u32| {
+        let noise = f32::from((at.wrapping_mul(2_654_435_761) >> 16) as u16) / 65_536.0 * 0.3;
+        if at.is_multiple_of(17_280) {
+            0.6 + noise / 10.0 + at as f32 * 1e-7
+        } else {
+            0.1 + noise + at as f32 * 1e-8
+        }
+    };
+    let days = [track("two days", &(0..seconds).map(score).collect::<Vec<_>>())];
+    let spec = ScoreSpec { smoothing: Smoothing::None, ..spec() };
+    let choice = choose_threshold(&days, &spec, 2.0).unwrap();
+    assert_eq!(choice.false_alarms, 4, "two a day, of ten peaks: {choice:?}");
+    assert_eq!(alarms(&days, &choice.apply_to(&spec)), 4);
+    let none = choose_threshold(&days, &spec, 0.0).unwrap();
+    assert!(none.raise_threshold > choice.raise_threshold && none.false_alarms == 0);
+}

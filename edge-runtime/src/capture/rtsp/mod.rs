@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //! - The thread ends within a second when the camera is dropped, whatever the network does.
-//! - A camera that sends 8 MiB without a picture is in fault (over TCP, where the kernel counts what a thread reads).
+//! - A camera that sends 8 MiB without a whole access unit is in fault (over TCP, where the kernel counts what a thread reads).
 //! - Passwords occur in no error and no `Debug` output.
 
 mod error;

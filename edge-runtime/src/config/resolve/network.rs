@@ -67,7 +67,8 @@ impl Check<'_> {
         counter_file: PathBuf,
     ) -> Option<Commands> {
         const KEY_FILE: &str = "network.commands.key_file";
-        let trust = match (raw.trust, raw.key_file) {
+        let key_file = raw.key_file.map(|file| self.path(file));
+        let trust = match (raw.trust, &key_file) {
             (Some(TrustName::Broker), None) => {
                 let is_mutual = network.tls.as_ref().is_some_and(Tls::is_mutual);
                 if !is_mutual && !network.is_loopback() {
@@ -79,29 +80,30 @@ impl Check<'_> {
                 }
                 Trust::Broker
             }
-            (None, Some(file)) => {
-                let file = self.path(file);
-                match read_key(&file) {
-                    Ok(secret) => Trust::Key(secret),
-                    Err(problem) => {
-                        self.wrong(KEY_FILE, format!("{}: {problem}", file.display()));
-                        return None;
-                    }
+            (None, Some(file)) => match read_key(file) {
+                Ok(secret) => Trust::Key(secret),
+                Err(problem) => {
+                    self.wrong(KEY_FILE, format!("{}: {problem}", file.display()));
+                    return None;
                 }
-            }
+            },
             _ => {
                 self.wrong("network.commands", "needs either trust = \"broker\" or `key_file`");
                 return None;
             }
         };
-        Some(Commands { trust, counter_file })
+        Some(Commands { trust, key_file, counter_file })
     }
 
     fn broker(&mut self, url: &str) -> Option<Broker> {
         let parsed = parse_broker(url);
         if parsed.is_none() {
-            let message =
-                format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT, with mqtts:// for TLS");
+            let message = if url.contains('@') {
+                "name and password do not belong into the address; use `username` and `password_file`"
+                    .to_owned()
+            } else {
+                format!("`{url}` is not of the form mqtt://HOST or mqtt://HOST:PORT, with mqtts:// for TLS")
+            };
             self.wrong("network.broker", message);
         }
         parsed

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::ManualClock;
-use crate::evidence::sheet::ScorePoint;
+use crate::evidence::sheet::{ClipSheet, ScorePoint};
 use alarm_proto::{BootId, CameraId};
 
 const MIB: u64 = 1 << 20;
@@ -66,6 +66,15 @@ fn sheet(is_complete: bool) -> Box<Sheet> {
         is_complete,
         kept_for_h: 0,
     })
+}
+
+fn with_files(mut sheet: Box<Sheet>) -> Box<Sheet> {
+    sheet.snapshot = Some("s.jpg".to_owned());
+    let (file, begin_media_ms, end_media_ms) = ("c.mp4".to_owned(), 0, 1);
+    let (width_px, height_px, missed_frames, is_cut) = (2, 2, 0, false);
+    sheet.clip =
+        Some(ClipSheet { file, begin_media_ms, end_media_ms, width_px, height_px, missed_frames, is_cut });
+    sheet
 }
 
 fn event(store: &mut Store, seq: u64, clip_bytes: u64) {
@@ -178,7 +187,60 @@ fn a_video_with_a_hole_is_not_continued() {
     store.work(Job::Clip(name(1), vec![2; 5 * MIB as usize]));
     assert_eq!(rig.health.degraded(), [DEFECT], "more than all evidence may have");
     store.work(Job::Clip(name(1), vec![3; 10]));
+    store.work(Job::Snapshot(name(1), vec![2; 10]));
+    assert_eq!(rig.health.degraded(), [DEFECT], "what is small has room, and the video has none");
     assert_eq!(std::fs::read(name(1).path(&rig.config.folder, Part::Clip)).unwrap(), [1; 10]);
-    store.work(Job::Sheet(name(1), sheet(true)));
+    store.work(Job::Sheet(name(1), with_files(sheet(true))));
+    let sheet = scan::read_sheet(&name(1).path(&rig.config.folder, Part::Sheet)).unwrap();
+    assert!(sheet.snapshot.is_some() && sheet.clip.unwrap().is_cut, "it says so");
+    event(&mut store, 2, 100);
     assert!(rig.health.degraded().is_empty());
+}
+
+#[test]
+fn a_sheet_names_no_file_that_is_not_there() {
+    let rig = Rig::new();
+    let mut store = rig.store();
+    store.work(Job::Sheet(name(1), with_files(sheet(true))));
+    let sheet = scan::read_sheet(&name(1).path(&rig.config.folder, Part::Sheet)).unwrap();
+    assert_eq!((sheet.snapshot, sheet.clip), (None, None));
+}
+
+#[test]
+fn minutes_before_a_restart_count_and_an_age_that_is_lost_is_told_by_the_latest_event() {
+    let rig = Rig::new();
+    let (sender, jobs) = std::sync::mpsc::sync_channel(1);
+    drop(sender);
+    for _ in 0..4 {
+        let store = rig.store();
+        rig.clock.advance_ms(HOUR_MS / 2);
+        store.run(&jobs);
+    }
+    assert_eq!(rig.store().hours(), 2);
+    let mut store = rig.store();
+    event(&mut store, 1, 100);
+    std::fs::write(rig.config.folder.join(AGE_FILE), "nonsense").unwrap();
+    assert_eq!(rig.store().hours(), 2);
+    std::fs::write(rig.config.folder.join(AGE_FILE), u64::MAX.to_string()).unwrap();
+    let mut store = rig.store();
+    rig.clock.advance_ms(HOUR_MS);
+    store.age();
+}
+
+#[test]
+fn what_cannot_be_removed_stays_and_is_a_defect() {
+    let rig = Rig::new();
+    let mut store = rig.store();
+    event(&mut store, 1, 100);
+    // A folder of that name cannot be removed as a file, whoever tries.
+    let clip = name(1).path(&rig.config.folder, Part::Clip);
+    std::fs::remove_file(&clip).unwrap();
+    std::fs::create_dir(&clip).unwrap();
+    rig.clock.advance_ms(48 * HOUR_MS);
+    store.age();
+    assert_eq!((store.shelf.len(), rig.health.degraded()), (1, vec![DEFECT.to_owned()]));
+    std::fs::remove_dir(&clip).unwrap();
+    rig.clock.advance_ms(HOUR_MS);
+    store.age();
+    assert_eq!((store.shelf.len(), rig.files().len(), rig.health.degraded().len()), (0, 0, 0));
 }

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use alarm_proto::{Alarm, BoardId, CameraId, EventKind, Message, RecordId, Severity};
+use alarm_proto::{BoardId, CameraId};
 use anyhow::Result;
+use fuzz_tests::files::drill;
 use fuzz_tests::models::head_spec;
 use model_bundle::BundleDraft;
 use model_export::onnx::GraphBuilder;
@@ -79,8 +80,8 @@ fn main() -> Result<()> {
     let head = head();
     write("onnx-head", "one-layer", &head)?;
     write("onnx-encoder", "another-graph", &head)?;
-    write("manifest", "bundle", &manifest(head)?)?;
-    write("sheet", "event", include_bytes!("../../sheet-example.json"))
+    // `sheet/event` is of the demo.
+    write("manifest", "bundle", &manifest(head)?)
 }
 
 /// Byte examples are blocks ```` ```hex,NAME ````; what follows `#` is no part of them.
@@ -122,24 +123,6 @@ fn outbox() -> Result<Vec<u8>> {
     // The last one to leave writes everything into one file.
     drop(outbox);
     Ok(std::fs::read(path)?)
-}
-
-fn drill(id: RecordId) -> Message {
-    Message::Alarm(Alarm {
-        id,
-        camera: CameraId::try_from("north").unwrap(),
-        kind: EventKind::Drill,
-        event: 0,
-        severity: Severity::Notice,
-        wall_clock_ms: None,
-        uptime_ms: 1,
-        onset_media_ms: 0,
-        media_ms: 0,
-        score: 0.0,
-        peak: 0.0,
-        threshold: 0.0,
-        model: [0; 8],
-    })
 }
 
 fn gradient(shift: u32) -> Vec<u8> {
