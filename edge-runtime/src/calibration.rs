@@ -3,15 +3,17 @@
 //! They stand between the bundle and the configuration: a threshold that somebody wrote down wins.
 
 use std::fmt;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use alarm_proto::CameraId;
 use serde::{Deserialize, Serialize};
+use vad_core::ScoreSpec;
 use vad_threshold::ThresholdChoice;
 
-use crate::atomic;
-use crate::config::ScoreOverride;
+use crate::config::{CameraConfig, Config, ScoreOverride};
+use crate::kept::{self, Unread};
+use crate::model::{Model, ModelError};
+use crate::pipeline::Thresholds;
 
 /// Name of the file, beside the outbox.
 pub const CALIBRATION_FILE: &str = "calibration.toml";
@@ -67,23 +69,22 @@ pub enum Unused {
     Model(String),
 }
 
+impl From<Unread> for Unused {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Read(e) => Self::Read(e),
+            Unread::Damaged(reason) => Self::Damaged(reason),
+        }
+    }
+}
+
 impl Calibration {
     /// What is stored in `file`; nothing where there is none.
     ///
     /// # Errors
     /// [`Unused::Read`], [`Unused::Damaged`].
     pub fn read(file: &Path) -> Result<Self, Unused> {
-        let file = match std::fs::File::open(file) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(Unused::Read(e)),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Unused::Read)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(Unused::Damaged(format!("it has more than {MAX_BYTES} bytes")));
-        }
-        toml::from_slice(&bytes).map_err(|e| Unused::Damaged(e.message().to_owned()))
+        Ok(kept::read(file, MAX_BYTES)?.unwrap_or_default())
     }
 
     /// Notes a camera's thresholds, in place of earlier ones.
@@ -98,8 +99,7 @@ impl Calibration {
     /// # Errors
     /// Those of the system.
     pub fn write(&self, file: &Path) -> std::io::Result<()> {
-        let text = toml::to_string(self).map_err(std::io::Error::other)?;
-        atomic::write(file, |to| write!(to, "{HEAD}{text}"))
+        kept::write(file, HEAD, self)
     }
 
     fn choice(&self, camera: &CameraId, model: &str) -> Result<Option<ThresholdChoice>, Unused> {
@@ -171,6 +171,26 @@ impl fmt::Display for Calibrated {
 /// Whether the configuration has a threshold of its own.
 pub(crate) fn is_configured(overrides: &[&ScoreOverride]) -> bool {
     overrides.iter().any(|over| over.raise_threshold.is_some() || over.clear_threshold.is_some())
+}
+
+/// What holds for a camera: the bundle's settings, what was calibrated, and the configuration, each over the one before.
+pub(crate) struct InForce {
+    pub(crate) calibrated: Calibrated,
+    pub(crate) score: ScoreSpec,
+    pub(crate) thresholds: Thresholds,
+}
+
+impl InForce {
+    /// For a camera of a configuration.
+    pub(crate) fn of(config: &Config, camera: &CameraConfig, model: &Model) -> Result<Self, ModelError> {
+        let configured = [&config.score, &camera.score];
+        let calibrated =
+            Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
+        let over = calibrated.score();
+        let overrides = [&over, &config.score, &camera.score];
+        let score = model.score_spec(&overrides)?;
+        Ok(Self { thresholds: Thresholds::new(&score, &overrides), calibrated, score })
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod eyes;
 pub mod faults;
 pub mod gate;
 pub mod health;
+mod kept;
 pub mod link;
 pub mod local_alarm;
 pub mod model;

@@ -22,7 +22,6 @@ use crate::shutdown::Stop;
 const PETS_PER_PERIOD: u32 = 3;
 /// Between reports where there is no watchdog.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-const SLICE_MS: u64 = 50;
 
 /// The thread that talks to the service manager.
 pub struct Service {
@@ -87,7 +86,8 @@ impl Reporter {
                 }
             }
             last_reason = stuck;
-            self.wait(pause);
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.stop.wait(self.clock.as_ref(), pause_ms);
         }
     }
 
@@ -103,14 +103,6 @@ impl Reporter {
             status.push_str(&defect);
         }
         status
-    }
-
-    fn wait(&self, pause: Duration) {
-        let until_ms =
-            self.clock.monotonic_ms() + u64::try_from(pause.as_millis()).unwrap_or(u64::MAX / 2).max(1);
-        while !self.stop.is_set() && self.clock.monotonic_ms() < until_ms {
-            self.clock.sleep_ms(SLICE_MS);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::calibration::{Calibration, Unused, is_configured};
 use crate::capture::{self, CaptureError};
 use crate::cli::CalibrateArgs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CameraConfig, Config, Pace, Source};
+use crate::config::{CameraConfig, Config, Source};
 use crate::detector::ClipReport;
 use crate::error::Error;
 use crate::model::Model;
@@ -21,7 +21,6 @@ const HOUR_MS: f64 = 3_600_000.0;
 const MS_PER_DAY: f64 = 86_400_000.0;
 /// Between two attempts to open a camera.
 const RETRY_MS: u64 = 2_000;
-const SLICE_MS: u64 = 50;
 const TELL_EVERY_MS: u64 = 60_000;
 
 pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitCode, Error> {
@@ -122,7 +121,7 @@ impl Normal {
     /// Watches until the time is over, a signal comes or a file has ended.
     fn watch(&mut self, mut watch: Watch, length_ms: u64) {
         let until_ms = self.clock.monotonic_ms() + length_ms;
-        let source = once_and_fast(&self.camera.source);
+        let source = self.camera.source.read_fast();
         while !self.is_over(until_ms) {
             match self.stream(&source, &mut watch, until_ms) {
                 Ok(()) if matches!(source, Source::Video { .. }) => return,
@@ -144,10 +143,8 @@ impl Normal {
     }
 
     fn pause(&self, until_ms: u64) {
-        let again_ms = (self.clock.monotonic_ms() + RETRY_MS).min(until_ms);
-        while !self.is_over(again_ms) {
-            self.clock.sleep_ms(SLICE_MS);
-        }
+        let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
+        self.stop.wait(self.clock.as_ref(), left_ms.min(RETRY_MS));
     }
 
     /// From opening the camera to its end or fault. What is seen while its picture is at fault is not normal.
@@ -190,19 +187,6 @@ impl Normal {
         let raw = self.tracks.iter().flat_map(|track| &track.samples).map(|sample| sample.raw);
         let highest = raw.fold(0.0_f32, f32::max);
         println!("{}: {} of footage, highest clip {highest:.3}", self.camera.id, duration_text(days));
-    }
-}
-
-/// A file of normal footage is read once, as fast as it can be scored.
-fn once_and_fast(source: &Source) -> Source {
-    match source {
-        Source::Video { path, image_rate_hz, .. } => Source::Video {
-            path: path.clone(),
-            repeat: false,
-            pace: Pace::Fast,
-            image_rate_hz: *image_rate_hz,
-        },
-        device => device.clone(),
     }
 }
 

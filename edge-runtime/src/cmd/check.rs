@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calibration::Calibrated;
+use crate::calibration::InForce;
 use crate::capture;
 use crate::cli::ConfigArg;
 use crate::clock::{Clock, SystemClock};
@@ -62,9 +62,6 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         if let Some(model) = &model {
             show("score", threshold(&config, camera, model));
         }
-        if let Some(Err(e)) = model.as_ref().map(|m| m.score_spec(&[&config.score, &camera.score])) {
-            show("score", Finding::Fail(e.to_string()));
-        }
     }
     if config.cameras.is_empty() {
         show("camera", Finding::Warn("none: `run` needs at least one [[camera]]".to_owned()));
@@ -106,15 +103,7 @@ fn tuning(tuned: &Tuned) -> Finding {
 /// Takes one frame.
 fn camera_works(camera: &CameraConfig) -> Finding {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let source = match &camera.source {
-        Source::Video { path, repeat, image_rate_hz, .. } => Source::Video {
-            path: path.clone(),
-            repeat: *repeat,
-            pace: crate::config::Pace::Fast,
-            image_rate_hz: *image_rate_hz,
-        },
-        device => device.clone(),
-    };
+    let source = camera.source.read_fast();
     let looked = capture::open(&source, &clock, &Stop::default()).and_then(|mut open| {
         open.next()?;
         open.frame().map(|f| (f.width_px(), f.height_px()))
@@ -127,10 +116,13 @@ fn camera_works(camera: &CameraConfig) -> Finding {
 
 /// Another threshold than was wished for is no reason not to watch: a warning.
 fn threshold(config: &Config, camera: &CameraConfig, model: &Model) -> Finding {
-    let configured = [&config.score, &camera.score];
-    let calibrated = Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
-    let text = format!("{}: {calibrated}", camera.id);
-    if calibrated.is_stale() { Finding::Warn(text) } else { Finding::Ok(text) }
+    match InForce::of(config, camera, model) {
+        Ok(InForce { calibrated, .. }) => {
+            let text = format!("{}: {calibrated}", camera.id);
+            if calibrated.is_stale() { Finding::Warn(text) } else { Finding::Ok(text) }
+        }
+        Err(e) => Finding::Fail(e.to_string()),
+    }
 }
 
 /// What masks and zones come to in pictures of the size that the camera gives.

@@ -11,11 +11,11 @@ use vad_core::{AlarmEdge, RgbFrame};
 use super::explain::Explainer;
 use super::scores::{ScoreFormat, ScoreRow, edge_line, write_file};
 use super::{Delivery, OnDiskFailure};
-use crate::calibration::Calibrated;
+use crate::calibration::InForce;
 use crate::capture::{self, Camera, Stamp};
 use crate::cli::ReplayArgs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CameraConfig, Config, Pace, ScoreOverride, Source};
+use crate::config::{CameraConfig, Config, Pace, Source};
 use crate::detector::ClipReport;
 use crate::error::Error;
 use crate::local_alarm::Siren;
@@ -39,13 +39,18 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Error> {
     model.tuned().log();
     let watched = config.as_ref().zip(args.camera.as_deref());
     let watched = watched.map(|(config, id)| named_camera(config, id)).transpose()?;
-    let configured: Vec<_> = config.iter().map(|c| &c.score).chain(watched.map(|c| &c.score)).collect();
-    let calibrated = config.as_ref().zip(watched).map_or(ScoreOverride::default(), |(config, camera)| {
-        Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured).score()
-    });
-    let overrides: Vec<_> = [&calibrated].into_iter().chain(configured.iter().copied()).collect();
-    let score = model.score_spec(&overrides)?;
-    let thresholds = Thresholds::new(&score, &overrides);
+    let (score, thresholds) = match config.as_ref().zip(watched) {
+        Some((config, camera)) => {
+            let InForce { score, thresholds, .. } = InForce::of(config, camera, &model)?;
+            (score, thresholds)
+        }
+        None => {
+            let overrides: Vec<_> = config.iter().map(|config| &config.score).collect();
+            let score = model.score_spec(&overrides)?;
+            let thresholds = Thresholds::new(&score, &overrides);
+            (score, thresholds)
+        }
+    };
     let detector = model.detector(score)?;
     let explainer = args.explain.as_deref();
     let explainer = explainer.map(|dir| Explainer::new(dir, &model, &detector, &args.video)).transpose()?;

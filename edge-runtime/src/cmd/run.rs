@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::{Delivery, OnDiskFailure};
-use crate::calibration::Calibrated;
+use crate::calibration::InForce;
 use crate::cli::ConfigArg;
 use crate::config::{Config, Pace, Source};
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
 use crate::orders::Orders;
-use crate::pipeline::{Board, CameraRunner, Configured, Outcome, Thresholds};
+use crate::pipeline::{Board, CameraRunner, Configured, Outcome};
 use crate::service::Service;
 use crate::shutdown::Stop;
 use crate::told::Voice;
@@ -81,18 +81,12 @@ fn start_cameras(
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<Outcome>>, Error> {
     let start = |camera: &crate::config::CameraConfig| {
-        let configured = [&config.score, &camera.score];
-        let calibrated =
-            Calibrated::find(&config.calibration_file(), &camera.id, &model.hex_id(), &configured);
+        let InForce { calibrated, score, thresholds } = InForce::of(config, camera, model)?;
         if calibrated.is_stale() {
             tracing::warn!(camera = %camera.id, %calibrated, "threshold");
         } else {
             tracing::info!(camera = %camera.id, %calibrated, "threshold");
         }
-        let calibrated = calibrated.score();
-        let overrides = [&calibrated, &config.score, &camera.score];
-        let score = model.score_spec(&overrides)?;
-        let thresholds = Thresholds::new(&score, &overrides);
         let recorder = evidence.map(|evidence| {
             // A file that is not watched in real time is in no hurry.
             let waits = matches!(camera.source, Source::Video { pace: Pace::Fast, .. });

@@ -242,6 +242,22 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The same, but a file is read once and as fast as it can be: for who wants its pictures and not their time.
+    #[must_use]
+    pub fn read_fast(&self) -> Self {
+        match self {
+            Self::Video { path, image_rate_hz, .. } => Self::Video {
+                path: path.clone(),
+                repeat: false,
+                pace: Pace::Fast,
+                image_rate_hz: *image_rate_hz,
+            },
+            device => device.clone(),
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks `file`.
     ///

@@ -156,10 +156,7 @@ impl Watcher {
     }
 
     fn pause(&self) {
-        let until_ms = self.clock.monotonic_ms().saturating_add(RETRY_MS);
-        while !self.stop.is_set() && self.clock.monotonic_ms() < until_ms {
-            self.clock.sleep_ms(RETRY_SLICE_MS);
-        }
+        self.stop.wait(self.clock.as_ref(), RETRY_MS);
     }
 }
 

@@ -14,6 +14,7 @@ use model_bundle::Bundle;
 use vad_infer::{InferError, Kernels, Pulse, Tuning};
 
 use crate::eyes::Eyes;
+use crate::kept::Unread;
 use crate::model::ModelError;
 
 pub use self::processor::Processor;
@@ -103,6 +104,15 @@ pub enum Unused {
     /// The encoder does not load with it.
     #[error("does not fit the encoder ({0})")]
     Load(InferError),
+}
+
+impl From<Unread> for Unused {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Read(e) => Self::Read(e),
+            Unread::Damaged(reason) => Self::Damaged(reason),
+        }
+    }
 }
 
 impl TuningSource {

@@ -1,6 +1,5 @@
 //! The file that `watchpostd tune` writes.
 
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use model_bundle::{ArtefactRole, Bundle};
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vad_infer::{Pulse, Tuning};
 
 use super::{Processor, TuningRecord, Unused};
-use crate::atomic;
+use crate::kept;
 
 /// Largest file that is read, bytes.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -65,14 +64,13 @@ impl Choice {
     /// # Errors
     /// Those of the system.
     pub fn write(&self, file: &Path) -> std::io::Result<()> {
-        let text = toml::to_string(self).map_err(std::io::Error::other)?;
-        atomic::write(file, |to| write!(to, "{HEAD}{text}"))
+        kept::write(file, HEAD, self)
     }
 
     /// The tuning that is stored in `file` for `bundle` on this board, with the configured pulse where there is one; nothing
     /// without a file.
     pub(super) fn find(file: &Path, bundle: &Bundle, pulse: Option<Pulse>) -> Result<Option<Tuning>, Unused> {
-        let Some(choice) = Self::read(file)? else { return Ok(None) };
+        let Some(choice) = kept::read::<Self>(file, MAX_BYTES)? else { return Ok(None) };
         choice.check(&MadeFor::here(bundle))?;
         let spec = bundle.model();
         let tuning = choice.tuning.tuning(spec.clip)?;
@@ -84,21 +82,6 @@ impl Choice {
                 Err(Unused::Pulse { stored: tuning.pulse.frames(), configured: configured.frames() })
             }
         }
-    }
-
-    fn read(file: &Path) -> Result<Option<Self>, Unused> {
-        let file = match std::fs::File::open(file) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Unused::Read(e)),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Unused::Read)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(Unused::Damaged(format!("it has more than {MAX_BYTES} bytes")));
-        }
-        let choice = toml::from_slice(&bytes).map_err(|e| Unused::Damaged(e.message().to_owned()))?;
-        Ok(Some(choice))
     }
 
     fn check(&self, here: &MadeFor) -> Result<(), Unused> {
