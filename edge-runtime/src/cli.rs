@@ -26,7 +26,8 @@ use crate::error::Error;
   watchpostd tune --config /etc/watchpost/board.toml      what is the fastest way to run the model here?
   watchpostd bench --bundle bundle/                       how many cameras can this board take?
 
-The log goes to standard error; WATCHPOSTD_LOG=debug shows more of it."
+The log goes to standard error; WATCHPOSTD_LOG=debug shows more of it, WATCHPOSTD_LOG_FORMAT=json
+gives it one JSON object a line."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -308,12 +309,13 @@ fn start_log() {
     let filter = EnvFilter::try_from_env("WATCHPOSTD_LOG").unwrap_or_else(|_| {
         EnvFilter::new("info,tract=warn,tract_core=warn,tract_onnx=warn,tract_hir=warn,retina=error")
     });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process, as in tests, keeps the first log.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+    let _ = if std::env::var("WATCHPOSTD_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().flatten_event(true).try_init()
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
 }
 
 #[cfg(test)]

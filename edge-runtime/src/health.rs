@@ -53,6 +53,15 @@ pub struct CameraHealth {
     standing: Mutex<Standing>,
 }
 
+/// Ages of a camera's progress, milliseconds; `None` before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgesMs {
+    /// Of the latest picture.
+    pub frame: Option<u64>,
+    /// Of the latest score.
+    pub score: Option<u64>,
+}
+
 impl CameraHealth {
     fn new(id: CameraId) -> Self {
         let never = || AtomicU64::new(NEVER);
@@ -144,6 +153,16 @@ impl CameraHealth {
     #[must_use]
     pub fn clips(&self) -> u64 {
         self.clips.load(Ordering::Relaxed)
+    }
+
+    /// How long ago its progress was.
+    #[must_use]
+    pub fn ages_ms(&self, now_ms: u64) -> AgesMs {
+        let age = |at: &AtomicU64| match at.load(Ordering::Relaxed) {
+            NEVER => None,
+            at_ms => Some(now_ms.saturating_sub(at_ms)),
+        };
+        AgesMs { frame: age(&self.last_frame_ms), score: age(&self.last_score_ms) }
     }
 
     /// Whether pictures come and show something.

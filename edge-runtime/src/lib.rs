@@ -5,6 +5,7 @@
 //!                                                                                  -> AlarmDesk -> Outbox (disk) -> Link -> hub
 //!                                                                                                         ^-- Ack --'
 //!                                     -> Recorder (encoded once) -> evidence (pictures and videos on disk)
+//!                                     -> Screen -> Page -> browsers and Prometheus
 //! ```
 //!
 //! # Invariants
@@ -40,8 +41,10 @@ mod kept;
 pub mod link;
 pub mod local_alarm;
 pub mod model;
+pub mod onlookers;
 pub mod orders;
 pub mod outbox;
+pub mod page;
 pub mod picture;
 pub mod pipeline;
 pub mod service;

@@ -43,12 +43,15 @@ impl Order {
 }
 
 type Hand = Box<dyn Fn() + Send>;
+/// Takes a picture of a camera as JPEG, or says why not.
+pub type Photographer = Box<dyn Fn(&CameraId) -> Result<Vec<u8>, String> + Send>;
 
 /// Orders for all cameras of a board.
 #[derive(Default)]
 pub struct Orders {
     cameras: Mutex<BTreeMap<CameraId, Order>>,
     acknowledge: Mutex<Option<Hand>>,
+    snapshot: Mutex<Option<Photographer>>,
 }
 
 impl Orders {
@@ -56,7 +59,7 @@ impl Orders {
     #[must_use]
     pub fn new(cameras: &[CameraId]) -> Self {
         let cameras = cameras.iter().map(|camera| (camera.clone(), Order::default())).collect();
-        Self { cameras: Mutex::new(cameras), acknowledge: Mutex::default() }
+        Self { cameras: Mutex::new(cameras), acknowledge: Mutex::default(), snapshot: Mutex::default() }
     }
 
     /// What a camera is to do.
@@ -87,6 +90,22 @@ impl Orders {
     /// What to do when somebody has seen an alarm.
     pub fn on_acknowledge(&self, acknowledge: Hand) {
         *lock(&self.acknowledge) = Some(acknowledge);
+    }
+
+    /// Who takes pictures.
+    pub fn on_snapshot(&self, photographer: Photographer) {
+        *lock(&self.snapshot) = Some(photographer);
+    }
+
+    /// Takes a picture of a camera, as JPEG; waits for it a while.
+    ///
+    /// # Errors
+    /// There is none now, in words.
+    pub fn snapshot(&self, camera: &CameraId) -> Result<Vec<u8>, String> {
+        match lock(&self.snapshot).as_ref() {
+            Some(photographer) => photographer(camera),
+            None => Err("the board is not ready for it yet".to_owned()),
+        }
     }
 
     /// Somebody has seen an alarm; false while nothing is there to silence.

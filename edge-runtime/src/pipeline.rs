@@ -12,10 +12,11 @@ use crate::clock::Clock;
 use crate::config::{CameraConfig, ScoreOverride, Source};
 use crate::desk::AlarmDesk;
 use crate::detector::ClipReport;
-use crate::evidence::{Announced, Recorder};
+use crate::evidence::Announced;
 use crate::faults::{FaultChange, OpenFaults};
 use crate::health::{CameraHealth, CameraState, Health};
 use crate::local_alarm::{Key, Siren};
+use crate::onlookers::Onlookers;
 use crate::orders::Orders;
 use crate::picture::PictureFault;
 use crate::shutdown::Stop;
@@ -182,8 +183,8 @@ pub struct CameraRunner {
     pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
-    /// Keeps pictures and videos of its alarms, if any are kept.
-    pub recorder: Option<Recorder>,
+    /// Those who look on.
+    pub onlookers: Onlookers,
 }
 
 /// How a camera's thread ended.
@@ -287,13 +288,8 @@ impl CameraRunner {
             let announced = seen.edge.and_then(|edge| {
                 announce(&self.board, &self.health, &self.config.id, &edge, self.thresholds)
             });
-            if let Some(recorder) = &mut self.recorder {
-                recorder.picture(seen.picture, stamp);
-                if let Ok(Some(report)) = &seen.scored {
-                    recorder.score(report, seen.detector, self.thresholds.raise);
-                }
-                announced.into_iter().for_each(|announced| recorder.announced(announced));
-            }
+            self.onlookers.seen(&seen, stamp, self.thresholds, self.board.clock.monotonic_ms());
+            announced.into_iter().for_each(|announced| self.onlookers.announced(announced));
             let scored = seen.scored;
             self.note_picture();
             match &scored {
@@ -311,10 +307,9 @@ impl CameraRunner {
                         let announced = report.step.edge.and_then(|edge| {
                             announce(&self.board, &self.health, &self.config.id, &edge, self.thresholds)
                         });
-                        if let Some(recorder) = &mut self.recorder {
-                            recorder.score(report, self.watch.detector(), self.thresholds.raise);
-                            announced.into_iter().for_each(|announced| recorder.announced(announced));
-                        }
+                        let now_ms = self.board.clock.monotonic_ms();
+                        self.onlookers.scored(report, self.watch.detector(), self.thresholds, now_ms);
+                        announced.into_iter().for_each(|announced| self.onlookers.announced(announced));
                     }
                     end.cleared.iter().for_each(|edge| self.announce(edge));
                 }
@@ -371,7 +366,7 @@ impl CameraRunner {
         if let Some(edge) = self.watch.abandon() {
             self.announce(&edge);
         }
-        self.recorder.iter_mut().for_each(Recorder::stream_ended);
+        self.onlookers.stream_ended();
     }
 
     /// Whether this camera's events go to the siren and the hub; scored it is at all times. Everything that arms and disarms
@@ -397,9 +392,7 @@ impl CameraRunner {
 
     fn announce(&mut self, edge: &AlarmEdge) {
         let announced = announce(&self.board, &self.health, &self.config.id, edge, self.thresholds);
-        if let (Some(announced), Some(recorder)) = (announced, &mut self.recorder) {
-            recorder.announced(announced);
-        }
+        announced.into_iter().for_each(|announced| self.onlookers.announced(announced));
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use watchpostd::capture::Setting;
 use watchpostd::config::{
-    Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, OutputConfig, OutputMode, Pace,
-    Problem, SafeState, Source, Transport,
+    Bias, ChipAddress, Config, ConfigError, Drive, InputDoes, LineId, MetricsAccess, OutputConfig,
+    OutputMode, Pace, Problem, SafeState, Source, Transport,
 };
 use watchpostd::picture::PictureFault;
 
@@ -113,6 +113,40 @@ fn commands_need_somebody_to_trust() {
         let [problem] = error.problems() else { panic!("{error}") };
         assert_eq!(problem.key, key, "{problem}");
         assert!(problem.message.contains(says), "{problem}");
+    }
+}
+
+#[test]
+fn a_page_needs_a_token_and_both_files_of_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("token"), "0123456789abcdef\n").unwrap();
+    std::fs::write(at("short"), "0123456789abcde\n").unwrap();
+    let with = |keys: &str| {
+        Config::parse(&GOOD.replace("[score]", &format!("[page]\n{keys}\n[score]")), &at("board.toml"))
+    };
+    assert!(parse(GOOD).unwrap().page.is_none(), "it listens nowhere unless it is asked to");
+    let page = with("token_file = \"token\"").unwrap().page.unwrap();
+    assert_eq!((page.listen.to_string().as_str(), page.commands), ("127.0.0.1:8080", false));
+    assert_eq!((page.metrics, page.tls.is_none()), (MetricsAccess::Token, true));
+    assert!(!format!("{page:?}").contains("0123"), "no secret in Debug");
+    let cases = [
+        ("", "page", "token_file"),
+        ("token_file = \"short\"", "page.token_file", "openssl rand"),
+        ("token_file = \"none\"", "page.token_file", "cannot be read"),
+        ("token_file = \"token\"\nlisten = \"8080\"", "page.listen", "127.0.0.1:8080"),
+        ("token_file = \"token\"\nmetrics = \"all\"", "page.metrics", "unknown value `all`"),
+        ("token_file = \"token\"\ncertificate_file = \"c\"", "page.certificate_file", "`key_file` beside it"),
+        ("token_file = \"token\"\nkey_file = \"k\"", "page.key_file", "`certificate_file` beside it"),
+        (
+            "token_file = \"token\"\ncertificate_file = \"token\"\nkey_file = \"token\"",
+            "page.certificate_file",
+            "holds no certificate",
+        ),
+    ];
+    for (keys, key, remedy) in cases {
+        let problems = with(keys).unwrap_err().to_string();
+        assert!(problems.contains(key) && problems.contains(remedy), "{keys}: {problems}");
     }
 }
 

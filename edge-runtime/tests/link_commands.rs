@@ -47,7 +47,7 @@ impl Board {
         let identity = Identity { site: SiteId::try_from("yard").unwrap(), board: board(), model: [0xAB; 8] };
         let cameras = vec![north()];
         let orders = Arc::new(Orders::new(&cameras));
-        let voice = Voice { cameras, orders: Arc::clone(&orders) };
+        let voice = Voice { cameras, orders: Arc::clone(&orders), keeps_evidence: false };
         let link = Link::start(&network, identity, Arc::clone(&desk), health, clock, Some(&voice)).unwrap();
         eventually("connected", || link.stats().is_connected());
         Self { link, desk, orders }

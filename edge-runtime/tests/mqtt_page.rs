@@ -58,7 +58,7 @@ fn the_state_has_the_keys_of_the_page() {
 
 #[test]
 fn an_update_is_the_one_of_the_page() {
-    let mut reviews = Reviews::new(SiteId::try_from("yard").unwrap(), BOOT);
+    let mut reviews = Reviews::new(SiteId::try_from("yard").unwrap(), BOOT, false);
     let mut alarm = Alarm {
         id: RecordId { board: BoardId::try_from("gate-2").unwrap(), boot: BOOT, seq: 42 },
         camera: CameraId::try_from("north").unwrap(),
@@ -101,8 +101,8 @@ fn the_commands_of_the_page_are_understood_and_answered() {
     mac.update(body.as_bytes());
     let code: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let payload = format!("{code} {body}");
-    assert!(clerk.answer(payload.as_bytes()).unwrap().ok);
+    assert!(clerk.answer(payload.as_bytes()).unwrap().reply.ok);
     assert!(orders.of(&CameraId::try_from("north").unwrap()).is_snoozed(599_999));
     let again = clerk.answer(payload.as_bytes()).unwrap();
-    assert_eq!(serde_json::to_value(&again).unwrap(), example("reply"));
+    assert_eq!(serde_json::to_value(&again.reply).unwrap(), example("reply"));
 }

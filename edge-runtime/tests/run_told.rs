@@ -3,24 +3,13 @@
 
 mod common;
 
-use std::process::{Child, Command, Stdio};
-
 use common::broker::Broker;
+use common::daemon::Daemon;
 use common::listener::Listener;
-use common::{eventually, tiny, watchpostd, write_config};
+use common::{eventually, tiny, write_config};
 use serde_json::{Value, json};
 
 const HOME: &str = "watchpost/yard/gate-1";
-
-/// Killed if the test fails.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn north(state: &Value) -> &Value {
     &state["cameras"]["north"]
@@ -42,9 +31,7 @@ fn a_camera_is_disarmed_armed_and_tuned_from_afar() {
     let board = "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"bundle\"\n";
     write_config(folder.path(), &format!("{board}{network}{camera}"));
     let listener = Listener::start(broker.port);
-    let mut command = watchpostd();
-    command.args(["run", "--config", "board.toml"]).current_dir(folder.path()).stderr(Stdio::null());
-    let mut daemon = Daemon(command.spawn().unwrap());
+    let daemon = Daemon::run(folder.path());
     let (state, reviews) = (format!("{HOME}/state"), format!("{HOME}/reviews"));
     let raised = || listener.on(&reviews).iter().filter(|h| h.json()["type"] == "new").count();
     let says = |body: Value| {
@@ -62,6 +49,15 @@ fn a_camera_is_disarmed_armed_and_tuned_from_afar() {
     assert_eq!(north(&told)["disarmed_by"], json!(["command"]));
     assert!(north(&told)["event"].is_null(), "an event does not outlive arming");
 
+    says(json!({ "command": "snapshot", "camera": "north" }));
+    let picture = listener.on(&format!("{HOME}/snapshot/north")).pop().unwrap().payload;
+    let picture = image::load_from_memory(&picture).unwrap();
+    assert_eq!(
+        (picture.width(), picture.height()),
+        (tiny::SIDE_PX, tiny::SIDE_PX),
+        "published before the answer"
+    );
+
     let before = raised();
     says(json!({ "command": "arm" }));
     eventually("what goes on is raised", || raised() > before);
@@ -71,7 +67,6 @@ fn a_camera_is_disarmed_armed_and_tuned_from_afar() {
     let told = told.json();
     assert!(north(&told)["clear_threshold"].as_f64().unwrap() < 0.95);
 
-    Command::new("kill").args(["-TERM", &daemon.0.id().to_string()]).status().unwrap();
-    daemon.0.wait().unwrap();
+    assert!(daemon.end());
     listener.await_on("it takes its leave", &format!("{HOME}/available"), |h| h.payload == b"offline");
 }

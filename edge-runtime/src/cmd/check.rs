@@ -1,5 +1,7 @@
 //! `watchpostd check`
 
+mod page;
+
 use std::net::ToSocketAddrs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -82,6 +84,9 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     }
     if let Some(commands) = config.network.as_ref().and_then(|network| network.commands.as_ref()) {
         show("commands", commands_of(commands));
+    }
+    if let Some(config) = &config.page {
+        show("page", page::served(config));
     }
     show("clock", clock(&SystemClock::new()));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

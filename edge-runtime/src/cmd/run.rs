@@ -13,7 +13,9 @@ use crate::evidence::{About, Evidence};
 use crate::faults::OpenFaults;
 use crate::local_alarm::{Inputs, Siren};
 use crate::model::Model;
+use crate::onlookers::Onlookers;
 use crate::orders::Orders;
+use crate::page::{self, Page, Screen, Shown};
 use crate::pipeline::{Board, CameraRunner, Configured, Outcome};
 use crate::service::Service;
 use crate::shutdown::Stop;
@@ -22,6 +24,8 @@ use crate::watch::Watch;
 
 /// How long the last alarms may take to reach the hub when every file has ended.
 const DRAIN_AT_END_MS: u64 = 10_000;
+/// Of pictures that commands ask for: they share a line that may be slow with the alarms.
+const SNAPSHOT_SIDE_PX: u32 = 640;
 /// The same after a signal.
 const DRAIN_AT_SIGNAL_MS: u64 = 2_000;
 
@@ -37,7 +41,8 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     model.tuned().log();
     let cameras: Vec<_> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
     let orders = Arc::new(Orders::new(&cameras));
-    let voice = Voice { cameras, orders: Arc::clone(&orders) };
+    let keeps_evidence = config.evidence.is_some();
+    let voice = Voice { cameras, orders: Arc::clone(&orders), keeps_evidence };
     let delivery = Delivery::start(&config, model.short_id(), OnDiskFailure::Degrade, Some(&voice))?;
     tracing::info!(board = %config.board, site = %config.site, model = %model.title(), cameras = config.cameras.len(), boot = %delivery.desk.boot(), "watching");
     let siren = Siren::from_config(&config.outputs, &delivery.clock, &delivery.health);
@@ -56,11 +61,28 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     });
     let evidence = config.evidence.as_ref().map(|e| Evidence::start(e, &delivery.clock, &delivery.health));
     let evidence = evidence.transpose().map_err(Error::system("start the thread that stores evidence"))?;
-    let cameras = start_cameras(&config, &model, &board, evidence.as_ref(), &stop)?;
+    let gaze = model.spec().attention.clone().map(|attention| (attention, input_px(&model)));
+    let screens: Vec<_> = config
+        .cameras
+        .iter()
+        .map(|camera| Arc::new(Screen::new(camera.id.clone(), camera.view.clone(), gaze.clone())))
+        .collect();
+    let (photographed, clock) = (screens.clone(), Arc::clone(&delivery.clock));
+    board.orders.on_snapshot(Box::new(move |camera| {
+        let screen = photographed.iter().find(|screen| screen.is_of(camera));
+        screen.ok_or("there is no such camera")?.snapshot(clock.as_ref(), SNAPSHOT_SIDE_PX)
+    }));
+    let page = config
+        .page
+        .as_ref()
+        .map(|page| Page::start(page, shown(&config, &model, &delivery, &board, &screens), &delivery.clock));
+    let page = page.transpose().map_err(Error::system("start the page's thread"))?;
+    let cameras = start_cameras(&config, &model, &board, evidence.as_ref(), &screens, &stop)?;
     let service = Service::start(&delivery.desk, &delivery.health, &delivery.clock)
         .map_err(Error::system("start the thread that reports to the service manager"))?;
     let failed = cameras.into_iter().map(end_of).filter(|outcome| *outcome == Outcome::Failed).count();
     service.finish();
+    page.into_iter().for_each(Page::finish);
     siren.finish();
     inputs.finish();
     evidence.into_iter().for_each(Evidence::finish);
@@ -78,9 +100,10 @@ fn start_cameras(
     model: &Model,
     board: &Arc<Board>,
     evidence: Option<&Evidence>,
+    screens: &[Arc<Screen>],
     stop: &Stop,
 ) -> Result<Vec<JoinHandle<Outcome>>, Error> {
-    let start = |camera: &crate::config::CameraConfig| {
+    let start = |(camera, screen): (&crate::config::CameraConfig, &Arc<Screen>)| {
         let InForce { calibrated, score, thresholds } = InForce::of(config, camera, model)?;
         if calibrated.is_stale() {
             tracing::warn!(camera = %camera.id, %calibrated, "threshold");
@@ -103,25 +126,55 @@ fn start_cameras(
             board: Arc::clone(board),
             stop: stop.clone(),
             faults: OpenFaults::default(),
-            recorder: recorder
-                .transpose()
-                .map_err(Error::system("start the thread that records a camera"))?,
+            onlookers: Onlookers {
+                recorder: recorder
+                    .transpose()
+                    .map_err(Error::system("start the thread that records a camera"))?,
+                screen: Some(Arc::clone(screen)),
+            },
         };
         std::thread::Builder::new()
             .name(format!("camera {}", camera.id))
             .spawn(move || runner.run())
             .map_err(Error::system("start a camera's thread"))
     };
-    config.cameras.iter().map(start).collect()
+    config.cameras.iter().zip(screens).map(start).collect()
 }
 
 fn about(config: &Config, model: &Model) -> About {
-    let spec = model.spec();
-    let input_px = [spec.preprocess.width_px, spec.preprocess.height_px];
     About {
         board: config.board.as_str().to_owned(),
         model: model.title(),
-        attention: spec.attention.clone().map(|attention| (attention, input_px)),
+        attention: model.spec().attention.clone().map(|attention| (attention, input_px(model))),
+    }
+}
+
+fn input_px(model: &Model) -> [u16; 2] {
+    let preprocess = &model.spec().preprocess;
+    [preprocess.width_px, preprocess.height_px]
+}
+
+fn shown(
+    config: &Config,
+    model: &Model,
+    delivery: &Delivery,
+    board: &Board,
+    screens: &[Arc<Screen>],
+) -> Shown {
+    Shown {
+        about: page::About {
+            site: config.site.clone(),
+            board: config.board.clone(),
+            model: model.title(),
+            short_id: model.short_id(),
+            boot: delivery.desk.boot(),
+        },
+        health: Arc::clone(&delivery.health),
+        desk: Arc::clone(&delivery.desk),
+        link: delivery.link.as_ref().map(|link| Arc::clone(link.stats())),
+        screens: screens.to_vec(),
+        evidence: config.evidence.as_ref().map(|evidence| evidence.folder.clone()),
+        orders: Arc::clone(&board.orders),
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) enum Action {
     /// `None`: as configured.
     Threshold(Option<f32>),
     Acknowledge,
+    Snapshot,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +53,7 @@ enum Verb {
     Snooze,
     Threshold,
     Acknowledge,
+    Snapshot,
 }
 
 impl Command {
@@ -74,6 +76,9 @@ impl Command {
         if camera.is_some() && action == Action::Acknowledge {
             return Err("`camera` does not belong to acknowledge: it is for all outputs".to_owned());
         }
+        if camera.is_none() && action == Action::Snapshot {
+            return Err("snapshot needs `camera`".to_owned());
+        }
         Ok(Self { id: body.id, board: body.board, counter: body.counter, camera, action })
     }
 }
@@ -90,6 +95,7 @@ impl Body {
             Verb::Arm => Ok(Action::Arm),
             Verb::Disarm => Ok(Action::Disarm),
             Verb::Acknowledge => Ok(Action::Acknowledge),
+            Verb::Snapshot => Ok(Action::Snapshot),
             Verb::Snooze => match self.for_s {
                 Some(seconds @ 1..=MAX_SNOOZE_S) => Ok(Action::Snooze { for_ms: seconds * 1_000 }),
                 _ => Err(format!("snooze needs `for_s`, 1 to {MAX_SNOOZE_S}")),

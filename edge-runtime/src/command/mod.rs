@@ -17,6 +17,7 @@ mod trust;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use alarm_proto::CameraId;
 use serde::Serialize;
 
 use crate::clock::Clock;
@@ -42,6 +43,15 @@ pub struct Reply {
     /// Why it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// The answer, and the picture that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What is said.
+    pub reply: Reply,
+    /// Whose picture, and the picture as JPEG.
+    pub picture: Option<(CameraId, Vec<u8>)>,
 }
 
 /// Takes commands and does them.
@@ -71,10 +81,10 @@ impl Clerk {
     }
 
     /// Does what a payload says, if it may, and gives the answer; none where there were too many already.
-    pub fn answer(&mut self, payload: &[u8]) -> Option<Reply> {
+    pub fn answer(&mut self, payload: &[u8]) -> Option<Answer> {
         let mut id = None;
         match self.obey(payload, &mut id) {
-            Ok(()) => Some(Reply { id, ok: true, error: None }),
+            Ok(picture) => Some(Answer { reply: Reply { id, ok: true, error: None }, picture }),
             Err(error) => {
                 let now_ms = self.clock.monotonic_ms();
                 if !self.refusals.allows(now_ms) {
@@ -83,12 +93,16 @@ impl Clerk {
                 // Quoted: it may hold what somebody sent.
                 tracing::warn!(?error, "command refused");
                 let error = error.chars().take(MAX_ERROR_CHARS).collect();
-                Some(Reply { id, ok: false, error: Some(error) })
+                Some(Answer { reply: Reply { id, ok: false, error: Some(error) }, picture: None })
             }
         }
     }
 
-    fn obey(&mut self, payload: &[u8], id: &mut Option<String>) -> Result<(), String> {
+    fn obey(
+        &mut self,
+        payload: &[u8],
+        id: &mut Option<String>,
+    ) -> Result<Option<(CameraId, Vec<u8>)>, String> {
         if payload.len() > MAX_COMMAND_BYTES {
             return Err(format!(
                 "{} bytes are more than the {MAX_COMMAND_BYTES} of a command",
@@ -111,7 +125,11 @@ impl Clerk {
             // Before it is done: after a crash it is rather lost than done twice.
             self.counter.advance(counter)?;
         }
-        self.act(&command)
+        if let (Action::Snapshot, Some(camera)) = (command.action, &command.camera) {
+            let jpeg = self.orders.snapshot(camera)?;
+            return Ok(Some((camera.clone(), jpeg)));
+        }
+        self.act(&command).map(|()| None)
     }
 
     fn check_signed(&self, command: &Command) -> Result<(), String> {
@@ -141,6 +159,8 @@ impl Clerk {
         let now_ms = self.clock.monotonic_ms();
         let is_done = match command.action {
             Action::Acknowledge => self.orders.acknowledge(),
+            // Taken before; it changes nothing.
+            Action::Snapshot => true,
             Action::Arm => self.orders.change(camera, |order| {
                 order.is_disarmed = false;
                 order.snoozed_until_ms = None;

@@ -32,10 +32,27 @@ impl Office {
 
     fn says(&mut self, payload: &str) -> Result<(), String> {
         self.clock.advance_ms(1_000);
-        let reply = self.clerk.answer(payload.as_bytes()).unwrap();
+        let Answer { reply, .. } = self.clerk.answer(payload.as_bytes()).unwrap();
         assert_eq!(reply.ok, reply.error.is_none());
         reply.error.map_or(Ok(()), Err)
     }
+}
+
+#[test]
+fn a_picture_is_taken_of_one_camera_and_comes_with_the_answer() {
+    let mut office = with_broker();
+    let asked = br#"{"command":"snapshot","camera":"north"}"#;
+    let refused = office.clerk.answer(asked).unwrap();
+    assert_eq!((refused.reply.ok, refused.picture), (false, None), "nothing takes pictures yet");
+    office.orders.on_snapshot(Box::new(|camera| match camera.as_str() {
+        "north" => Ok(vec![1, 2, 3]),
+        _ => Err("the camera gives no picture now".to_owned()),
+    }));
+    let answer = office.clerk.answer(asked).unwrap();
+    assert_eq!((answer.reply.ok, answer.picture), (true, Some((camera("north"), vec![1, 2, 3]))));
+    let none = office.says(r#"{"command":"snapshot","camera":"south"}"#).unwrap_err();
+    assert!(none.contains("no picture now"), "{none}");
+    assert!(office.says(r#"{"command":"snapshot"}"#).unwrap_err().contains("needs `camera`"));
 }
 
 fn with_broker() -> Office {
@@ -178,7 +195,10 @@ fn a_flood_of_forgeries_takes_nothing_from_who_has_the_key() {
     let answers = (0..1_000).filter(|_| office.clerk.answer(b"forged").is_some()).count();
     assert_eq!(answers, 10);
     let done = (1..=20).filter(|n| {
-        office.clerk.answer(signed(*n, r#""command":"disarm""#).as_bytes()).is_some_and(|r| r.ok)
+        office
+            .clerk
+            .answer(signed(*n, r#""command":"disarm""#).as_bytes())
+            .is_some_and(|answer| answer.reply.ok)
     });
     assert_eq!(done.count(), 10, "ten at once");
     office.says(&signed(21, r#""command":"arm""#)).unwrap();
@@ -195,7 +215,7 @@ proptest! {
     fn no_payload_does_harm(payload in prop::collection::vec(any::<u8>(), 0..2_000)) {
         let folder = tempfile::tempdir().unwrap();
         for mut office in [with_broker(), with_key(folder.path())] {
-            let reply = office.clerk.answer(&payload).unwrap();
+            let Answer { reply, .. } = office.clerk.answer(&payload).unwrap();
             prop_assert!(!reply.ok);
             prop_assert!(serde_json::to_vec(&reply).unwrap().len() < 4_096);
         }
@@ -210,7 +230,7 @@ proptest! {
         prop_assume!(!(at < 64 && payload[at].eq_ignore_ascii_case(&(payload[at] ^ flip))));
         payload[at] ^= flip;
         let mut office = with_key(folder.path());
-        prop_assert!(!office.clerk.answer(&payload).unwrap().ok);
+        prop_assert!(!office.clerk.answer(&payload).unwrap().reply.ok);
         prop_assert!(!office.orders.of(&camera("north")).is_disarmed);
     }
 }

@@ -32,6 +32,7 @@ mod locate;
 mod resolve;
 pub mod schema;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
@@ -42,6 +43,7 @@ use crate::arming::Arming;
 use crate::calibration::CALIBRATION_FILE;
 use crate::capture::Setting;
 use crate::command::Trust;
+use crate::page::{PageTls, Token};
 use crate::picture::PictureFault;
 use crate::tuned::{TUNE_FILE, TuningSource};
 use crate::view::View;
@@ -49,7 +51,7 @@ use crate::view::View;
 pub use camera_url::CameraUrl;
 pub use error::{ConfigError, Problem};
 pub use local::{ChipAddress, Drive, InputConfig, LineAddress, LineId, OutputConfig, OutputMode};
-pub use schema::{Bias, InputDoes, Pace, SafeState, ScoreOverride, Transport};
+pub use schema::{Bias, InputDoes, MetricsAccess, Pace, SafeState, ScoreOverride, Transport};
 
 /// Largest configuration file that is read, bytes.
 pub const MAX_CONFIG_BYTES: u64 = 256 * 1024;
@@ -75,6 +77,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// Pictures and videos of alarms; `None`: none are kept.
     pub evidence: Option<EvidenceConfig>,
+    /// The board's page; `None`: it listens nowhere.
+    pub page: Option<PageConfig>,
     /// Overrides of the bundle's score settings for every camera.
     pub score: ScoreOverride,
     /// What an alarm switches on the board itself; never empty.
@@ -179,6 +183,23 @@ pub struct EvidenceConfig {
     pub post_roll_ms: u64,
     /// Longest video of a lasting event, from the alarm on, milliseconds.
     pub max_clip_ms: u64,
+}
+
+/// The board's page in a browser.
+#[derive(Debug, Clone)]
+pub struct PageConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What opens it.
+    pub token: Token,
+    /// Where the token lies.
+    pub token_file: PathBuf,
+    /// Certificate and key; `None`: no TLS.
+    pub tls: Option<PageTls>,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsAccess,
+    /// Whether the token also commands.
+    pub commands: bool,
 }
 
 /// One camera.

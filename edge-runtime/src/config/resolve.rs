@@ -5,6 +5,7 @@ mod arming;
 mod evidence;
 mod local;
 mod network;
+mod page;
 mod source;
 
 use std::fmt::Display;
@@ -37,6 +38,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
     let network = raw.network.map(|n| check.network(n, outbox_path.with_file_name(COUNTER_FILE)));
     check.range("outbox.max_bytes", raw.outbox.max_bytes, 65_536..=4 << 30);
     let evidence = raw.evidence.map(|e| check.evidence(e));
+    let page = raw.page.map(|page| check.page(page));
     check.score("score", &raw.score);
     let outputs = check.outputs(raw.output);
     let inputs = check.inputs(raw.input, &outputs);
@@ -53,6 +55,7 @@ pub(super) fn resolve(raw: ConfigFile, file: &Path) -> Result<Config, Problems> 
             network: network.flatten(),
             outbox: OutboxConfig { path: outbox_path, max_bytes: raw.outbox.max_bytes },
             evidence,
+            page: page.flatten(),
             score: raw.score,
             outputs,
             inputs,

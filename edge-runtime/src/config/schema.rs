@@ -24,6 +24,8 @@ pub struct ConfigFile {
     pub outbox: OutboxSection,
     /// Pictures and videos of alarms. Default: none are kept.
     pub evidence: Option<EvidenceSection>,
+    /// The board's page in a browser. Default: none, the board listens nowhere.
+    pub page: Option<PageSection>,
     /// Overrides of the bundle's score settings, for every camera. Default: none.
     #[serde(default)]
     pub score: ScoreOverride,
@@ -184,6 +186,42 @@ impl Default for EvidenceSection {
             max_clip_ms: 60_000,
         }
     }
+}
+
+/// `[page]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageSection {
+    /// Address and port to listen on, such as `0.0.0.0:8080` for every network. Default: `127.0.0.1:8080`, this machine alone.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// File with the token that opens the page, 16 to 256 printable characters in one line. Required.
+    pub token_file: PathBuf,
+    /// PEM file of the page's certificate: it is then served as https. Default: none; needs `key_file`.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key. Default: none; needed with `certificate_file`.
+    pub key_file: Option<PathBuf>,
+    /// Who may read `/metrics`: `token` or `open`. Default: `token`.
+    #[serde(default)]
+    pub metrics: MetricsAccess,
+    /// Whether whoever has the token may also arm, disarm, snooze and acknowledge. Default: `false`.
+    #[serde(default)]
+    pub commands: bool,
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetricsAccess {
+    /// Whoever has the token.
+    #[default]
+    Token,
+    /// Everybody who reaches the port.
+    Open,
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:8080".to_owned()
 }
 
 /// `[score]` and `score` of a camera: each key overrides the bundle's value.

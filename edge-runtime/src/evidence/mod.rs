@@ -14,6 +14,7 @@
 //! - Without events nothing is written but one number an hour.
 
 mod clip;
+mod listing;
 mod mp4;
 mod name;
 pub(crate) mod peak;
@@ -32,7 +33,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use alarm_proto::{CameraId, RecordId};
+use alarm_proto::{CameraId, RecordId, Severity};
 use heat_map::Picture;
 use vad_core::{AlarmEdge, EdgeKind};
 use vad_infer::{AttentionMap, InferError};
@@ -46,9 +47,10 @@ use crate::clock::Clock;
 use crate::config::EvidenceConfig;
 use crate::detector::{ClipReport, Detector};
 use crate::health::{Health, lock};
-use crate::pipeline::Thresholds;
+use crate::pipeline::{Thresholds, severity_of};
 use crate::view::MaskedFrame;
 
+pub use self::listing::Listing;
 pub use self::name::{EventName, Part};
 pub use self::sheet::{About, ClipSheet, ScorePoint, Sheet};
 
@@ -140,6 +142,18 @@ pub struct Announced {
     pub wall_ms: Option<u64>,
     /// From where on there are alarms; they may be changed while the board watches.
     pub thresholds: Thresholds,
+}
+
+impl Announced {
+    /// `notice`, `warning` or `critical`.
+    #[must_use]
+    pub fn severity(&self) -> &'static str {
+        match severity_of(&self.edge, self.thresholds) {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
 }
 
 /// A camera's end: hands over what it sees, and waits for nothing.

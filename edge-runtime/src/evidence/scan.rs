@@ -57,6 +57,19 @@ fn scan_camera(folder: &Path, camera: &CameraId, shelf: &mut Shelf) -> io::Resul
     Ok(latest_h)
 }
 
+/// Events of all cameras that have a sheet, in no order.
+pub(super) fn names(folder: &Path) -> Vec<EventName> {
+    let files = |camera: CameraId| {
+        let entries = fs::read_dir(folder.join(camera.as_str())).into_iter().flatten().flatten();
+        entries.filter_map(move |entry| {
+            let file = entry.file_name();
+            EventName::parse(&camera, file.to_str()?.strip_suffix(".json")?)
+        })
+    };
+    let cameras = fs::read_dir(folder).into_iter().flatten().flatten();
+    cameras.filter_map(|entry| CameraId::try_from(entry.file_name().to_str()?).ok()).flat_map(files).collect()
+}
+
 fn bytes_of(folder: &Path, entry: &DirEntry) -> u64 {
     readable(folder, entry.metadata()).map_or(0, |meta| meta.len())
 }

@@ -1,11 +1,9 @@
 //! What is known of an event, as it is stored beside its picture and its video: one JSON file.
 
-use alarm_proto::Severity;
 use serde::{Deserialize, Serialize};
 
 use super::Announced;
 use super::name::{EventName, Part};
-use crate::pipeline::severity_of;
 
 /// Most scores of one event; a longer one keeps its first.
 const MAX_SCORES: usize = 4_096;
@@ -94,7 +92,7 @@ impl Sheet {
             record: record.to_string(),
             camera: name.camera.as_str().to_owned(),
             event: edge.event,
-            severity: severity(announced),
+            severity: announced.severity().to_owned(),
             model: about.model.clone(),
             wall_clock_ms: *wall_ms,
             onset_media_ms: edge.onset.0,
@@ -124,7 +122,7 @@ impl Sheet {
         if edge.kind == vad_core::EdgeKind::Cleared {
             self.cleared_media_ms = Some(edge.at.0);
         } else {
-            self.severity = severity(announced);
+            announced.severity().clone_into(&mut self.severity);
         }
     }
 
@@ -138,13 +136,4 @@ impl Sheet {
         // Numbers, strings and lists of them: nothing that JSON cannot say.
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
-}
-
-fn severity(announced: &Announced) -> String {
-    let name = match severity_of(&announced.edge, announced.thresholds) {
-        Severity::Notice => "notice",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    };
-    name.to_owned()
 }

@@ -9,7 +9,7 @@ use alarm_proto::topics::{Plain, Prefix, plain};
 use super::Identity;
 use super::session::LinkEvent;
 use crate::clock::Clock;
-use crate::command::{Clerk, Trust};
+use crate::command::{Answer, Clerk, Trust};
 use crate::config::Commands;
 use crate::orders::Orders;
 use crate::told::CommandsTold;
@@ -21,6 +21,8 @@ const QUEUE: usize = 16;
 pub(super) struct CommandDesk {
     pub topic: String,
     pub reply_topic: String,
+    /// A level with the camera's name follows.
+    pub snapshot_topic: String,
     trust: &'static str,
     inbox: SyncSender<Vec<u8>>,
 }
@@ -42,16 +44,22 @@ impl CommandDesk {
         let (inbox, waiting) = sync_channel::<Vec<u8>>(QUEUE);
         std::thread::Builder::new().name("commands".to_owned()).spawn(move || {
             for payload in waiting {
-                let reply = clerk.answer(&payload).and_then(|reply| serde_json::to_vec(&reply).ok());
+                let Some(Answer { reply, picture }) = clerk.answer(&payload) else { continue };
                 // An answer that finds no room is lost; the state shows what holds.
-                reply.into_iter().for_each(|reply| drop(answers.try_send(LinkEvent::Reply(reply))));
+                if let Some((camera, jpeg)) = picture {
+                    drop(answers.try_send(LinkEvent::Snapshot(camera, jpeg)));
+                }
+                if let Ok(reply) = serde_json::to_vec(&reply) {
+                    drop(answers.try_send(LinkEvent::Reply(reply)));
+                }
             }
         })?;
         let trust = match commands.trust {
             Trust::Broker => "broker",
             Trust::Key(_) => "key",
         };
-        Ok(Self { topic: topic(Plain::Command), reply_topic: topic(Plain::Reply), trust, inbox })
+        let [topic, reply_topic, snapshot_topic] = [Plain::Command, Plain::Reply, Plain::Snapshot].map(topic);
+        Ok(Self { topic, reply_topic, snapshot_topic, trust, inbox })
     }
 
     /// Takes a command, unless it was said long ago or too many wait.

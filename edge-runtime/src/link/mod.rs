@@ -110,7 +110,7 @@ impl Link {
 
     /// Counters.
     #[must_use]
-    pub fn stats(&self) -> &LinkStats {
+    pub fn stats(&self) -> &Arc<LinkStats> {
         &self.stats
     }
 

@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 
+use alarm_proto::CameraId;
 use mqtt_tls::Pipe;
 use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
@@ -26,6 +27,8 @@ pub(super) enum LinkEvent {
     Stop,
     /// A command was answered.
     Reply(Vec<u8>),
+    /// A picture of a camera, which a command asked for.
+    Snapshot(CameraId, Vec<u8>),
     /// Something happened on connection number `generation`.
     Session { generation: u64, event: SessionEvent },
 }

@@ -17,7 +17,7 @@ use super::session::{Offer, Session};
 use crate::command::Trust;
 use crate::config::Network;
 use crate::health::lock;
-use crate::told::{DiscoveryTopics, Reviews, StateTold, Voice, discovery};
+use crate::told::{CommandTopics, DiscoveryTopics, Reviews, StateTold, Voice, discovery};
 
 /// Alarms that wait to be told; beyond it the oldest goes.
 const MAX_REVIEWS: usize = 64;
@@ -119,12 +119,12 @@ impl Speaker {
         };
         // A switch cannot compute a code: it is for boards that trust the broker.
         let commands = network.commands.as_ref().filter(|commands| matches!(commands.trust, Trust::Broker));
-        let command = commands.map(|_| topic(Plain::Command));
+        let commanded = commands.map(|_| (topic(Plain::Command), topic(Plain::Snapshot)));
         let discovery = network.home_assistant.as_ref().map(|ha_prefix| {
             let for_discovery = DiscoveryTopics {
                 available: &topics.available,
                 state: &topics.state,
-                command: command.as_deref(),
+                command: commanded.as_ref().map(|(command, snapshot)| CommandTopics { command, snapshot }),
             };
             let who = (&identity.site, &identity.board);
             let (topic, payload) = discovery(ha_prefix, who, &voice.cameras, for_discovery);
@@ -133,7 +133,7 @@ impl Speaker {
         Self {
             topics,
             queue,
-            reviews: Reviews::new(identity.site.clone(), boot),
+            reviews: Reviews::new(identity.site.clone(), boot, voice.keeps_evidence),
             discovery,
             packet_limit: usize::MAX,
             retains: true,

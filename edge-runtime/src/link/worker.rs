@@ -228,6 +228,14 @@ impl Worker {
                 }
                 return None;
             }
+            LinkEvent::Snapshot(camera, jpeg) => {
+                if let Some(commands) = self.commands.as_ref().filter(|_| *phase == Phase::Ready)
+                    && let Some(speaker) = &mut self.speaker
+                {
+                    speaker.reply(session, &format!("{}/{camera}", commands.snapshot_topic), jpeg);
+                }
+                return None;
+            }
             LinkEvent::Wake | LinkEvent::Session { .. } => return None,
         };
         match event {

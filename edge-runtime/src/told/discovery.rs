@@ -13,7 +13,16 @@ pub struct DiscoveryTopics<'a> {
     /// The state.
     pub state: &'a str,
     /// Commands, if whoever the broker lets publish may give them.
-    pub command: Option<&'a str>,
+    pub command: Option<CommandTopics<'a>>,
+}
+
+/// Topics of commands.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandTopics<'a> {
+    /// Commands go here.
+    pub command: &'a str,
+    /// Pictures that were asked for come here, a level with the camera's name further down.
+    pub snapshot: &'a str,
 }
 
 /// Topic and payload of the discovery message; `prefix` is Home Assistant's.
@@ -63,7 +72,7 @@ pub fn discovery(
                 "value_template": format!("{{{{ {here}.score }}}}"),
             }),
         );
-        if let Some(command) = topics.command {
+        if let Some(CommandTopics { command, snapshot }) = topics.command {
             add(
                 &format!("{camera}_armed"),
                 json!({
@@ -77,6 +86,24 @@ pub fn discovery(
                     "value_template": format!(
                         "{{{{ 'OFF' if 'command' in {here}.disarmed_by else 'ON' }}}}"
                     ),
+                }),
+            );
+            add(
+                &format!("{camera}_take_picture"),
+                json!({
+                    "platform": "button",
+                    "name": format!("{camera} take picture"),
+                    "command_topic": command,
+                    "payload_press": json!({ "command": "snapshot", "camera": camera.as_str() }).to_string(),
+                }),
+            );
+            add(
+                &format!("{camera}_picture"),
+                json!({
+                    "platform": "image",
+                    "name": format!("{camera} picture"),
+                    "image_topic": format!("{snapshot}/{camera}"),
+                    "content_type": "image/jpeg",
                 }),
             );
         }
@@ -132,7 +159,7 @@ pub fn discovery(
 mod tests {
     use super::*;
 
-    fn made(command: Option<&str>) -> (String, Value) {
+    fn made(command: Option<CommandTopics<'_>>) -> (String, Value) {
         let cameras = ["north", "south-2"].map(|name| CameraId::try_from(name).unwrap());
         let (site, board) = (SiteId::try_from("yard").unwrap(), BoardId::try_from("gate-2").unwrap());
         let topics =
@@ -161,10 +188,20 @@ mod tests {
 
     #[test]
     fn a_switch_is_there_where_commands_are() {
-        let (_, payload) = made(Some("w/yard/gate-2/command"));
+        let (_, payload) = made(Some(CommandTopics {
+            command: "w/yard/gate-2/command",
+            snapshot: "w/yard/gate-2/snapshot",
+        }));
         let switch = &payload["components"]["watchpost_yard_gate-2_north_armed"];
         assert_eq!(switch["command_topic"], json!("w/yard/gate-2/command"));
         let off: Value = serde_json::from_str(switch["payload_off"].as_str().unwrap()).unwrap();
         assert_eq!(off, json!({ "command": "disarm", "camera": "north" }));
+        let components = &payload["components"];
+        let press =
+            components["watchpost_yard_gate-2_south-2_take_picture"]["payload_press"].as_str().unwrap();
+        let press: Value = serde_json::from_str(press).unwrap();
+        assert_eq!(press, json!({ "command": "snapshot", "camera": "south-2" }));
+        let image = &components["watchpost_yard_gate-2_south-2_picture"];
+        assert_eq!(image["image_topic"], json!("w/yard/gate-2/snapshot/south-2"));
     }
 }

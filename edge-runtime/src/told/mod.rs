@@ -13,7 +13,7 @@ use alarm_proto::CameraId;
 
 use crate::orders::Orders;
 
-pub use discovery::{DiscoveryTopics, discovery};
+pub use discovery::{CommandTopics, DiscoveryTopics, discovery};
 pub use review::{Review, ReviewMessage, Reviews};
 pub use state::{CameraTold, CommandsTold, EventTold, StateTold};
 
@@ -35,4 +35,6 @@ pub struct Voice {
     pub cameras: Vec<CameraId>,
     /// Where commands go.
     pub orders: Arc<Orders>,
+    /// Whether pictures of events are kept.
+    pub keeps_evidence: bool,
 }

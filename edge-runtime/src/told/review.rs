@@ -6,6 +6,7 @@ use alarm_proto::{Alarm, BootId, CameraId, EventKind, Severity, SiteId};
 use serde::Serialize;
 
 use super::{model_name, rounded};
+use crate::evidence::{EventName, Part};
 
 /// Cameras whose latest review is kept: more than a board has.
 const MAX_KNOWN: usize = 32;
@@ -35,7 +36,7 @@ pub struct Review {
     pub end_time: Option<f64>,
     /// `alert` from the critical threshold on, else `detection`; it never falls.
     pub severity: &'static str,
-    /// There is none.
+    /// Its picture below the folder of evidence, where that is kept; the file comes a moment later.
     pub thumb_path: Option<String>,
     /// What it is made of.
     pub data: ReviewData,
@@ -84,14 +85,16 @@ pub struct Details {
 pub struct Reviews {
     site: SiteId,
     boot: BootId,
+    /// Whether pictures of events are kept.
+    keeps_evidence: bool,
     known: BTreeMap<CameraId, Review>,
 }
 
 impl Reviews {
     /// None yet. `boot` is the one of the durable store, also for records that only memory holds.
     #[must_use]
-    pub fn new(site: SiteId, boot: BootId) -> Self {
-        Self { site, boot, known: BTreeMap::new() }
+    pub fn new(site: SiteId, boot: BootId, keeps_evidence: bool) -> Self {
+        Self { site, boot, keeps_evidence, known: BTreeMap::new() }
     }
 
     /// What an alarm changes; `None` for a drill, which is no event.
@@ -111,6 +114,15 @@ impl Reviews {
         Some(ReviewMessage { kind, before: before.unwrap_or_else(|| after.clone()), after })
     }
 
+    /// Evidence bears the name of the record that raised the alarm, which later ones do not know.
+    fn thumb_path(&self, alarm: &Alarm) -> Option<String> {
+        let is_known = self.keeps_evidence && alarm.kind == EventKind::Raised;
+        is_known.then(|| {
+            let file = EventName::new(&alarm.camera, &alarm.id).file(Part::Snapshot);
+            format!("{}/{file}", alarm.camera)
+        })
+    }
+
     fn review(&self, alarm: &Alarm, id: String, before: Option<&Review>) -> Review {
         let lasted_ms = alarm.media_ms.saturating_sub(alarm.onset_media_ms);
         let start_ms = alarm.wall_clock_ms.map(|wall_ms| wall_ms.saturating_sub(lasted_ms));
@@ -122,7 +134,7 @@ impl Reviews {
             start_time: before.and_then(|review| review.start_time).or(start_ms.map(seconds)),
             end_time: end_ms.map(seconds),
             severity: if is_alert { "alert" } else { "detection" },
-            thumb_path: None,
+            thumb_path: before.map_or_else(|| self.thumb_path(alarm), |review| review.thumb_path.clone()),
             data: ReviewData {
                 detections: vec![id.clone()],
                 objects: vec!["anomaly"],
@@ -175,7 +187,7 @@ mod tests {
     }
 
     fn reviews() -> Reviews {
-        Reviews::new(SiteId::try_from("yard").unwrap(), BOOT)
+        Reviews::new(SiteId::try_from("yard").unwrap(), BOOT, true)
     }
 
     #[test]
@@ -184,6 +196,7 @@ mod tests {
         let new = reviews.follow(&alarm(EventKind::Raised, 3, Severity::Warning, Some(10_000))).unwrap();
         assert_eq!((new.kind, new.after.severity), ("new", "detection"));
         assert_eq!(new.before, new.after);
+        assert_eq!(new.after.thumb_path.as_deref(), Some("north/7-12345678-42.jpg"));
         assert_eq!((new.after.start_time, new.after.end_time), (Some(8.5), None));
         let update = reviews.follow(&alarm(EventKind::Updated, 3, Severity::Critical, Some(15_000))).unwrap();
         assert_eq!(
@@ -191,6 +204,7 @@ mod tests {
             ("update", "detection", "alert")
         );
         assert_eq!(update.before, new.after);
+        assert_eq!(update.after.thumb_path, new.after.thumb_path, "the record's own name is another");
         let end = reviews.follow(&alarm(EventKind::Cleared, 3, Severity::Notice, Some(20_000))).unwrap();
         assert_eq!((end.kind, end.after.severity), ("end", "alert"), "what was an alert stays one");
         assert_eq!((end.after.start_time, end.after.end_time), (Some(8.5), Some(20.0)));

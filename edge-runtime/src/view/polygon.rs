@@ -66,6 +66,12 @@ impl Polygon {
         if wrong.is_empty() { Ok(polygon) } else { Err(wrong) }
     }
 
+    /// Its corners, 0 to 1 from the left and from the top.
+    #[must_use]
+    pub fn points(&self) -> &[[f64; 2]] {
+        &self.points
+    }
+
     /// Whether the centre of any pixel of a picture lies inside.
     #[must_use]
     pub fn has_pixels(&self, size_px: SizePx) -> bool {

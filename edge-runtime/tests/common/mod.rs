@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 pub mod broker;
+pub mod browser;
 pub mod certificates;
+pub mod daemon;
+pub mod http;
 pub mod hub;
 pub mod listener;
 pub mod lite;

@@ -12,6 +12,8 @@ pub enum Need {
     Libclang,
     Mosquitto,
     RtspServer,
+    Browser,
+    MetricsReader,
     Aarch64Compiler,
     QemuUser,
     Python,
@@ -28,6 +30,8 @@ impl Need {
             Need::Libclang => has_libclang(),
             Need::Mosquitto => on_path("mosquitto"),
             Need::RtspServer => has_rtsp_server(),
+            Need::Browser => on_path("chromedriver") && (on_path("chromium") || on_path("google-chrome")),
+            Need::MetricsReader => debian_python("import prometheus_client.openmetrics.parser"),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-g++"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
@@ -49,6 +53,8 @@ impl Need {
                 "gstreamer1.0-plugins-base",
                 "gstreamer1.0-plugins-good",
             ],
+            Need::Browser => &["chromium", "chromium-driver"],
+            Need::MetricsReader => &["python3", "python3-prometheus-client"],
             Need::Aarch64Compiler => &["g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
@@ -158,8 +164,13 @@ fn has_rtsp_server() -> bool {
     let bindings = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); \
                     from gi.repository import Gst, GstRtspServer; \
                     Gst.init(None); raise SystemExit(not all(map(Gst.ElementFactory.find, ('qtdemux', 'rtph264pay'))))";
+    debian_python(bindings)
+}
+
+/// Whether Debian's Python, for which its packages are made, runs a script without an error.
+fn debian_python(script: &str) -> bool {
     let mut python = Command::new("/usr/bin/python3");
-    python.args(["-c", bindings]).stdout(Stdio::null()).stderr(Stdio::null());
+    python.args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
 }
 

@@ -118,11 +118,14 @@ pub enum Plain {
     Command,
     /// Answers to commands.
     Reply,
+    /// Pictures that were asked for; a level with the camera's name follows.
+    Snapshot,
 }
 
 impl Plain {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Available, Self::State, Self::Reviews, Self::Command, Self::Reply];
+    pub const ALL: [Self; 6] =
+        [Self::Available, Self::State, Self::Reviews, Self::Command, Self::Reply, Self::Snapshot];
 
     /// Its last levels in a topic.
     #[must_use]
@@ -133,6 +136,7 @@ impl Plain {
             Self::Reviews => "reviews",
             Self::Command => "command",
             Self::Reply => "command/reply",
+            Self::Snapshot => "snapshot",
         }
     }
 }

@@ -42,6 +42,19 @@ pub struct Look {
     pub input_px: [u16; 2],
 }
 
+impl Look {
+    /// A picture with the map over it, in the colours of its own scale.
+    pub fn over(&self, picture: &RgbImage) -> RgbImage {
+        let mut overlaid = picture.clone();
+        self.map.overlay(&mut overlaid, self.input_px, self.scale());
+        overlaid
+    }
+
+    fn scale(&self) -> Scale {
+        Scale::of([&self.map].into_iter(), None).at_least(LEAST_EXTENT)
+    }
+}
+
 impl Figure {
     /// Draws it: captions, the picture as it is, beside it the picture with the map over it and the scale of the map, and the
     /// score over time below.
@@ -61,12 +74,10 @@ impl Figure {
             lettering::write(&mut figure, [MARGIN_PX, MARGIN_PX + row * line], &caption, INK, dots);
         }
         replace(&mut figure, &self.picture, MARGIN_PX.into(), top.into());
-        if let Some(Look { map, input_px }) = &self.look {
-            let scale = Scale::of([map].into_iter(), None).at_least(LEAST_EXTENT);
-            let mut overlaid = self.picture.clone();
-            map.overlay(&mut overlaid, *input_px, scale);
+        if let Some(look) = &self.look {
+            let scale = look.scale();
             let right = 2 * MARGIN_PX + width;
-            replace(&mut figure, &overlaid, right.into(), top.into());
+            replace(&mut figure, &look.over(&self.picture), right.into(), top.into());
             draw_scale(&mut figure, [right, below], width, scale, INK, dots);
         }
         if let Some(curve) = &self.curve {

@@ -17,7 +17,7 @@ mod scale_bar;
 
 pub use curve::Curve;
 pub use figure::{Figure, Look};
-pub use file::{write_jpeg, write_png};
+pub use file::{shrunk, write_jpeg, write_png};
 pub use heat::{HeatMap, Scale, colour};
 pub use lettering::{HEIGHT as LETTER_PX, fitted, width_px, write};
 pub use scale_bar::{BAR_PX, draw_scale};

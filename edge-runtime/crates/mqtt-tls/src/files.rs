@@ -52,6 +52,30 @@ pub struct Tls {
     authorities: usize,
 }
 
+/// A certificate with those that vouch for it, and its key.
+pub struct Identity {
+    /// The certificate first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// [`FileError`] for the first that is not readable, not PEM, or without a certificate or key.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, FileError> {
+        Ok(Self { chain: certificates(Role::Certificate, certificate)?, key: private_key(key)? })
+    }
+
+    /// Why TLS refused what these files hold.
+    #[must_use]
+    pub fn unfit(error: &RustlsError, certificate: &Path, key: &Path) -> FileError {
+        refuse(Role::Key, key, unfit_key(error, certificate))
+    }
+}
+
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
@@ -76,9 +100,9 @@ impl Tls {
         let config = match &files.identity {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
-                let chain = certificates(Role::Certificate, certificate)?;
-                let unfit = |e: RustlsError| refuse(Role::Key, key, unfit_key(&e, certificate));
-                builder.with_client_auth_cert(chain, private_key(key)?).map_err(unfit)?
+                let Identity { chain, key: private } = Identity::load(certificate, key)?;
+                let unfit = |e: RustlsError| Identity::unfit(&e, certificate, key);
+                builder.with_client_auth_cert(chain, private).map_err(unfit)?
             }
         };
         Ok(Self { config: Arc::new(config), files: files.clone(), authorities })

@@ -14,5 +14,5 @@ mod files;
 mod pipe;
 mod words;
 
-pub use files::{FileError, Files, Role, Tls};
+pub use files::{FileError, Files, Identity, Role, Tls};
 pub use pipe::Pipe;

@@ -1,0 +1,234 @@
+//! Who may look: whoever shows the token, with each request (`Authorization: Bearer`) or once, for a cookie.
+//!
+//! # Invariants
+//! - Token and session are compared in constant time; neither stands in a log, in `Debug` or in an address.
+//! - A wrong token is answered late, and a right one never locked out: guessing is slow, and nobody can keep the operator away.
+//! - Sessions are few, end by monotonic time and with the program.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::routes::Shared;
+use crate::clock::Clock;
+use crate::health::lock;
+
+const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+const COOKIE_NAME: &str = "watchpost_session";
+const SESSION_MS: u64 = 12 * 3_600_000;
+/// The oldest ends when there is one more.
+const MAX_SESSIONS: usize = 32;
+const REFUSAL_DELAY: Duration = Duration::from_millis(500);
+
+/// What opens the page; kept as its hash, which `Debug` hides too.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// 16 to 256 printable characters without a space, else `None`.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let is_fit = TOKEN_BYTES.contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+        is_fit.then(|| Self(Sha256::digest(bytes).into()))
+    }
+
+    fn is(&self, given: &[u8]) -> bool {
+        self.0.ct_eq(&Sha256::digest(given)).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// A session's name, known to one browser.
+type SessionId = [u8; 16];
+
+/// See the module's documentation.
+pub(super) struct Access {
+    token: Token,
+    is_tls: bool,
+    clock: Arc<dyn Clock>,
+    /// Oldest first, each with its end.
+    sessions: Mutex<VecDeque<(SessionId, u64)>>,
+}
+
+impl Access {
+    pub(super) fn new(token: Token, is_tls: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { token, is_tls, clock, sessions: Mutex::default() }
+    }
+
+    fn is_open_to(&self, headers: &HeaderMap) -> bool {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        bearer.is_some_and(|given| self.token.is(given))
+            || session_of(headers).is_some_and(|id| self.knows(id))
+    }
+
+    fn knows(&self, id: SessionId) -> bool {
+        let now_ms = self.clock.monotonic_ms();
+        let mut sessions = lock(&self.sessions);
+        sessions.retain(|(_, until_ms)| now_ms < *until_ms);
+        // All of them, so that the time tells nothing.
+        sessions.iter().fold(false, |known, (session, _)| known | bool::from(session.ct_eq(&id)))
+    }
+
+    fn begin(&self) -> Result<String, getrandom::Error> {
+        let mut id = SessionId::default();
+        getrandom::fill(&mut id)?;
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() == MAX_SESSIONS {
+            sessions.pop_front();
+        }
+        sessions.push_back((id, self.clock.monotonic_ms().saturating_add(SESSION_MS)));
+        Ok(self.cookie(&hex(&id), SESSION_MS / 1_000))
+    }
+
+    fn cookie(&self, value: &str, max_age_s: u64) -> String {
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        format!("{COOKIE_NAME}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{secure}")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn session_of(headers: &HeaderMap) -> Option<SessionId> {
+    let mut cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let value = cookies.find_map(|text| {
+        text.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
+    })?;
+    let mut id = SessionId::default();
+    let digit = |at: usize| char::from(*value.as_bytes().get(at)?).to_digit(16);
+    if value.len() != 2 * id.len() {
+        return None;
+    }
+    for (at, byte) in id.iter_mut().enumerate() {
+        *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
+    }
+    Some(id)
+}
+
+/// Lets those through who may look.
+pub(super) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if shared.access.is_open_to(request.headers()) {
+        return next.run(request).await;
+    }
+    // A request without a token is a browser that is about to ask for one.
+    if request.headers().contains_key(AUTHORIZATION) {
+        tokio::time::sleep(REFUSAL_DELAY).await;
+    }
+    refused()
+}
+
+fn refused() -> Response {
+    let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"watchpostd\"")];
+    (StatusCode::UNAUTHORIZED, challenge, "the token of page.token_file is needed\n").into_response()
+}
+
+/// What a log-in says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogIn {
+    token: String,
+}
+
+/// Begins a session.
+pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(given): Json<LogIn>) -> Response {
+    if !shared.access.token.is(given.token.as_bytes()) {
+        tokio::time::sleep(REFUSAL_DELAY).await;
+        tracing::debug!("a wrong token for the page");
+        return refused();
+    }
+    match shared.access.begin() {
+        Ok(cookie) => (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "no random numbers for a session");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// Ends the session of a browser.
+pub(super) async fn log_out(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if let Some(id) = session_of(&headers) {
+        lock(&shared.access.sessions).retain(|(session, _)| *session != id);
+    }
+    (StatusCode::NO_CONTENT, [(SET_COOKIE, shared.access.cookie("", 0))]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use axum::http::HeaderValue;
+
+    const TOKEN: &[u8] = b"0123456789abcdef";
+
+    fn access() -> (Access, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::default());
+        (Access::new(Token::new(TOKEN).unwrap(), true, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    fn with(name: axum::http::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn a_token_has_a_least_length_and_does_not_show() {
+        assert!(Token::new(b"0123456789abcde").is_none());
+        assert!(Token::new(b"0123456789 abcdef").is_none());
+        assert!(Token::new(&[b'x'; 257]).is_none());
+        assert_eq!(format!("{:?}", Token::new(TOKEN).unwrap()), "Token");
+    }
+
+    #[test]
+    fn the_token_opens_and_nothing_like_it_does() {
+        let (access, _) = access();
+        assert!(access.is_open_to(&with(AUTHORIZATION, "Bearer 0123456789abcdef")));
+        for wrong in [
+            "Bearer 0123456789abcdeF",
+            "Bearer ",
+            "bearer",
+            "Basic 0123456789abcdef",
+            "Bearer 0123456789abcdef0",
+        ] {
+            assert!(!access.is_open_to(&with(AUTHORIZATION, wrong)), "{wrong}");
+        }
+        assert!(!access.is_open_to(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_session_lasts_half_a_day_and_old_ones_give_way() {
+        let (access, clock) = access();
+        let cookie = |set: &str| with(COOKIE, &format!("other=1; {}", set.split(';').next().unwrap()));
+        let first = access.begin().unwrap();
+        assert!(first.contains("HttpOnly") && first.contains("SameSite=Strict") && first.contains("Secure"));
+        assert!(access.is_open_to(&cookie(&first)));
+        for _ in 0..MAX_SESSIONS {
+            access.begin().unwrap();
+        }
+        assert!(!access.is_open_to(&cookie(&first)), "one too many");
+        let last = access.begin().unwrap();
+        clock.advance_ms(SESSION_MS - 1);
+        assert!(access.is_open_to(&cookie(&last)));
+        clock.advance_ms(1);
+        assert!(!access.is_open_to(&cookie(&last)));
+        for foreign in ["watchpost_session=", "watchpost_session=zz", "watchpost_sessio=00"] {
+            assert!(!access.is_open_to(&with(COOKIE, foreign)), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+"use strict";
+// The page asks the board again and again; nothing is pushed, so a board that is slow is asked more seldom.
+
+const STATE_MS = 1000, LIVE_MS = 400, EVENTS_MS = 3000, LIVE_RETRY_MS = 2000, PLOT_S = 180;
+const $ = (id) => document.getElementById(id);
+const cameras = new Map();
+let board = null, running = 0, lastNow = null;
+
+class LoggedOut extends Error {}
+
+async function ask(path, options) {
+  const limit = AbortSignal.timeout(10000);
+  const answer = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: limit, ...options });
+  if (answer.status === 401) throw new LoggedOut();
+  if (!answer.ok) throw new Error(`${answer.status}: ${(await answer.text()).trim()}`);
+  return answer;
+}
+
+const json = async (path) => (await ask(path)).json();
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Repeats until the session ends; `work` may say how long to wait.
+async function repeat(work, ms) {
+  const mine = running;
+  while (mine === running) {
+    let wait = ms;
+    try {
+      if (!document.hidden) wait = (await work()) || ms;
+    } catch (error) {
+      if (mine !== running) return;
+      if (error instanceof LoggedOut) return showLogIn();
+      summary("The board does not answer", true);
+    }
+    await pause(wait);
+  }
+}
+
+function summary(text, isBad) {
+  $("summary").textContent = text;
+  $("summary").classList.toggle("bad", isBad);
+}
+
+function badge(element, text, kind) {
+  element.textContent = text;
+  element.className = `badge ${kind}`;
+}
+
+// ---- log-in ----
+
+function showLogIn() {
+  running += 1;
+  $("board").hidden = $("log-out").hidden = true;
+  $("log-in").hidden = false;
+  summary("", false);
+  $("token").focus();
+}
+
+$("log-in").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const token = $("token").value.trim();
+  $("token").value = "";
+  $("log-in-error").textContent = "";
+  try {
+    const body = JSON.stringify({ token });
+    await ask("api/session", { method: "POST", headers: { "content-type": "application/json" }, body });
+    await start();
+  } catch (error) {
+    $("log-in-error").textContent =
+      error instanceof LoggedOut ? "That is not the token of this board." : "The board does not answer.";
+  }
+});
+
+$("log-out").addEventListener("click", async () => {
+  await ask("api/session", { method: "DELETE" }).catch(() => {});
+  showLogIn();
+});
+
+// ---- cameras ----
+
+function addCamera(shown) {
+  const card = $("camera-template").content.firstElementChild.cloneNode(true);
+  card.dataset.camera = shown.id;
+  card.querySelector(".name").textContent = shown.id;
+  const svg = card.querySelector("svg");
+  for (const kind of ["zone", "mask"]) {
+    for (const area of shown[`${kind}s`]) {
+      const polygon = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+      polygon.setAttribute("points", area.points.map((point) => point.join(",")).join(" "));
+      polygon.setAttribute("class", kind);
+      svg.append(polygon);
+    }
+  }
+  $("cameras").append(card);
+  const camera = { id: shown.id, card, next: 0, points: [], isVisible: true };
+  new IntersectionObserver(([entry]) => { camera.isVisible = entry.isIntersecting; }).observe(card);
+  cameras.set(shown.id, camera);
+  return camera;
+}
+
+async function showLive(camera) {
+  if (!camera.isVisible) return LIVE_MS;
+  const image = camera.card.querySelector(".picture img");
+  const none = camera.card.querySelector(".no-picture");
+  const path = `api/cameras/${camera.id}/live.jpg?heat=${$("heat").checked}`;
+  try {
+    const url = URL.createObjectURL(await (await ask(path)).blob());
+    await new Promise((done, failed) => { image.onload = done; image.onerror = failed; image.src = url; });
+    URL.revokeObjectURL(url);
+    image.hidden = false;
+    image.alt = `Camera ${camera.id}, now`;
+    none.hidden = true;
+    camera.card.querySelector(".picture").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+    return LIVE_MS;
+  } catch (error) {
+    if (error instanceof LoggedOut) throw error;
+    none.textContent = "The camera gives no picture now";
+    none.hidden = false;
+    return LIVE_RETRY_MS;
+  }
+}
+
+async function showScores(camera) {
+  const part = await json(`api/cameras/${camera.id}/scores?from=${camera.next}`);
+  if (part.next < camera.next) camera.points = [];
+  camera.next = part.next;
+  camera.points.push(...part.points);
+  if (lastNow !== null) {
+    camera.points = camera.points.filter((point) => point.at_ms > lastNow - PLOT_S * 1000);
+    plot(camera);
+  }
+}
+
+function plot(camera) {
+  const canvas = camera.card.querySelector("canvas");
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const dots = window.devicePixelRatio || 1;
+  canvas.width = width * dots;
+  canvas.height = height * dots;
+  const pen = canvas.getContext("2d");
+  pen.scale(dots, dots);
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const x = (ms) => width - ((lastNow - ms) / (PLOT_S * 1000)) * width;
+  const y = (score) => 6 + (1 - score) * (height - 22);
+  pen.font = "11px system-ui, sans-serif";
+  pen.fillStyle = colour("--soft");
+  pen.strokeStyle = colour("--line");
+  for (const score of [0, 0.5, 1]) {
+    pen.beginPath(); pen.moveTo(0, y(score)); pen.lineTo(width, y(score)); pen.stroke();
+  }
+  pen.fillText(`${PLOT_S / 60} min ago`, 2, height - 3);
+  pen.textAlign = "right";
+  pen.fillText("now", width - 2, height - 3);
+  const line = (value, name, dash) => {
+    pen.beginPath();
+    pen.setLineDash(dash);
+    pen.strokeStyle = colour(name);
+    pen.lineWidth = 1.75;
+    camera.points.forEach((point, at) => {
+      const before = camera.points[at - 1];
+      const isGap = !before || point.at_ms - before.at_ms > 20000;
+      isGap ? pen.moveTo(x(point.at_ms), y(value(point))) : pen.lineTo(x(point.at_ms), y(value(point)));
+    });
+    pen.stroke();
+    pen.setLineDash([]);
+  };
+  line((point) => point.threshold, "--bad", [5, 4]);
+  line((point) => point.score, "--accent", []);
+  const last = camera.points[camera.points.length - 1];
+  canvas.setAttribute("aria-label", last
+    ? `Score of camera ${camera.id}: ${last.score.toFixed(2)} of 1, alarm from ${last.threshold.toFixed(2)} on`
+    : `No score of camera ${camera.id} yet`);
+}
+
+const WHY = { key: "by the key switch", schedule: "by the schedule", command: "by command", snooze: "snoozed" };
+
+function showCamera(camera, told) {
+  const mark = camera.card.querySelector(".badge");
+  camera.card.classList.toggle("alarm", Boolean(told.event));
+  if (told.event) badge(mark, "event", "bad");
+  else if (told.state !== "live") badge(mark, told.state, told.state === "starting" ? "warn" : "bad");
+  else if (told.picture_fault) badge(mark, `picture ${told.picture_fault}`, "warn");
+  else if (told.armed === false) badge(mark, `disarmed ${told.disarmed_by.map((by) => WHY[by] || by).join(", ")}`, "warn");
+  else badge(mark, "armed", "ok");
+  const score = told.score === null ? "no score yet" : `score ${told.score.toFixed(2)}`;
+  const raise = told.raise_threshold === null ? "" : `, alarm from ${told.raise_threshold.toFixed(2)} on`;
+  camera.card.querySelector(".figures").textContent = score + raise;
+}
+
+// ---- the board ----
+
+function duration(seconds) {
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  return days ? `${days} d ${hours} h` : hours ? `${hours} h ${minutes} min` : `${minutes} min`;
+}
+
+async function showState() {
+  const state = await json("api/state");
+  lastNow = state.now_ms;
+  for (const [id, told] of Object.entries(state.cameras)) {
+    if (cameras.has(id)) showCamera(cameras.get(id), told);
+  }
+  const events = Object.values(state.cameras).filter((told) => told.event).length;
+  const wrong = state.degraded.length;
+  if (events) summary(events === 1 ? "An event goes on" : `${events} events go on`, true);
+  else if (wrong) summary(wrong === 1 ? "One thing is wrong" : `${wrong} things are wrong`, true);
+  else summary("Watching", false);
+  $("degraded").replaceChildren(...state.degraded.map((reason) => {
+    const item = document.createElement("li");
+    item.textContent = reason;
+    return item;
+  }));
+  const hub = { true: "reached", false: "not reached", null: "none, the board works alone" };
+  const facts = {
+    "Hub": hub[state.connected],
+    "Waiting for the hub": state.outbox_depth === 1 ? "1 record" : `${state.outbox_depth} records`,
+    "Running for": duration(state.uptime_s),
+    "Model": board.model,
+    "Program": `watchpostd ${state.version}`,
+    "Boot": state.boot,
+  };
+  $("facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => {
+    const [term, text] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, text.textContent] = [name, value];
+    return [term, text];
+  }));
+  await Promise.all([...cameras.values()].map(showScores));
+}
+
+// ---- events ----
+
+const events = new Map();
+let wasFull = false, playing = null;
+
+function eventItem(event) {
+  let item = events.get(event.id);
+  if (!item) {
+    item = $("event-template").content.firstElementChild.cloneNode(true);
+    item.dataset.event = event.id;
+    item.querySelector("button").addEventListener("click", () => play(item.event));
+    events.set(event.id, item);
+  }
+  item.event = event;
+  const when = event.wall_clock_ms === null ? "time not known" : new Date(event.wall_clock_ms).toLocaleString();
+  item.querySelector(".when").textContent = when;
+  item.querySelector(".what").textContent = `${event.camera}, event ${event.number}, peak ${event.peak.toFixed(2)}`;
+  const kind = event.severity === "critical" ? "bad" : "warn";
+  badge(item.querySelector(".badge"), event.is_over ? event.severity : `${event.severity}, goes on`, kind);
+  const image = item.querySelector("img");
+  if (event.snapshot && image.getAttribute("src") !== event.snapshot) image.src = event.snapshot;
+  image.hidden = !event.snapshot;
+  item.querySelector("button").disabled = !event.snapshot && !event.clip;
+  if (playing === event.id) showPlayer(event);
+  return item;
+}
+
+async function showEvents() {
+  const newest = await json("api/events?limit=50");
+  const older = [...$("events").children].map((item) => item.event);
+  const oldest = newest[newest.length - 1];
+  const known = new Set(newest.map((event) => event.id));
+  // What was asked for before stays below; what the board has let go of since is not asked for again.
+  const rest = oldest && newest.length === 50 ? older.slice(older.findIndex((event) => event.id === oldest.id) + 1) : [];
+  $("events").replaceChildren(...[...newest, ...rest.filter((event) => !known.has(event.id))].map(eventItem));
+  if (!rest.length) wasFull = newest.length === 50;
+  $("older").hidden = !wasFull;
+  $("no-events").hidden = newest.length > 0;
+}
+
+$("older").addEventListener("click", async () => {
+  const last = $("events").lastElementChild;
+  if (!last) return;
+  try {
+    const more = await json(`api/events?limit=50&before=${encodeURIComponent(last.event.id)}`);
+    $("events").append(...more.map(eventItem));
+    wasFull = more.length === 50;
+    $("older").hidden = !wasFull;
+  } catch (error) {
+    if (error instanceof LoggedOut) showLogIn();
+  }
+});
+
+// Its video may be complete only a while after it is opened.
+function showPlayer(event) {
+  $("player-title").textContent = `${event.camera}, event ${event.number}`;
+  for (const [element, address] of [[$("clip"), event.clip], [$("snapshot"), event.snapshot]]) {
+    element.hidden = !address;
+    if (address && element.getAttribute("src") !== address) element.src = address;
+  }
+}
+
+function play(event) {
+  playing = event.id;
+  showPlayer(event);
+  $("player").showModal();
+}
+
+$("close").addEventListener("click", () => $("player").close());
+$("player").addEventListener("close", () => {
+  playing = null;
+  $("clip").removeAttribute("src");
+  $("clip").load();
+});
+
+// ---- commands ----
+
+for (const button of document.querySelectorAll("[data-command]")) {
+  button.addEventListener("click", async () => {
+    const body = JSON.stringify({ command: button.dataset.command });
+    try {
+      await ask("api/command", { method: "POST", headers: { "content-type": "application/json" }, body });
+      summary("Done", false);
+    } catch (error) {
+      if (error instanceof LoggedOut) showLogIn();
+      else summary(`Not done: ${error.message}`, true);
+    }
+  });
+}
+
+// ---- start ----
+
+async function start() {
+  board = await json("api/board");
+  running += 1;
+  $("log-in").hidden = true;
+  $("board").hidden = $("log-out").hidden = false;
+  document.title = `${board.board}, ${board.site} – Watchpost`;
+  $("title").textContent = `${board.board}, ${board.site}`;
+  $("heat-switch").hidden = !board.heat;
+  $("actions").hidden = !board.commands;
+  $("areas-switch").hidden = !board.cameras.some((camera) => camera.masks.length + camera.zones.length);
+  $("cameras").replaceChildren();
+  cameras.clear();
+  repeat(showState, STATE_MS);
+  repeat(showEvents, EVENTS_MS);
+  for (const shown of board.cameras) {
+    const camera = addCamera(shown);
+    repeat(() => showLive(camera), LIVE_MS);
+  }
+}
+
+$("areas").addEventListener("change", () => {
+  for (const svg of document.querySelectorAll(".picture svg")) svg.style.visibility = $("areas").checked ? "" : "hidden";
+});
+
+start().catch((error) => (error instanceof LoggedOut ? showLogIn() : summary("The board does not answer", true)));
