@@ -109,7 +109,7 @@ async function showLive(camera) {
     image.hidden = false;
     image.alt = `Camera ${camera.id}, now`;
     none.hidden = true;
-    camera.card.querySelector(".picture").style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+    camera.card.querySelector(".picture").style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
     return LIVE_MS;
   } catch (error) {
     if (error instanceof LoggedOut) throw error;
