@@ -12,6 +12,7 @@ pub enum Need {
     Libclang,
     Mosquitto,
     RtspServer,
+    Gstreamer,
     Aarch64Compiler,
     QemuUser,
     Python,
@@ -28,6 +29,7 @@ impl Need {
             Need::Libclang => has_libclang(),
             Need::Mosquitto => on_path("mosquitto"),
             Need::RtspServer => has_rtsp_server(),
+            Need::Gstreamer => on_path("gst-launch-1.0") && has_elements(),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-g++"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
@@ -49,6 +51,9 @@ impl Need {
                 "gstreamer1.0-plugins-base",
                 "gstreamer1.0-plugins-good",
             ],
+            Need::Gstreamer => {
+                &["gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"]
+            }
             Need::Aarch64Compiler => &["g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
@@ -161,6 +166,15 @@ fn has_rtsp_server() -> bool {
     let mut python = Command::new("/usr/bin/python3");
     python.args(["-c", bindings]).stdout(Stdio::null()).stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
+}
+
+fn has_elements() -> bool {
+    let is_there = |element: &str| {
+        let mut inspect = Command::new("gst-inspect-1.0");
+        inspect.args(["--exists", element]).stdout(Stdio::null()).stderr(Stdio::null());
+        inspect.status().is_ok_and(|status| status.success())
+    };
+    ["videotestsrc", "videoscale", "y4menc"].into_iter().all(is_there)
 }
 
 fn is_root() -> bool {

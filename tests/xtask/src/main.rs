@@ -90,7 +90,14 @@ fn demo(args: &[String]) -> Result<()> {
 }
 
 fn test() -> Result<()> {
-    machine::ensure(&[Need::Ffmpeg, Need::CCompiler, Need::Libclang, Need::Mosquitto, Need::RtspServer])?;
+    machine::ensure(&[
+        Need::Ffmpeg,
+        Need::CCompiler,
+        Need::Libclang,
+        Need::Mosquitto,
+        Need::RtspServer,
+        Need::Gstreamer,
+    ])?;
     machine::say_what_data_is_missing();
     build()?;
     cargo(&[&["test", "--no-fail-fast"], SELECTION].concat())
