@@ -88,7 +88,8 @@ fn pictures_have_their_size_and_their_colours() {
 
 #[test]
 fn a_pipeline_that_ends_or_cannot_play_says_why() {
-    let (sizes, error) = all_of(&mut open("videotestsrc is-live=true num-buffers=7 ! video/x-raw,width=64,height=48"));
+    let (sizes, error) =
+        all_of(&mut open("videotestsrc is-live=true num-buffers=7 ! video/x-raw,width=64,height=48"));
     assert_eq!(sizes, [(64, 48); 7]);
     assert_eq!(
         error,

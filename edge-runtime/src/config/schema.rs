@@ -391,7 +391,7 @@ pub struct CameraSection {
     pub score: ScoreOverride,
     /// When this camera may alarm: `always`, `never` or the name of a schedule. Default: as the board says.
     pub armed: Option<String>,
-    /// Faults of the picture that hold back no alarm: `dark`, `covered`, `frozen`, `moved`. Default: none.
+    /// Faults of the picture that hold back no alarm: `dark`, `covered`, `frozen`, `moved`, `switched`. Default: none.
     #[serde(default)]
     pub tolerate: Vec<PictureFault>,
     /// Parts of the picture that nobody may see, the model included; at most 16. Default: none.
