@@ -53,6 +53,7 @@ pub mod standing;
 pub mod told;
 pub mod tuned;
 pub mod view;
+pub mod wall_clock;
 pub mod watch;
 
 pub use error::Error;

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::desk::AlarmDesk;
 use crate::health::Health;
 use crate::shutdown::Stop;
+use crate::wall_clock::WallClock;
 
 /// Pets within one period of the watchdog, so that one may be late.
 const PETS_PER_PERIOD: u32 = 3;
@@ -39,7 +40,7 @@ struct Reporter {
 }
 
 impl Service {
-    /// Says that the board watches, and goes on reporting. Nothing happens where no service manager asked for it.
+    /// Says that the board watches, and goes on reporting where a service manager asked for it. In the same turns it looks at the wall clock.
     ///
     /// # Errors
     /// The system has no thread left.
@@ -71,7 +72,9 @@ impl Reporter {
         tell(&[NotifyState::Ready]);
         let pause = self.watchdog.map_or(REPORT_EVERY, |period| period / PETS_PER_PERIOD);
         let mut last_reason = None;
+        let mut wall = WallClock::default();
         while !self.stop.is_set() {
+            wall.note(self.clock.as_ref(), &self.health);
             let stuck = self.health.stuck(self.clock.as_ref());
             // Asking the store takes its lock, and returns when it does: that is what is to be shown.
             let waiting = self.desk.depth();

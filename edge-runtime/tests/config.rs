@@ -557,6 +557,32 @@ fn a_wrong_network_camera_is_told_the_remedy_and_no_password() {
     assert!(only_problem(&strange).message.contains("needs `url`"));
 }
 
+#[test]
+fn a_pipeline_is_read_and_the_keys_of_other_sources_are_refused() {
+    let with = |source: &str| {
+        GOOD.replacen("kind = \"v4l\", device = \"/dev/video2\", frame_rate_hz = 12.5", source, 1)
+    };
+    let gst = "kind = \"gst\", pipeline = \"rtspsrc location='rtsp://u:hunter2@c/' ! decodebin\"";
+    let config = parse(&with(gst)).unwrap();
+    let Source::Gst(source) = &config.cameras[0].source else { panic!("{config:?}") };
+    assert_eq!(source.pipeline.words(), ["rtspsrc", "location=rtsp://u:hunter2@c/", "!", "decodebin"]);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for (source, key, says) in [
+        ("kind = \"gst\"".to_owned(), "", "needs `pipeline`"),
+        ("kind = \"gst\", pipeline = \"a !\"".to_owned(), ".pipeline", "leave that out"),
+        (format!("{gst}, device = \"/dev/video0\""), ".device", "needs kind = \"v4l\""),
+        (format!("{gst}, url = \"rtsp://c/\""), ".url", "needs kind = \"rtsp\""),
+        (format!("{gst}, loop = true"), ".loop", "needs kind = \"file\""),
+        (format!("{gst}, frame_rate_hz = 0.0"), ".frame_rate_hz", "0.1 to 240"),
+        ("kind = \"v4l\", pipeline = \"a\"".to_owned(), ".pipeline", "needs kind = \"gst\""),
+        ("kind = \"file\", path = \"a\", pipeline = \"a\"".to_owned(), ".pipeline", "needs kind = \"gst\""),
+    ] {
+        let problem = only_problem(&with(&source));
+        assert_eq!(problem.key, format!("camera[0].source{key}"));
+        assert!(problem.message.contains(says), "{problem}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,200}") {

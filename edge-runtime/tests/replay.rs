@@ -223,6 +223,30 @@ fn a_covered_lens_raises_nothing_new_unless_it_is_tolerated() {
 }
 
 #[test]
+fn a_camera_that_switches_to_night_raises_nothing_and_watches_the_night() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    tiny::night_video(&folder.path().join("dusk.mp4"), 32);
+    let camera = |id: &str, tolerate: &str| {
+        format!("[[camera]]\nid = \"{id}\"\ntolerate = [{tolerate}]\nsource = {{ kind = \"v4l\" }}\n")
+    };
+    let cameras = camera("yard", "\"frozen\"") + &camera("still", "\"frozen\", \"switched\"");
+    write_config(folder.path(), &format!("{BOARD}{cameras}"));
+    let raised = |id: &str| {
+        let output = replay(folder.path(), "dusk.mp4", &["--json", "--config", "board.toml", "--camera", id]);
+        let rows = json_lines(&output);
+        let bright: Vec<usize> =
+            (0..rows.len()).filter(|&n| rows[n]["raw"].as_f64().unwrap() > 0.9).collect();
+        assert_eq!(bright, [3, 4, 13, 14], "scored all the same");
+        let held = stderr(&output).contains("the picture is switched; no new alarm is raised");
+        let raised = (0..rows.len()).filter(|&n| rows[n]["edge"] == "raised").collect::<Vec<_>>();
+        (raised, held)
+    };
+    assert_eq!(raised("yard"), (vec![13], true));
+    assert_eq!(raised("still"), (vec![3, 13], false));
+}
+
+#[test]
 fn run_plays_file_cameras_side_by_side_and_delivers() {
     let Some(broker) = Broker::start() else {
         return;

@@ -4,13 +4,13 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::rtsp::{
     BASELINE, H265, MAIN, PASSWORD, Server, USER, decoded, film, free_port, open, source, with_password,
 };
+use common::running::Board;
 use common::{eventually, stdout, tiny, watchpostd, write_config};
 use fault_tests::proxy::{Mood, Proxy};
 use watchpostd::capture::{Camera, RtspCamera};
@@ -195,64 +195,6 @@ fn check_tells_what_a_camera_gives_or_what_to_do_and_no_password() {
     }
 }
 
-/// The real program; killed when this value ends.
-struct Board {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Board {
-    fn start(folder: &Path) -> Self {
-        let log = folder.join("board.log");
-        let mut command = watchpostd();
-        command.args(["run", "--config", "board.toml"]).current_dir(folder);
-        command.env("WATCHPOSTD_LOG", "info,watchpostd::pipeline=debug");
-        command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
-        Self { child: command.spawn().unwrap(), log }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// How often pictures went away, and came back.
-    fn faults(&self) -> (usize, usize) {
-        let log = self.log();
-        let count = |edge: &str| {
-            log.lines().filter(|line| line.contains("kind=NoPicture") && line.contains(edge)).count()
-        };
-        (count("edge=Began"), count("edge=Ended"))
-    }
-
-    fn await_faults(&self, wanted: (usize, usize)) {
-        eventually(&format!("{wanted:?} faults:\n{}", self.log()), || self.faults() == wanted);
-    }
-
-    fn scored_clips(&self) -> usize {
-        self.log().lines().filter(|line| line.contains("scored")).count()
-    }
-
-    fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-
-    /// Threads that talk to cameras.
-    fn threads(&self) -> usize {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-        names.filter(|name| name.starts_with("rtsp ")).count()
-    }
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 #[test]
 fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_become() {
     let folder = tempfile::tempdir().unwrap();
@@ -270,7 +212,7 @@ fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_bec
     );
     write_config(folder.path(), &config);
     let mut board = Board::start(folder.path());
-    eventually("the camera is watched", || board.threads() == 1);
+    eventually("the camera is watched", || board.threads("rtsp ") == 1);
     let silent = |board: &Board| board.log().contains("camera fault");
     eventually("pictures come", || !silent(&board) && proxy.connections() == 1);
 
@@ -280,7 +222,7 @@ fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_bec
     // A camera that was replaced by one that is too modern: the fault goes on, with another reason.
     let server = Server::start(port, false, &[("/street", &h265)]);
     eventually("the codec is named", || board.log().contains("sends its video as H265"));
-    assert!(board.threads() <= 2, "no thread is left behind");
+    assert!(board.threads("rtsp ") <= 2, "no thread is left behind");
     server.kill();
     let server = Server::start(port, false, &[("/street", &large)]);
     board.await_faults((1, 1));
@@ -297,7 +239,7 @@ fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_bec
     board.await_faults((3, 2));
     proxy.set(Mood::Honest);
     board.await_faults((3, 3));
-    eventually("one thread", || board.threads() == 1);
+    eventually("one thread", || board.threads("rtsp ") == 1);
     drop(server);
 
     let ended = Command::new("kill").args(["-TERM", &board.child.id().to_string()]).status().unwrap();

@@ -1,11 +1,13 @@
-//! Where frames come from: a camera device, a network camera, or a file or image folder that stands in for one.
+//! Where frames come from: a camera device, a network camera, a pipeline of GStreamer, or a file or image folder that stands in for one.
 
 mod controls;
 mod feed;
+mod gst;
 pub mod pixels;
 mod rtsp;
 mod v4l;
 mod video;
+pub mod y4m;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::config::Source;
 use crate::shutdown::Stop;
 
 pub use controls::Setting;
+pub use gst::{GstCamera, GstError};
 pub use rtsp::{RtspCamera, RtspError};
 pub use v4l::V4lCamera;
 pub use video::VideoCamera;
@@ -64,6 +67,9 @@ pub enum CaptureError {
     /// The network camera failed.
     #[error(transparent)]
     Rtsp(#[from] RtspError),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Gst(#[from] GstError),
     /// The camera speaks no format that is understood.
     #[error("{}: gives pictures as `{format}`; YUYV, NV12, MJPG, JPEG and GREY are understood", device.display())]
     Format {
@@ -109,6 +115,7 @@ pub fn open(source: &Source, clock: &Arc<dyn Clock>, stop: &Stop) -> Result<Box<
             Ok(Box::new(V4lCamera::open(device, size_px, *frame_rate_hz, settings, clock, stop.clone())?))
         }
         Source::Rtsp(source) => Ok(Box::new(RtspCamera::open(source, Arc::clone(clock), stop.clone())?)),
+        Source::Gst(source) => Ok(Box::new(GstCamera::open(source, Arc::clone(clock), stop.clone())?)),
         Source::Video { path, pace, image_rate_hz, .. } => {
             Ok(Box::new(VideoCamera::open(path, *image_rate_hz, *pace, Arc::clone(clock), stop.clone())?))
         }

@@ -28,6 +28,8 @@ pub enum Layout {
         /// From one line to the next.
         bytes_per_line: usize,
     },
+    /// All luma, then all U and all V for every two pixels of every second line; nothing between lines.
+    I420,
 }
 
 /// An owned picture, packed RGB8, row-major.
@@ -58,6 +60,7 @@ pub fn decode(payload: &[u8], layout: Layout, size_px: (u32, u32)) -> Result<Pic
         }
         Layout::Grey { bytes_per_line } => lines(payload, size_px, bytes_per_line, width as usize, grey_line),
         Layout::Nv12 { bytes_per_line } => nv12(payload, size_px, bytes_per_line),
+        Layout::I420 => i420(payload, size_px),
     }
 }
 
@@ -124,6 +127,25 @@ fn nv12(payload: &[u8], (width_px, height_px): (u32, u32), bytes_per_line: usize
     Ok(Picture { width_px, height_px, data })
 }
 
+/// Three planes, the colours with half the width and height, rounded up.
+fn i420(payload: &[u8], (width_px, height_px): (u32, u32)) -> Result<Picture, String> {
+    let (width, height) = (width_px as usize, height_px as usize);
+    let pitch = width.div_ceil(2);
+    let plane = pitch * height.div_ceil(2);
+    check_length(payload, width * height + 2 * plane)?;
+    let (luma, colours) = payload.split_at(width * height);
+    let (u, v) = colours.split_at(plane);
+    let mut data = vec![0; width * height * 3];
+    let rows = data.chunks_exact_mut(width * 3).zip(luma.chunks_exact(width)).enumerate();
+    for (row, (rgb, luma)) in rows {
+        let (u, v) = (&u[row / 2 * pitch..], &v[row / 2 * pitch..]);
+        for (column, (pixel, &luma)) in rgb.chunks_exact_mut(3).zip(luma).enumerate() {
+            pixel.copy_from_slice(&bt601(luma, u[column / 2], v[column / 2]));
+        }
+    }
+    Ok(Picture { width_px, height_px, data })
+}
+
 fn grey_line(line: &[u8], rgb: &mut [u8]) {
     for (pixel, &luma) in rgb.chunks_exact_mut(3).zip(line) {
         pixel.fill(luma);
@@ -183,7 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn three_planes_give_the_pixels_of_one() {
+        // As above: white and black over a red left half.
+        let luma = [235, 16, 235, 16, 235, 16, 81, 81, 16];
+        let payload = [&luma[..], &[128, 128, 90, 128], &[128, 128, 240, 128]].concat();
+        let picture = decode(&payload, Layout::I420, (3, 3)).unwrap();
+        let (white, black, red) = ([255; 3], [0; 3], [255, 0, 0]);
+        assert_eq!(picture.data, [white, black, white, black, white, black, red, red, black].concat());
+    }
+
+    #[test]
     fn short_pictures_are_refused() {
+        assert!(decode(&[0; 16], Layout::I420, (3, 3)).is_err());
+        assert!(decode(&[0; 17], Layout::I420, (3, 3)).is_ok());
         assert!(decode(&[0; 5], Layout::Nv12 { bytes_per_line: 2 }, (2, 2)).is_err());
         assert!(decode(&[0; 6], Layout::Nv12 { bytes_per_line: 2 }, (2, 2)).is_ok());
         assert!(decode(&[0; 7], Layout::Yuyv { bytes_per_line: 4 }, (2, 2)).is_err());
@@ -199,6 +233,7 @@ mod tests {
             let _ = decode(&bytes, Layout::Yuyv { bytes_per_line: pitch }, (width, height));
             let _ = decode(&bytes, Layout::Grey { bytes_per_line: pitch }, (width, height));
             let _ = decode(&bytes, Layout::Nv12 { bytes_per_line: pitch }, (width, height));
+            let _ = decode(&bytes, Layout::I420, (width, height));
         }
     }
 }

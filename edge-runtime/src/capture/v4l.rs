@@ -32,6 +32,8 @@ const DRIVER_BUFFERS: u32 = 4;
 const FORMATS: [&[u8; 4]; 4] = [b"YUYV", b"NV12", b"MJPG", b"GREY"];
 /// Damaged pictures in a row that a USB camera is forgiven.
 const MAX_DAMAGED: u32 = 30;
+/// Time for which it is forgiven them, if there are several.
+const MAX_DAMAGED_MS: u64 = 2_000;
 
 /// See the module's documentation.
 pub struct V4lCamera {
@@ -157,7 +159,7 @@ impl Capture {
         layout: Layout,
         size_px: (u32, u32),
     ) -> Result<(), CaptureError> {
-        let mut damaged = 0;
+        let mut damage = Damage::default();
         loop {
             let (payload, meta) = stream.next().map_err(|source| self.no_frame(source))?;
             let at_ms = self.clock.monotonic_ms();
@@ -173,12 +175,12 @@ impl Capture {
                     if !self.feeder.hand_over(at_ms, picture) {
                         return Ok(());
                     }
-                    damaged = 0;
+                    damage = Damage::default();
                 }
-                Err(reason) if damaged >= MAX_DAMAGED => {
+                Err(reason) if damage.is_too_much(at_ms) => {
                     return Err(CaptureError::Picture { device: self.device.clone(), reason });
                 }
-                Err(_) => damaged += 1,
+                Err(_) => {}
             }
         }
     }
@@ -198,7 +200,10 @@ impl Capture {
             device: self.device.clone(),
             format: offered.fourcc.to_string(),
         })?;
-        Ok((layout, (offered.width, offered.height)))
+        let (width_px, height_px) = (offered.width, offered.height);
+        let device = self.device.display();
+        tracing::info!(%device, format = %offered.fourcc, width_px, height_px, "the camera gives");
+        Ok((layout, (width_px, height_px)))
     }
 
     fn no_frame(&self, source: std::io::Error) -> CaptureError {
@@ -206,6 +211,24 @@ impl Capture {
             return CaptureError::Stalled { device: self.device.clone(), waited_ms: POLL_TIMEOUT_MS };
         }
         self.failed("take a frame")(source)
+    }
+}
+
+/// Damaged pictures since the last good one.
+#[derive(Default)]
+struct Damage {
+    pictures: u32,
+    since_ms: u64,
+}
+
+impl Damage {
+    /// Takes another one; whether the camera is forgiven no more.
+    fn is_too_much(&mut self, at_ms: u64) -> bool {
+        if self.pictures == 0 {
+            self.since_ms = at_ms;
+        }
+        self.pictures += 1;
+        self.pictures > MAX_DAMAGED || at_ms.saturating_sub(self.since_ms) >= MAX_DAMAGED_MS
     }
 }
 
@@ -227,6 +250,16 @@ mod tests {
 
     fn clock() -> Arc<dyn Clock> {
         Arc::new(SystemClock::new())
+    }
+
+    #[test]
+    fn damaged_pictures_are_forgiven_for_a_while_and_no_longer() {
+        let until_too_much = |frame_ms: u64| {
+            let mut damage = Damage::default();
+            (1..).find(|n| damage.is_too_much(n * frame_ms)).unwrap()
+        };
+        // Thirty of a fast camera, two seconds of a slow one, one of the slowest.
+        assert_eq!([10, 100, 10_000].map(until_too_much), [31, 21, 2]);
     }
 
     #[test]

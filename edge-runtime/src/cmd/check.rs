@@ -134,8 +134,10 @@ fn threshold(config: &Config, camera: &CameraConfig, model: &Model) -> Finding {
 fn view(camera: &CameraConfig, size_px: SizePx) -> Finding {
     let (width_px, height_px) = size_px;
     let mut text = format!("{}: a frame of {width_px}x{height_px}", camera.id);
-    if let Source::Rtsp(source) = &camera.source {
-        text += &format!(" in H.264 from {}", source.url);
+    match &camera.source {
+        Source::Rtsp(source) => text += &format!(" in H.264 from {}", source.url),
+        Source::Gst(source) => text += &format!(" from {}", source.pipeline),
+        Source::V4l { .. } | Source::Video { .. } => {}
     }
     if camera.view.is_open() {
         return Finding::Ok(text);

@@ -27,6 +27,7 @@
 
 mod camera_url;
 mod error;
+mod gst_pipeline;
 mod local;
 mod locate;
 mod resolve;
@@ -50,6 +51,7 @@ use crate::view::View;
 
 pub use camera_url::CameraUrl;
 pub use error::{ConfigError, Problem};
+pub use gst_pipeline::GstPipeline;
 pub use local::{ChipAddress, Drive, InputConfig, LineAddress, LineId, OutputConfig, OutputMode};
 pub use schema::{Bias, InputDoes, MetricsAccess, Pace, SafeState, ScoreOverride, Transport};
 
@@ -232,6 +234,15 @@ pub struct RtspSource {
     pub frame_rate_hz: f64,
 }
 
+/// A pipeline of GStreamer that ends in raw pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GstSource {
+    /// Its elements.
+    pub pipeline: GstPipeline,
+    /// Frames scored per second; frames above that rate are left out.
+    pub frame_rate_hz: f64,
+}
+
 /// Where a camera's frames come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
@@ -250,6 +261,8 @@ pub enum Source {
     },
     /// A network camera.
     Rtsp(RtspSource),
+    /// A pipeline of GStreamer.
+    Gst(GstSource),
     /// A video file (`kind = "file"`) or a folder of images (`kind = "images"`).
     Video {
         /// File or folder.

@@ -429,7 +429,7 @@ pub struct CameraSection {
     pub score: ScoreOverride,
     /// When this camera may alarm: `always`, `never` or the name of a schedule. Default: as the board says.
     pub armed: Option<String>,
-    /// Faults of the picture that hold back no alarm: `dark`, `covered`, `frozen`, `moved`. Default: none.
+    /// Faults of the picture that hold back no alarm: `dark`, `covered`, `frozen`, `moved`, `switched`. Default: none.
     #[serde(default)]
     pub tolerate: Vec<PictureFault>,
     /// Parts of the picture that nobody may see, the model included; at most 16. Default: none.
@@ -455,7 +455,7 @@ pub struct AreaSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSection {
-    /// `v4l`, `rtsp`, `file` or `images`. Required.
+    /// `v4l`, `rtsp`, `gst`, `file` or `images`. Required.
     pub kind: SourceKind,
     /// For `v4l`: the device node. Default: `/dev/video0`.
     pub device: Option<PathBuf>,
@@ -463,7 +463,7 @@ pub struct SourceSection {
     pub width_px: Option<u32>,
     /// For `v4l`: wanted height in pixels, 16 to 8192. Default: 480.
     pub height_px: Option<u32>,
-    /// For `v4l` and `rtsp`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
+    /// For `v4l`, `rtsp` and `gst`: frames scored per second; for `images`: frame rate of the folder; 0.1 to 240. Default: 10.
     pub frame_rate_hz: Option<f64>,
     /// For `v4l`: settings of the camera's electronics by the names of `v4l2-ctl --list-ctrls`. Default: as the camera has them.
     pub controls: Option<BTreeMap<String, i64>>,
@@ -475,6 +475,8 @@ pub struct SourceSection {
     pub password_file: Option<PathBuf>,
     /// For `rtsp`: `tcp` or `udp`. Default: `tcp`.
     pub transport: Option<Transport>,
+    /// For `gst`: elements of GStreamer that end in raw pictures, as for `gst-launch-1.0`, at most 4096 bytes. Required there.
+    pub pipeline: Option<String>,
     /// For `file` and `images`: the file or folder. Required there.
     pub path: Option<PathBuf>,
     /// For `file` and `images`: start again at the end. Default: false.
@@ -492,6 +494,8 @@ pub enum SourceKind {
     V4l,
     /// Network camera.
     Rtsp,
+    /// Pipeline of GStreamer.
+    Gst,
     /// Video file.
     File,
     /// Folder of images.

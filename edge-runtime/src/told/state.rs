@@ -51,7 +51,7 @@ pub struct CommandsTold {
 pub struct CameraTold {
     /// `starting`, `live`, `fault`, `ended` or `failed`.
     pub state: &'static str,
-    /// `dark`, `covered`, `frozen` or `moved`.
+    /// `dark`, `covered`, `frozen`, `switched` or `moved`.
     pub picture_fault: Option<String>,
     /// Whether it may alarm; absent before its first picture.
     pub armed: Option<bool>,

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod listener;
 pub mod lite;
 pub mod rtsp;
+pub mod running;
 pub mod tiny;
 pub mod tiny_stream;
 

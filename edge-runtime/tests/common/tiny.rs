@@ -81,6 +81,26 @@ pub fn event_video(path: &Path, clips: usize, first_bright_clip: usize, bright_c
     draw(path, frames.into_iter().map(striped));
 }
 
+/// Dim and in colour, then grey and bright for `bright` frames as a camera that switches to night is, then dim and grey, and bright again at the end.
+pub fn night_video(path: &Path, bright: usize) {
+    let striped =
+        |value: u8, column: u32| if (column / 2).is_multiple_of(2) { value - 16 } else { value + 16 };
+    let day = |column| [striped(110, column), striped(70, column), striped(30, column)];
+    let grey = |value| move |column| [striped(value, column); 3];
+    let mut writer = VideoWriter::create(path, SIDE_PX, SIDE_PX, FRAME_RATE_HZ).unwrap();
+    let mut show = |frames: usize, colours: &dyn Fn(u32) -> [u8; 3]| {
+        let data: Vec<u8> = (0..SIDE_PX * SIDE_PX).flat_map(|at| colours(at % SIDE_PX)).collect();
+        for _ in 0..frames {
+            writer.push(RgbFrame::new(SIDE_PX, SIDE_PX, &data).unwrap()).unwrap();
+        }
+    };
+    show(48, &day);
+    show(bright, &grey(220));
+    show(128, &grey(60));
+    show(32, &grey(220));
+    writer.finish().unwrap();
+}
+
 fn encoder() -> Vec<u8> {
     let mut spread = vec![0.0; 3 * FEATURES];
     for channel in 0..3 {

@@ -79,6 +79,47 @@ impl Vivid {
         self.set(board, "disconnect=1")
     }
 
+    /// Pulls the plug as [`Vivid::unplug`] does, and takes the node away, so that what opens it next is [`Vivid::return_small`].
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn take_away(&self, board: &Remote) -> Result<()> {
+        let camera = self.camera;
+        board.run(&format!(
+            "mv {camera} {camera}.away && v4l2-ctl -d {camera}.away --set-ctrl disconnect=1"
+        ))?;
+        Ok(())
+    }
+
+    /// Puts in another camera: one that gives 640 x 480 pixels and nothing else.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn return_small(&self, board: &Remote) -> Result<()> {
+        let camera = self.camera;
+        board.run(&format!(
+            "set -e
+            v4l2-ctl -d {camera}.away --set-ctrl loop_video=0,enable_capture_scaler=0,enable_capture_cropping=0,enable_capture_composing=0
+            v4l2-ctl -d {camera}.away --set-dv-bt-timings index=0
+            mv {camera}.away {camera}"
+        ))?;
+        Ok(())
+    }
+
+    /// What the driver answers to whoever wants another size, another format and another signal of the camera.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn ask_for_change(&self, board: &Remote) -> Result<[String; 3]> {
+        let camera = self.camera;
+        let ask = |option: &str| board.run(&format!("v4l2-ctl -d {camera} {option} 2>&1 || true"));
+        Ok([
+            ask("--set-fmt-video=width=640,height=480,pixelformat=YUYV")?,
+            ask("--set-fmt-video=width=320,height=240,pixelformat=NV12")?,
+            ask("--set-dv-bt-timings index=0")?,
+        ])
+    }
+
     fn set(&self, board: &Remote, control: &str) -> Result<()> {
         board.run(&format!("v4l2-ctl -d {} --set-ctrl {control}", self.camera)).map(drop)
     }

@@ -1,4 +1,4 @@
-//! RT-1: a camera that stalls or loses its plug is reported, comes back by itself, and stops no other camera.
+//! RT-1: a camera that stalls, loses its plug or comes back as another one is reported, watched again by itself, and stops no other camera.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -57,6 +57,52 @@ fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
         reported += 2;
     }
     println!("{}", board.remote.run("grep -i fault /data/log").unwrap());
+}
+
+#[test]
+fn a_camera_keeps_its_size_while_it_is_watched_and_may_come_back_with_another() {
+    let Some(watchpostd) = board_program() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = light_bundle(folder.path());
+    let hub = Hub::start(folder.path());
+    let board = new_board(folder.path(), hub.port).start(None).unwrap();
+    install(&board, &watchpostd, Some(&bundle), &cameras());
+    for vivid in [FIRST, SECOND] {
+        vivid.connect(&board.remote).unwrap();
+    }
+    watch(&board);
+    let says = || board.remote.run("tail -60 /data/log").unwrap_or_default();
+    let count = |what: &str| {
+        let lines = board.remote.run(&format!("grep -c '{what}' /data/log || true")).unwrap();
+        lines.trim().parse::<usize>().unwrap()
+    };
+    let scored = |camera: &str| count(&format!("scored camera={camera} "));
+    rig::wait_until("both cameras are scored", says, || scored("north") > 0 && scored("south") > 0);
+
+    // The kernel lets nobody change what is being captured.
+    for answer in FIRST.ask_for_change(&board.remote).unwrap() {
+        assert!(answer.contains("Device or resource busy"), "{answer}");
+    }
+    let of_north = scored("north");
+    rig::wait_until("it is still scored", says, || scored("north") > of_north + 1);
+    assert_eq!(hub.faults(), [], "nothing has happened");
+
+    FIRST.take_away(&board.remote).unwrap();
+    rig::wait_until("it is gone", says, || !hub.faults().is_empty());
+    let of_south = scored("south");
+    rig::wait_until("the other camera goes on", says, || scored("south") > of_south);
+    assert_eq!(count("width_px=640 height_px=480"), 0);
+    FIRST.return_small(&board.remote).unwrap();
+    rig::wait_until("it is back with another size", says, || count("width_px=640 height_px=480") == 1);
+    rig::wait_until("it is no longer at fault", says, || hub.faults().len() > 1);
+    let of_north = scored("north");
+    rig::wait_until("it is scored again", says, || scored("north") > of_north);
+    assert_eq!(hub.faults(), ["began", "ended"].map(|edge| Fault::of("north", "no picture", edge)));
+    assert_eq!(
+        count("the camera gives device=/dev/video2"),
+        1,
+        "the other one was opened once, and never again"
+    );
 }
 
 fn cameras() -> String {

@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "event-name", run: files::event_name, changes: 500 },
     Target { name: "jpeg", run: media::jpeg, changes: 2_000 },
     Target { name: "h264", run: media::h264, changes: 1_500 },
+    Target { name: "y4m", run: media::y4m, changes: 2_000 },
     Target { name: "onnx-head", run: models::head, changes: 400 },
     Target { name: "onnx-encoder", run: models::encoder, changes: 200 },
 ];

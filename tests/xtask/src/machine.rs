@@ -14,6 +14,7 @@ pub enum Need {
     RtspServer,
     Browser,
     MetricsReader,
+    Gstreamer,
     Aarch64Compiler,
     QemuUser,
     Python,
@@ -32,6 +33,7 @@ impl Need {
             Need::RtspServer => has_rtsp_server(),
             Need::Browser => on_path("chromedriver") && (on_path("chromium") || on_path("google-chrome")),
             Need::MetricsReader => debian_python("import prometheus_client.openmetrics.parser"),
+            Need::Gstreamer => on_path("gst-launch-1.0") && has_elements(),
             Need::Aarch64Compiler => on_path("aarch64-linux-gnu-g++"),
             Need::QemuUser => on_path("qemu-aarch64"),
             Need::Python => on_path("python3"),
@@ -55,6 +57,9 @@ impl Need {
             ],
             Need::Browser => &["chromium", "chromium-driver"],
             Need::MetricsReader => &["python3", "python3-prometheus-client"],
+            Need::Gstreamer => {
+                &["gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"]
+            }
             Need::Aarch64Compiler => &["g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Need::QemuUser => &["qemu-user"],
             Need::Python => &["python3", "python3-venv"],
@@ -172,6 +177,15 @@ fn debian_python(script: &str) -> bool {
     let mut python = Command::new("/usr/bin/python3");
     python.args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null());
     python.status().is_ok_and(|status| status.success())
+}
+
+fn has_elements() -> bool {
+    let is_there = |element: &str| {
+        let mut inspect = Command::new("gst-inspect-1.0");
+        inspect.args(["--exists", element]).stdout(Stdio::null()).stderr(Stdio::null());
+        inspect.status().is_ok_and(|status| status.success())
+    };
+    ["videotestsrc", "videoscale", "y4menc"].into_iter().all(is_there)
 }
 
 fn is_root() -> bool {

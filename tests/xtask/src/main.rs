@@ -98,6 +98,7 @@ fn test() -> Result<()> {
         Need::RtspServer,
         Need::Browser,
         Need::MetricsReader,
+        Need::Gstreamer,
     ])?;
     machine::say_what_data_is_missing();
     build()?;

@@ -145,6 +145,8 @@ pub enum FaultKind {
     Frozen,
     /// The camera looks elsewhere than it did.
     Moved,
+    /// The camera has just switched between day and night, and settles.
+    Switched,
 }
 
 /// Which end of a fault a record reports.

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use super::Check;
 use crate::capture::Setting;
 use crate::config::schema::{Pace, SourceKind, SourceSection};
-use crate::config::{CameraUrl, RtspSource, Source};
+use crate::config::{CameraUrl, GstPipeline, GstSource, RtspSource, Source};
 
 const DEFAULT_FRAME_RATE_HZ: f64 = 10.0;
 
 const OF_V4L: &str = "kind = \"v4l\"";
 const OF_RTSP: &str = "kind = \"rtsp\"";
+const OF_GST: &str = "kind = \"gst\"";
 const OF_FILES: &str = "kind = \"file\" or \"images\"";
 
 /// Keys, and whether they are given.
@@ -35,6 +36,10 @@ fn of_rtsp(raw: &SourceSection) -> Keys<4> {
     ]
 }
 
+fn of_gst(raw: &SourceSection) -> Keys<1> {
+    [("pipeline", raw.pipeline.is_some())]
+}
+
 fn of_files(raw: &SourceSection) -> Keys<3> {
     [("path", raw.path.is_some()), ("loop", raw.repeat.is_some()), ("pace", raw.pace.is_some())]
 }
@@ -44,6 +49,7 @@ impl Check<'_> {
         match raw.kind {
             SourceKind::V4l => Some(self.v4l(path, raw)),
             SourceKind::Rtsp => self.rtsp(path, raw),
+            SourceKind::Gst => self.gst(path, raw),
             SourceKind::File | SourceKind::Images => self.video(path, raw),
         }
     }
@@ -51,6 +57,7 @@ impl Check<'_> {
     fn v4l(&mut self, path: &str, raw: SourceSection) -> Source {
         self.refuse_foreign(path, of_files(&raw), OF_FILES);
         self.refuse_foreign(path, of_rtsp(&raw), OF_RTSP);
+        self.refuse_foreign(path, of_gst(&raw), OF_GST);
         let width_px = raw.width_px.unwrap_or(640);
         let height_px = raw.height_px.unwrap_or(480);
         let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
@@ -63,6 +70,7 @@ impl Check<'_> {
 
     fn rtsp(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
         self.refuse_foreign(path, of_v4l(&raw), OF_V4L);
+        self.refuse_foreign(path, of_gst(&raw), OF_GST);
         self.refuse_foreign(path, of_files(&raw), OF_FILES);
         let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
         if let Some(username) = &raw.username
@@ -81,6 +89,20 @@ impl Check<'_> {
         let url = CameraUrl::parse(&url).map_err(|reason| self.wrong(&format!("{path}.url"), reason)).ok()?;
         let transport = raw.transport.unwrap_or_default();
         Some(Source::Rtsp(RtspSource { url, credentials, transport, frame_rate_hz }))
+    }
+
+    fn gst(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
+        self.refuse_foreign(path, of_v4l(&raw), OF_V4L);
+        self.refuse_foreign(path, of_rtsp(&raw), OF_RTSP);
+        self.refuse_foreign(path, of_files(&raw), OF_FILES);
+        let frame_rate_hz = self.frame_rate(path, raw.frame_rate_hz);
+        let Some(text) = raw.pipeline else {
+            self.wrong(path, "needs `pipeline`, elements of GStreamer such as \"v4l2src ! video/x-raw,width=640,height=480\"");
+            return None;
+        };
+        let pipeline = GstPipeline::parse(&text);
+        let pipeline = pipeline.map_err(|reason| self.wrong(&format!("{path}.pipeline"), reason)).ok()?;
+        Some(Source::Gst(GstSource { pipeline, frame_rate_hz }))
     }
 
     fn controls(&mut self, path: &str, raw: BTreeMap<String, i64>) -> Vec<Setting> {
@@ -103,6 +125,7 @@ impl Check<'_> {
     fn video(&mut self, path: &str, raw: SourceSection) -> Option<Source> {
         self.refuse_foreign(path, of_v4l(&raw), OF_V4L);
         self.refuse_foreign(path, of_rtsp(&raw), OF_RTSP);
+        self.refuse_foreign(path, of_gst(&raw), OF_GST);
         let has_rate = raw.frame_rate_hz.is_some() && raw.kind == SourceKind::File;
         self.refuse_foreign(path, [("frame_rate_hz", has_rate)], "another kind: a file has its own");
         let image_rate_hz = self.frame_rate(path, raw.frame_rate_hz);

@@ -28,6 +28,7 @@ pub fn fault(kind: FaultKind) -> &'static str {
         FaultKind::Covered => "covered",
         FaultKind::Frozen => "frozen",
         FaultKind::Moved => "moved",
+        FaultKind::Switched => "switched",
     }
 }
 

@@ -58,6 +58,9 @@ points = [[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]]
 [[camera]]
 id = "east"
 source = { kind = "rtsp", url = "rtsp://camera.local:554/stream1" }
+[[camera]]
+id = "west"
+source = { kind = "gst", pipeline = "nvarguscamerasrc ! 'video/x-raw(memory:NVMM),width=1280' ! nvvidconv" }
 "#;
 
 fn main() -> Result<()> {
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
     write("outbox", "three-alarms", &outbox()?)?;
     write("jpeg", "gradient", &jpeg()?)?;
     write("h264", "three-pictures", &h264()?)?;
+    write("y4m", "two-sizes", &y4m())?;
     let head = head();
     write("onnx-head", "one-layer", &head)?;
     write("onnx-encoder", "another-graph", &head)?;
@@ -135,6 +139,16 @@ fn jpeg() -> Result<Vec<u8>> {
     let picture = image::RgbImage::from_raw(32, 32, gradient(0)).unwrap();
     picture.write_to(&mut bytes, image::ImageFormat::Jpeg)?;
     Ok(bytes.into_inner())
+}
+
+/// As `y4menc` writes it: three pictures, and then two of another size.
+fn y4m() -> Vec<u8> {
+    let stream = |width: usize, height: usize, pictures: usize| {
+        let picture = [b"FRAME\n".to_vec(), vec![128; width * height * 3 / 2]].concat();
+        [format!("YUV4MPEG2 C420 W{width} H{height} Ip F10:1 A1:1\n").into_bytes(), picture.repeat(pictures)]
+            .concat()
+    };
+    [stream(16, 8, 3), stream(8, 2, 2)].concat()
 }
 
 /// Access units in the byte stream format, each behind its length.

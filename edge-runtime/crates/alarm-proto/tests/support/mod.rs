@@ -110,7 +110,8 @@ prop_compose! {
         id in record(),
         camera in name(),
         kind in prop::sample::select(vec![
-            FaultKind::NoPicture, FaultKind::Dark, FaultKind::Covered, FaultKind::Frozen, FaultKind::Moved]),
+            FaultKind::NoPicture, FaultKind::Dark, FaultKind::Covered, FaultKind::Frozen, FaultKind::Moved,
+            FaultKind::Switched]),
         edge in prop::sample::select(vec![FaultEdge::Began, FaultEdge::Ended]),
         wall_clock_ms in prop::option::of(number()),
         a in number(),
@@ -172,7 +173,7 @@ pub fn longest() -> [Message; 5] {
     let fault = Fault {
         id: id.clone(),
         camera: alarm.camera.clone(),
-        kind: FaultKind::Moved,
+        kind: FaultKind::Switched,
         edge: FaultEdge::Ended,
         wall_clock_ms: Some(u64::MAX),
         began_uptime_ms: u64::MAX,

@@ -112,7 +112,7 @@ pub struct FaultRow {
     pub board: String,
     /// Camera.
     pub camera: String,
-    /// `no picture`, `dark`, `covered`, `frozen` or `moved`.
+    /// `no picture`, `dark`, `covered`, `frozen`, `moved` or `switched`.
     pub kind: String,
     /// `began` or `ended`.
     pub edge: String,
