@@ -18,6 +18,7 @@ pub enum Need {
     Emulator,
     Disk,
     Ssh,
+    Dpkg,
 }
 
 impl Need {
@@ -34,6 +35,7 @@ impl Need {
             Need::Emulator => on_path("qemu-system-aarch64"),
             Need::Disk => on_path("mkfs.ext4") && on_path("nbdkit"),
             Need::Ssh => on_path("ssh") && on_path("ssh-keygen"),
+            Need::Dpkg => on_path("dpkg-deb"),
         }
     }
 
@@ -55,6 +57,7 @@ impl Need {
             Need::Emulator => &["qemu-system-arm"],
             Need::Disk => &["e2fsprogs", "nbdkit"],
             Need::Ssh => &["openssh-client"],
+            Need::Dpkg => &["dpkg"],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The one project tool. `cargo xtask demo` and `cargo xtask test` are all a newcomer types.
 
+mod deb;
+mod licences;
 mod machine;
 mod peers;
 mod size;
@@ -8,6 +10,7 @@ mod tidy;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
+use deb::Arch;
 use machine::Need;
 use std::path::PathBuf;
 use step::{cargo, run};
@@ -49,6 +52,15 @@ enum Task {
         /// Name of a file in boards/ that says how the board is emulated
         name: String,
     },
+    /// Build the static board program and pack it for Debian and its children
+    #[command(
+        after_help = "Examples:\n  cargo xtask deb\n  cargo xtask deb --arch amd64\n  apt install ./target/debian/watchpostd_*_arm64.deb    # on the board"
+    )]
+    Deb {
+        /// The board's processor
+        #[arg(long, value_enum, default_value_t = Arch::Arm64)]
+        arch: Arch,
+    },
     /// Print the size of what goes onto a board, beside its budget
     Size,
     /// Time encoders beside ONNX Runtime, OpenVINO and LiteRT, which it installs below target/
@@ -72,6 +84,10 @@ fn main() -> Result<()> {
         Task::NoStd => no_std(),
         Task::Cross => cross(),
         Task::Board { name } => board(&name),
+        Task::Deb { arch } => {
+            machine::ensure(&[Need::Dpkg])?;
+            deb::pack(arch, &board_program(arch)?).map(drop)
+        }
         Task::Size => size::report(),
         Task::Peers { args } => {
             machine::ensure(&[Need::CCompiler])?;
@@ -125,33 +141,35 @@ fn no_std() -> Result<()> {
     cargo(&["build", "-p", "vad-core", "-p", "alarm-proto", "--target", "thumbv7em-none-eabihf"])
 }
 
-const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
-
-/// Builds the static program for 64-bit ARM and returns where it lies.
-fn board_program() -> Result<PathBuf> {
-    machine::ensure(&[Need::Aarch64Compiler, Need::Libclang])?;
-    machine::ensure_target(BOARD_TARGET)?;
-    cargo(&["build", "--release", "-p", "watchpostd", "--target", BOARD_TARGET])?;
-    let program = step::target_dir().join(BOARD_TARGET).join("release/watchpostd");
+/// Builds the static program and returns where it lies.
+fn board_program(arch: Arch) -> Result<PathBuf> {
+    let compiler = if arch == Arch::Arm64 { Need::Aarch64Compiler } else { Need::CCompiler };
+    machine::ensure(&[compiler, Need::Libclang])?;
+    let triple = arch.triple();
+    machine::ensure_target(triple)?;
+    cargo(&["build", "--release", "-p", "watchpostd", "--target", triple])?;
+    let program = step::target_dir().join(triple).join("release/watchpostd");
     step::assert_static(&program)?;
     Ok(program)
 }
 
 fn board(name: &str) -> Result<()> {
     ensure!(name == "virt", "the board that can be emulated is `virt`: cargo xtask board virt");
-    machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
-    let program = board_program()?;
+    machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler, Need::Dpkg])?;
+    let program = board_program(Arch::Arm64)?;
+    let package = deb::pack(Arch::Arm64, &program)?;
     build()?;
-    step::test_on_board(&program, &["virt", "camera", "power", "trouble"], "the emulated board")
+    let tests = ["virt", "camera", "power", "trouble", "package"];
+    step::test_on_board(&program, Some(&package), &tests, "the emulated board")
 }
 
 fn cross() -> Result<()> {
     machine::ensure(&[Need::QemuUser, Need::Ffmpeg])?;
-    let board = board_program()?;
+    let board = board_program(Arch::Arm64)?;
     run(
         "watchpostd --version under qemu-aarch64",
         std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
-    step::test_on_board(&board, &["emulated"], "replay under qemu-aarch64")
+    step::test_on_board(&board, None, &["emulated"], "replay under qemu-aarch64")
 }

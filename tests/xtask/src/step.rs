@@ -33,6 +33,23 @@ pub fn cargo(args: &[&str]) -> Result<()> {
     run(&format!("cargo {}", args.join(" ")), &mut cargo_command(args))
 }
 
+/// What cargo prints.
+pub fn cargo_output(args: &[&str]) -> Result<String> {
+    output(&mut cargo_command(args))
+}
+
+/// Runs a command and returns what it printed; an exit code other than zero is an error.
+pub fn output(command: &mut Command) -> Result<String> {
+    let done = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(
+        done.status.success(),
+        "{command:?}: {}\n{}",
+        done.status,
+        String::from_utf8_lossy(&done.stderr).trim_end()
+    );
+    Ok(String::from_utf8(done.stdout)?)
+}
+
 /// The same cargo that runs this program.
 fn cargo_command(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -74,8 +91,8 @@ pub fn assert_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs tests that need the aarch64 program.
-pub fn test_on_board(program: &Path, tests: &[&str], what: &str) -> Result<()> {
+/// Runs tests that need the aarch64 program, and perhaps its Debian package.
+pub fn test_on_board(program: &Path, package: Option<&Path>, tests: &[&str], what: &str) -> Result<()> {
     let tests = tests.iter().flat_map(|test| ["--test", test]);
     let args: Vec<&str> = ["test"]
         .into_iter()
@@ -85,5 +102,8 @@ pub fn test_on_board(program: &Path, tests: &[&str], what: &str) -> Result<()> {
         .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
+    if let Some(package) = package {
+        command.env("WATCHPOSTD_DEB", package);
+    }
     run(what, &mut command)
 }
