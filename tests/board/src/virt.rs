@@ -145,7 +145,7 @@ impl Virt {
             command.args(drive("footage", &footage.display().to_string(), ",readonly=on"));
         }
         let emulator = Emulator(command.spawn().context("qemu-system-aarch64")?);
-        let remote = Remote::new("root@127.0.0.1", port, Some(self.image.identity.clone()))?;
+        let remote = Remote::at(&format!("root@127.0.0.1:{port}"), Some(self.image.identity.clone()))?;
         let mut running = Running { _disk: disk, emulator, monitor, remote };
         running.wait_for_login().with_context(|| self.said())?;
         Ok(running)

@@ -27,6 +27,17 @@ impl Arch {
         }
     }
 
+    /// That of a board, by the target in its file.
+    pub fn of_board(name: &str) -> Result<Self> {
+        let file = format!("boards/{name}.toml");
+        let text =
+            std::fs::read_to_string(workspace_root().join(&file)).with_context(|| format!("no {file}"))?;
+        let found = Self::value_variants()
+            .iter()
+            .find(|arch| text.lines().any(|line| line.trim() == format!("triple = \"{}\"", arch.triple())));
+        found.copied().with_context(|| format!("{file} names no target that boards are built for"))
+    }
+
     fn debian(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",

@@ -8,7 +8,7 @@ mod size;
 mod step;
 mod tidy;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use deb::Arch;
 use machine::Need;
@@ -46,11 +46,16 @@ enum Task {
     NoStd,
     /// Cross-build the static aarch64 board program and run it under emulation
     Cross,
-    /// Boot an emulated board, play footage into its camera and follow the alarm to the hub
-    #[command(after_help = "Example:\n  cargo xtask board virt")]
+    /// Test a board: the emulated one, from its boot to power cuts, or a real one that answers to ssh
+    #[command(
+        after_help = "Examples:\n  cargo xtask board virt\n  cargo xtask board pi@10.0.0.7 --board rpi5\n  WATCHPOST_BOARD_CAMERA=/dev/video2 cargo xtask board root@jetson.local:2222 --board jetson-orin-nano"
+    )]
     Board {
-        /// Name of a file in boards/ that says how the board is emulated
-        name: String,
+        /// `virt`, or where a real board answers: [user@]host[:port]. Log-in is as ssh itself is set up, without a password
+        address: String,
+        /// What the real board is: name of a file in boards/
+        #[arg(long)]
+        board: Option<String>,
     },
     /// Build the static board program and pack it for Debian and its children
     #[command(
@@ -83,7 +88,8 @@ fn main() -> Result<()> {
         Task::Deny => deny(),
         Task::NoStd => no_std(),
         Task::Cross => cross(),
-        Task::Board { name } => board(&name),
+        Task::Board { address, board: None } if address == "virt" => emulated_board(),
+        Task::Board { address, board: name } => real_board(&address, name.as_deref()),
         Task::Deb { arch } => {
             machine::ensure(&[Need::Dpkg])?;
             deb::pack(arch, &board_program(arch)?).map(drop)
@@ -153,14 +159,28 @@ fn board_program(arch: Arch) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn board(name: &str) -> Result<()> {
-    ensure!(name == "virt", "the board that can be emulated is `virt`: cargo xtask board virt");
+fn emulated_board() -> Result<()> {
     machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler, Need::Dpkg])?;
     let program = board_program(Arch::Arm64)?;
     let package = deb::pack(Arch::Arm64, &program)?;
     build()?;
-    let tests = ["virt", "camera", "power", "trouble", "package"];
-    step::test_on_board(&program, Some(&package), &tests, "the emulated board")
+    let tests = ["virt", "camera", "power", "trouble", "address", "package"];
+    step::test_on_board(&program, &[("WATCHPOSTD_DEB", package.as_os_str())], &tests, "the emulated board")
+}
+
+fn real_board(address: &str, name: Option<&str>) -> Result<()> {
+    let name = name.with_context(|| {
+        format!(
+            "what is the board at {address}? Add --board with the name of a file in boards/, such as rpi5"
+        )
+    })?;
+    let arch = Arch::of_board(name)?;
+    machine::ensure(&[Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
+    machine::say_what_data_is_missing();
+    let program = board_program(arch)?;
+    build()?;
+    let place = [("WATCHPOST_BOARD_ADDRESS", address.as_ref()), ("WATCHPOST_BOARD", name.as_ref())];
+    step::test_on_board(&program, &place, &["address"], &format!("the board at {address}"))
 }
 
 fn cross() -> Result<()> {
@@ -171,5 +191,5 @@ fn cross() -> Result<()> {
         std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
-    step::test_on_board(&board, None, &["emulated"], "replay under qemu-aarch64")
+    step::test_on_board(&board, &[], &["emulated"], "replay under qemu-aarch64")
 }

@@ -1,6 +1,7 @@
 //! Running one step, and where its results lie.
 
 use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -52,8 +53,14 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 /// The same cargo that runs this program.
 fn cargo_command(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command =
+        foreign_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
     command.args(args);
+    command
+}
+
+/// A command that calls cargo, without what cargo told this program.
+pub fn foreign_command(mut command: Command) -> Command {
     // Cargo tells this program about its own package. Build scripts that watch these variables would take them for a change,
     // and what depends on them would be built anew whenever cargo is called without this program.
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
@@ -91,8 +98,8 @@ pub fn assert_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs tests that need the aarch64 program, and perhaps its Debian package.
-pub fn test_on_board(program: &Path, package: Option<&Path>, tests: &[&str], what: &str) -> Result<()> {
+/// Runs tests that need the board's program, and perhaps more, which they find in the environment.
+pub fn test_on_board(program: &Path, more: &[(&str, &OsStr)], tests: &[&str], what: &str) -> Result<()> {
     let tests = tests.iter().flat_map(|test| ["--test", test]);
     let args: Vec<&str> = ["test"]
         .into_iter()
@@ -102,8 +109,6 @@ pub fn test_on_board(program: &Path, package: Option<&Path>, tests: &[&str], wha
         .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
-    if let Some(package) = package {
-        command.env("WATCHPOSTD_DEB", package);
-    }
+    command.envs(more.iter().copied());
     run(what, &mut command)
 }

@@ -1,5 +1,5 @@
 //! An emulated board, a detector for it to run, footage for it to see and a hub for it to report to.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 pub mod drill;
 pub mod footage;
