@@ -96,6 +96,18 @@ pub fn ensure_cargo_tool(name: &str, version: &str) -> Result<()> {
     crate::step::cargo(&["install", "--locked", "--debug", "--version", version, name])
 }
 
+/// Installs a compiler beside the pinned one if it is missing.
+pub fn ensure_toolchain(name: &str) -> Result<()> {
+    let mut compiler = Command::new("rustup");
+    compiler.args(["run", name, "rustc", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if compiler.status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let mut install = Command::new("rustup");
+    install.args(["toolchain", "install", name, "--profile", "minimal"]);
+    crate::step::run(&format!("rustup toolchain install {name}"), &mut install)
+}
+
 /// Adds the standard library of a compilation target if rustup has not done so already.
 pub fn ensure_target(triple: &str) -> Result<()> {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output()?;

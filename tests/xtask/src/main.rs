@@ -1,6 +1,7 @@
 //! The one project tool. `cargo xtask demo` and `cargo xtask test` are all a newcomer types.
 
 mod deb;
+mod fuzz;
 mod licences;
 mod machine;
 mod peers;
@@ -57,6 +58,17 @@ enum Task {
         #[arg(long)]
         board: Option<String>,
     },
+    /// Let libFuzzer look for inputs that break a parser (installs cargo-fuzz and a nightly compiler)
+    #[command(
+        after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz jpeg --minutes 30\n\nThe names are those of the folders in tests/fuzz/corpus."
+    )]
+    Fuzz {
+        /// Which; all of them one after the other without it
+        parser: Option<String>,
+        /// How long for each
+        #[arg(long, default_value_t = 1)]
+        minutes: u32,
+    },
     /// Build the static board program and pack it for Debian and its children
     #[command(
         after_help = "Examples:\n  cargo xtask deb\n  cargo xtask deb --arch amd64\n  apt install ./target/debian/watchpostd_*_arm64.deb    # on the board"
@@ -93,6 +105,10 @@ fn main() -> Result<()> {
         Task::Deb { arch } => {
             machine::ensure(&[Need::Dpkg])?;
             deb::pack(arch, &board_program(arch)?).map(drop)
+        }
+        Task::Fuzz { parser, minutes } => {
+            machine::ensure(&[Need::CCompiler, Need::Libclang])?;
+            fuzz::search(parser.as_deref(), minutes)
         }
         Task::Size => size::report(),
         Task::Peers { args } => {
