@@ -41,7 +41,7 @@ pub fn counter(bytes: &[u8]) {
     let file = folder.path().join("counter");
     std::fs::write(&file, bytes).unwrap();
     let mut clerk = clerk(Trust::Key(Secret::new(KEY).unwrap()), &file);
-    let body = r#"{"board":"yard/gate-1","counter":17,"command":"arm"}"#;
+    let body = r#"{"board":"yard/gate-1","counter":17,"valid_until_ms":1,"command":"arm"}"#;
     let reply = clerk.answer(&signed(body.as_bytes())).expect("an answer");
     let last = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<u64>().ok());
     assert_eq!(reply.ok, bytes.len() <= 64 && last.is_some_and(|last| last < 17), "{reply:?}");

@@ -62,7 +62,8 @@ id = "east"
 source = { kind = "rtsp", url = "rtsp://camera.local:554/stream1" }
 "#;
 
-const SIGNED_BODY: &[u8] = br#"{"board":"yard/gate-1","counter":17,"command":"threshold","value":0.5}"#;
+const SIGNED_BODY: &[u8] =
+    br#"{"board":"yard/gate-1","counter":17,"valid_until_ms":1,"command":"threshold","value":0.5}"#;
 
 fn main() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
