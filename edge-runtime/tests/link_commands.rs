@@ -10,7 +10,9 @@ use alarm_proto::{CameraId, SiteId};
 use common::broker::Broker;
 use common::listener::Listener;
 use common::{board, eventually};
+use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use watchpostd::clock::{Clock, SystemClock};
 use watchpostd::config::Config;
 use watchpostd::desk::AlarmDesk;
@@ -24,8 +26,6 @@ const COMMAND: &str = "watchpost/yard/gate-1/command";
 const REPLY: &str = "watchpost/yard/gate-1/command/reply";
 const STATE: &str = "watchpost/yard/gate-1/state";
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-/// Of the command below: `printf %s "$body" | openssl dgst -sha256 -hmac "$(cat command.key)"`.
-const CODE: &str = "92f82ffe3775a2644fce2d385147b53761e501782b008be5783c1bb1529df842";
 
 struct Board {
     link: Link,
@@ -64,6 +64,13 @@ fn ask(listener: &Listener, payload: &str) -> Value {
     listener.say(COMMAND, payload, false);
     eventually("an answer", || listener.on(REPLY).len() > before);
     listener.on(REPLY)[before].json()
+}
+
+fn signed(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let code: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{code} {body}")
 }
 
 /// Waits until the board listens to commands.
@@ -117,8 +124,10 @@ fn with_a_key_only_its_holder_commands_and_only_once() {
     await_ear(&listener);
     let refused = ask(&listener, r#"{"command":"disarm"}"#);
     assert_eq!(refused["error"], "the code does not fit the body");
-    let body = r#"{"board":"yard/gate-1","counter":1,"command":"disarm"}"#;
-    let signed = format!("{CODE} {body}");
+    let until_ms = SystemClock::new().wall_ms().unwrap() + 600_000;
+    let signed = signed(&format!(
+        r#"{{"board":"yard/gate-1","counter":1,"valid_until_ms":{until_ms},"command":"disarm"}}"#
+    ));
     assert_eq!(ask(&listener, &signed)["ok"], true);
     assert!(first.orders.of(&north()).is_disarmed);
     first.link.stop();
@@ -151,5 +160,49 @@ fn without_the_section_nobody_listens() {
     board.desk.raise(common::drill).unwrap();
     listener.await_on("a later state", STATE, |h| h.json()["outbox_depth"] == 1);
     assert!(!board.orders.of(&north()).is_disarmed && listener.on(REPLY).is_empty());
+    board.link.stop();
+}
+
+/// Where Debian's mosquitto has what refuses subscriptions; its lists of access alone accept all of them.
+const DYNAMIC_SECURITY: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
+    "/usr/lib/aarch64-linux-gnu/mosquitto_dynamic_security.so",
+];
+
+#[test]
+fn a_subscription_that_the_broker_refuses_is_told_as_a_defect() {
+    let Some(plugin) = DYNAMIC_SECURITY.into_iter().find(|plugin| Path::new(plugin).exists()) else {
+        eprintln!(
+            "SKIPPED: mosquitto's plugin for dynamic security is not installed; apt-get install mosquitto"
+        );
+        return;
+    };
+    let rules = json!({
+        "defaultACLAccess": {
+            "publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true
+        },
+        "anonymousGroup": "all",
+        "groups": [{ "groupname": "all", "roles": [{ "rolename": "no-commands" }] }],
+        "roles": [{
+            "rolename": "no-commands",
+            "acls": [{ "acltype": "subscribeLiteral", "topic": COMMAND, "priority": 1, "allow": false }]
+        }]
+    });
+    let Some(broker) = Broker::configured(|folder| {
+        let file = folder.join("rules.json");
+        std::fs::write(&file, rules.to_string()).unwrap();
+        format!("allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {}\n", file.display())
+    }) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let listener = Listener::start(broker.port);
+    let board = Board::start(folder.path(), broker.port, "[network.commands]\nkey_file = \"command.key\"\n");
+    let refused = |text: &Value| text.as_str().unwrap().contains("refuses the subscription to commands");
+    let told = listener.await_on("a state with the defect", STATE, |heard| {
+        heard.json()["degraded"].as_array().unwrap().iter().any(refused)
+    });
+    // Acks come all the same.
+    assert_eq!(told.json()["degraded"].as_array().unwrap().len(), 1);
     board.link.stop();
 }

@@ -14,6 +14,8 @@ pub(super) struct Command {
     pub id: Option<String>,
     pub board: Option<String>,
     pub counter: Option<u64>,
+    /// Milliseconds since 1970.
+    pub valid_until_ms: Option<u64>,
     /// `None`: all.
     pub camera: Option<CameraId>,
     pub action: Action,
@@ -43,6 +45,7 @@ struct Body {
     value: Option<f32>,
     board: Option<String>,
     counter: Option<u64>,
+    valid_until_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -79,7 +82,8 @@ impl Command {
         if camera.is_none() && action == Action::Snapshot {
             return Err("snapshot needs `camera`".to_owned());
         }
-        Ok(Self { id: body.id, board: body.board, counter: body.counter, camera, action })
+        let Body { id, board, counter, valid_until_ms, .. } = body;
+        Ok(Self { id, board, counter, valid_until_ms, camera, action })
     }
 }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! # Invariants
-//! - Nothing is done that was not authorised; a command with a key is done at most once, over restarts too.
+//! - Nothing is done that was not authorised; a command with a key is done at most once, over restarts too, and on a board with a valid
+//!   clock within an hour or not at all.
 //! - No input makes it panic, wait or grow: a payload has at most [`MAX_COMMAND_BYTES`], and there are at most a few in a second.
 //! - Who has no key learns nothing but that the code does not fit, and cannot use up what others may do.
 
@@ -30,6 +31,8 @@ pub use trust::{Secret, Trust};
 
 /// Longest command, bytes.
 pub const MAX_COMMAND_BYTES: usize = 1_024;
+/// Longest time for which a command with a key may be good, milliseconds: an hour.
+const MAX_VALIDITY_MS: u64 = 3_600_000;
 /// Longest reason in a reply, characters.
 const MAX_ERROR_CHARS: usize = 200;
 
@@ -114,8 +117,8 @@ impl Clerk {
         id.clone_from(&command.id);
         if self.trust.needs_counter() {
             self.check_signed(&command)?;
-        } else if command.board.is_some() || command.counter.is_some() {
-            return Err("`board` and `counter` belong to commands with a key".to_owned());
+        } else if command.board.is_some() || command.counter.is_some() || command.valid_until_ms.is_some() {
+            return Err("`board`, `counter` and `valid_until_ms` belong to commands with a key".to_owned());
         }
         self.check_camera(&command)?;
         if !self.commands.allows(self.clock.monotonic_ms()) {
@@ -137,7 +140,23 @@ impl Clerk {
             return Err(format!("`board` must be \"{}\"", self.name));
         }
         let counter = command.counter.ok_or("`counter` is missing; it must grow with every command")?;
-        self.counter.check(counter)
+        self.counter.check(counter)?;
+        self.check_validity(command)
+    }
+
+    /// What was held back on its way is not done later. A board that does not know the time has the counter alone.
+    fn check_validity(&self, command: &Command) -> Result<(), String> {
+        let until_ms =
+            command.valid_until_ms.ok_or("`valid_until_ms` is missing; Unix time in milliseconds")?;
+        match self.clock.wall_ms() {
+            Some(now_ms) if until_ms < now_ms => {
+                Err(format!("`valid_until_ms` {until_ms} is over; the board's clock says {now_ms}"))
+            }
+            Some(now_ms) if until_ms > now_ms.saturating_add(MAX_VALIDITY_MS) => Err(format!(
+                "`valid_until_ms` {until_ms} is more than an hour ahead; the board's clock says {now_ms}"
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_camera(&self, command: &Command) -> Result<(), String> {

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
+/// A valid time.
+const NOW_MS: u64 = crate::clock::EARLIEST_VALID_WALL_MS + 86_400_000;
+
 fn camera(name: &str) -> CameraId {
     CameraId::try_from(name).unwrap()
 }
@@ -71,7 +74,12 @@ fn signed_with(key: &[u8], body: &str) -> String {
 }
 
 fn signed(counter: u64, rest: &str) -> String {
-    signed_with(KEY, &format!("{{\"board\":\"yard/gate-1\",\"counter\":{counter},{rest}}}"))
+    signed_until(NOW_MS, counter, rest)
+}
+
+fn signed_until(valid_until_ms: u64, counter: u64, rest: &str) -> String {
+    let head = format!("\"board\":\"yard/gate-1\",\"counter\":{counter},\"valid_until_ms\":{valid_until_ms}");
+    signed_with(KEY, &format!("{{{head},{rest}}}"))
 }
 
 #[test]
@@ -121,6 +129,7 @@ fn wrong_commands_are_refused_in_words_and_do_nothing() {
         (r#"{"command":"arm","value":0.5}"#, "belongs to threshold"),
         (r#"{"command":"acknowledge","camera":"north"}"#, "for all outputs"),
         (r#"{"command":"disarm","counter":1}"#, "belong to commands with a key"),
+        (r#"{"command":"disarm","valid_until_ms":1}"#, "belong to commands with a key"),
         (r#"{"command":"acknowledge"}"#, "not ready"),
     ];
     for (payload, says) in cases {
@@ -151,6 +160,33 @@ fn a_command_with_a_key_is_done_once_and_after_a_restart_neither() {
 }
 
 #[test]
+fn a_command_that_was_held_back_is_not_done_where_the_time_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = with_key(folder.path());
+    office.clock.set_wall_ms(NOW_MS);
+    let held_back = signed_until(NOW_MS - 1, 1, r#""command":"disarm""#);
+    assert!(office.says(&held_back).unwrap_err().contains("is over"));
+    let for_ever = signed_until(NOW_MS + MAX_VALIDITY_MS + 1, 1, r#""command":"disarm""#);
+    assert!(office.says(&for_ever).unwrap_err().contains("more than an hour ahead"));
+    assert!(!office.orders.of(&camera("north")).is_disarmed);
+    office.says(&signed_until(NOW_MS + MAX_VALIDITY_MS, 1, r#""command":"disarm""#)).unwrap();
+    office.says(&signed_until(NOW_MS, 2, r#""command":"arm""#)).unwrap();
+    // Without a valid clock the counter alone decides.
+    office.clock.set_wall_ms(0);
+    office.says(&signed_until(1, 3, r#""command":"disarm""#)).unwrap();
+}
+
+/// `printf %s "$body" | openssl dgst -sha256 -hmac "$key"`
+#[test]
+fn the_code_is_what_other_programs_compute() {
+    let body = r#"{"board":"yard/gate-1","counter":1,"valid_until_ms":1767225600000,"command":"disarm"}"#;
+    let folder = tempfile::tempdir().unwrap();
+    with_key(folder.path())
+        .says(&format!("bef3e9547ea014c25817ea56267213251d322abc954369691be463c0e698934f {body}"))
+        .unwrap();
+}
+
+#[test]
 fn forged_and_foreign_commands_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut office = with_key(folder.path());
@@ -158,6 +194,7 @@ fn forged_and_foreign_commands_are_refused() {
     let other_board = signed_with(KEY, r#"{"board":"yard/gate-2","counter":1,"command":"disarm"}"#);
     let no_board = signed_with(KEY, r#"{"counter":1,"command":"disarm"}"#);
     let no_counter = signed_with(KEY, r#"{"board":"yard/gate-1","command":"disarm"}"#);
+    let no_end = signed_with(KEY, r#"{"board":"yard/gate-1","counter":1,"command":"disarm"}"#);
     let cases = [
         (r#"{"command":"disarm"}"#.to_owned(), "does not fit"),
         (signed_with(&[7; 32], &good[65..]), "does not fit"),
@@ -167,6 +204,7 @@ fn forged_and_foreign_commands_are_refused() {
         (other_board, "`board` must be"),
         (no_board, "`board` must be"),
         (no_counter, "`counter` is missing"),
+        (no_end, "`valid_until_ms` is missing"),
     ];
     for (payload, says) in cases {
         let error = office.says(&payload).unwrap_err();

@@ -103,6 +103,7 @@ impl Link {
             speaker,
             commands,
             is_will_refused: false,
+            answered_subscriptions: 0,
         };
         let thread = std::thread::Builder::new().name("link".to_owned()).spawn(move || worker.run())?;
         Ok(Self { events, thread, stats, desk })

@@ -10,7 +10,7 @@ use alarm_proto::CameraId;
 use mqtt_tls::Pipe;
 use rumqttc::Transport;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet, SubscribeReasonCode};
 use rumqttc::v5::{Client, Connection, Event, MqttOptions};
 
 use crate::config::Network;
@@ -36,7 +36,10 @@ pub(super) enum LinkEvent {
 /// What happened on a connection.
 pub(super) enum SessionEvent {
     Connected(Offer),
-    Subscribed,
+    /// A subscription was answered, in the order in which they were made.
+    Subscribed {
+        is_refused: bool,
+    },
     Received {
         topic: Vec<u8>,
         payload: Vec<u8>,
@@ -198,7 +201,10 @@ impl Reader {
 fn event_of(packet: Packet) -> Option<SessionEvent> {
     match packet {
         Packet::ConnAck(ack) => Some(SessionEvent::Connected(Offer::of(&ack))),
-        Packet::SubAck(_) => Some(SessionEvent::Subscribed),
+        Packet::SubAck(ack) => {
+            let is_granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+            Some(SessionEvent::Subscribed { is_refused: !ack.return_codes.iter().all(is_granted) })
+        }
         Packet::Publish(publish) => Some(SessionEvent::Received {
             topic: publish.topic.to_vec(),
             payload: publish.payload.to_vec(),
@@ -206,5 +212,24 @@ fn event_of(packet: Packet) -> Option<SessionEvent> {
         }),
         Packet::PubAck(_) => Some(SessionEvent::Progress),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rumqttc::v5::mqttbytes::v5::SubAck;
+
+    #[test]
+    fn a_subscription_that_is_not_granted_is_refused() {
+        for (code, refused) in [
+            (SubscribeReasonCode::Success(QoS::AtLeastOnce), false),
+            (SubscribeReasonCode::NotAuthorized, true),
+            (SubscribeReasonCode::TopicFilterInvalid, true),
+        ] {
+            let ack = SubAck { pkid: 1, return_codes: vec![code], properties: None };
+            let event = event_of(Packet::SubAck(ack));
+            assert!(matches!(event, Some(SessionEvent::Subscribed { is_refused }) if is_refused == refused));
+        }
     }
 }

@@ -33,6 +33,9 @@ const IDLE_MS: u64 = 1_000;
 const QUEUE_FULL_MS: u64 = 20;
 const REMOVE_FAILED: &str = "the outbox cannot remove delivered alarms";
 const READ_FAILED: &str = "the outbox cannot be read";
+const ACKS_REFUSED: &str = "the broker refuses the subscription to the hub's Acks, so alarms stay in the outbox: allow it in the broker's access list";
+const COMMANDS_REFUSED: &str =
+    "the broker refuses the subscription to commands, so none arrives: allow it in the broker's access list";
 /// How the client begins what it says of a broker that refuses.
 const REFUSED: &str = "Connection refused, return code";
 const DISCONNECT_GRACE_MS: u64 = 500;
@@ -73,6 +76,8 @@ pub(super) struct Worker {
     pub commands: Option<CommandDesk>,
     /// The latest attempt was refused with a will: the next one is made without.
     pub is_will_refused: bool,
+    /// Subscriptions of this connection that were answered.
+    pub answered_subscriptions: usize,
 }
 
 /// Why a connection's loop ended.
@@ -241,6 +246,7 @@ impl Worker {
         match event {
             SessionEvent::Connected(offer) => {
                 count(&self.stats.connections, 1);
+                self.answered_subscriptions = 0;
                 if let Some(speaker) = &mut self.speaker {
                     speaker.connected(offer);
                 }
@@ -255,9 +261,11 @@ impl Worker {
                 }
                 *phase = Phase::Subscribing { until_ms: self.clock.monotonic_ms() + SUBSCRIBE_PATIENCE_MS };
             }
-            SessionEvent::Subscribed if *phase == Phase::Ready => {}
-            SessionEvent::Subscribed => {
-                *phase = self.ready();
+            SessionEvent::Subscribed { is_refused } => {
+                self.note_subscription(is_refused);
+                if *phase != Phase::Ready {
+                    *phase = self.ready();
+                }
             }
             SessionEvent::Received { topic, payload, .. } if topic == self.topics.ack.as_bytes() => {
                 acks.extend(self.read_ack(&payload));
@@ -273,6 +281,13 @@ impl Worker {
             SessionEvent::Down(reason) => return Some(End::Down(reason)),
         }
         None
+    }
+
+    /// Acks come first. Without them the board goes on: the hub has the alarms, and the board says what is wrong.
+    fn note_subscription(&mut self, is_refused: bool) {
+        let defect = if self.answered_subscriptions == 0 { ACKS_REFUSED } else { COMMANDS_REFUSED };
+        self.answered_subscriptions += 1;
+        if is_refused { self.health.degrade(defect) } else { self.health.restore(defect) }
     }
 
     fn ready(&mut self) -> Phase {

@@ -30,7 +30,10 @@ impl From<Tuning> for TuningRecord {
 
 impl TuningRecord {
     /// What it says, for clips of `clip` on this processor.
-    pub(super) fn tuning(&self, clip: ClipSpec) -> Result<Tuning, Unused> {
+    ///
+    /// # Errors
+    /// [`Unused`] where no encoder runs like that here.
+    pub fn tuning(&self, clip: ClipSpec) -> Result<Tuning, Unused> {
         let kernels: Kernels =
             self.kernels.parse().map_err(|e: vad_infer::UnknownKernels| Unused::Damaged(e.to_string()))?;
         if !kernels.is_available() {

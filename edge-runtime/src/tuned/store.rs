@@ -67,10 +67,18 @@ impl Choice {
         kept::write(file, HEAD, self)
     }
 
+    /// What is stored in `file`; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`Unused::Read`], [`Unused::Damaged`].
+    pub fn read(file: &Path) -> Result<Option<Self>, Unused> {
+        Ok(kept::read(file, MAX_BYTES)?)
+    }
+
     /// The tuning that is stored in `file` for `bundle` on this board, with the configured pulse where there is one; nothing
     /// without a file.
     pub(super) fn find(file: &Path, bundle: &Bundle, pulse: Option<Pulse>) -> Result<Option<Tuning>, Unused> {
-        let Some(choice) = kept::read::<Self>(file, MAX_BYTES)? else { return Ok(None) };
+        let Some(choice) = Self::read(file)? else { return Ok(None) };
         choice.check(&MadeFor::here(bundle))?;
         let spec = bundle.model();
         let tuning = choice.tuning.tuning(spec.clip)?;

@@ -24,33 +24,43 @@ impl Packages {
         Ok(Self { architecture: architecture.to_owned(), folder: folder.canonicalize()? })
     }
 
-    /// Unpacks the newest kernel and the programs, with what those need, one over the other; returns where they lie.
+    /// Unpacks the newest kernel, if one is asked for, and the programs, with what those need, one over the other; returns where they lie.
     ///
     /// # Errors
     /// When `apt` or `dpkg-deb` fails.
-    pub fn unpack(&self, kernel: &str, programs: &[String]) -> Result<PathBuf> {
+    pub fn unpack(&self, kernel: Option<&str>, programs: &[String]) -> Result<PathBuf> {
         let root = self.folder.join("root");
         let complete = self.folder.join("complete");
-        let wanted = format!("{kernel} {}\n", programs.join(" "));
+        let wanted = format!("{} {}\n", kernel.unwrap_or_default(), programs.join(" "));
         if std::fs::read_to_string(&complete).is_ok_and(|have| have == wanted) {
             return Ok(root);
         }
-        eprintln!("fetching Debian's {kernel}, {} for {}", programs.join(", "), self.architecture);
+        eprintln!("fetching Debian's {} for {}", wanted.trim(), self.architecture);
         self.apt("apt-get", &["update"])?;
-        let mut names = vec![self.newest(kernel)?];
+        let mut names = kernel.map(|kernel| self.newest(kernel)).transpose()?.into_iter().collect::<Vec<_>>();
         names.extend(self.with_dependencies(programs)?);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.apt("apt-get", &[&["download"], &names[..]].concat())?;
         if root.exists() {
             std::fs::remove_dir_all(&root)?;
         }
+        let mut unpacked = String::new();
         for package in std::fs::read_dir(self.folder.join("files"))? {
             let package = package?.path();
             output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root))?;
+            let fields = output(Command::new("dpkg-deb").arg("--field").arg(&package))?;
+            unpacked += &format!("{}\nStatus: install ok installed\n\n", fields.trim_end());
             std::fs::remove_file(package)?;
         }
+        std::fs::write(self.unpacked(), unpacked)?;
         std::fs::write(complete, wanted)?;
         Ok(root)
+    }
+
+    /// File that names what was unpacked, as `dpkg` notes what is installed.
+    #[must_use]
+    pub fn unpacked(&self) -> PathBuf {
+        self.folder.join("unpacked")
     }
 
     /// The package that another stands for.

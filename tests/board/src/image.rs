@@ -33,7 +33,7 @@ impl Image {
     /// When a package cannot be had, or lacks what is taken from it.
     pub fn build(emulator: &Emulator, folder: &Path) -> Result<Self> {
         let packages = Packages::new(&emulator.architecture, folder)?;
-        let root = packages.unpack(&emulator.kernel_package, &emulator.packages)?;
+        let root = packages.unpack(Some(&emulator.kernel_package), &emulator.packages)?;
         let kernel = only_file(&root.join("boot"), "vmlinuz-")?;
         let order = Modules::below(&root.join("lib/modules"))?.in_order(&emulator.modules)?;
         let identity = key(folder)?;

@@ -9,6 +9,7 @@ pub mod image;
 pub mod modules;
 pub mod remote;
 pub mod spec;
+pub mod system;
 pub mod virt;
 pub mod vivid;
 

@@ -9,20 +9,51 @@ use anyhow::{Context, Result, bail};
 /// Where a board is and how to log in there. Log-ins share one connection, which ends with this value.
 pub struct Remote {
     host: String,
-    port: u16,
+    /// Without one `ssh` decides.
+    port: Option<u16>,
     identity: Option<PathBuf>,
     /// Holds the socket of the shared connection.
     sockets: tempfile::TempDir,
 }
 
 impl Remote {
-    /// A board at `host`, such as `root@10.0.0.7`.
+    /// A board at an address: `[user@]host[:port]`, where an IPv6 address stands in brackets.
+    ///
+    /// With `identity` that key alone is tried, and the board's own key may be any: an emulated board has a new one at every boot. Without
+    /// it everything is as `ssh` itself is set up, known hosts included.
     ///
     /// # Errors
-    /// When no folder for the shared connection can be made.
-    pub fn new(host: &str, port: u16, identity: Option<PathBuf>) -> Result<Self> {
+    /// When the address is not understood, or no folder for the shared connection can be made.
+    pub fn at(address: &str, identity: Option<PathBuf>) -> Result<Self> {
+        let (host, port) = split(address).with_context(|| {
+            format!("{address:?} is no address: write it as HOST, USER@HOST or USER@HOST:PORT")
+        })?;
         let sockets = tempfile::Builder::new().prefix("ssh").tempdir()?;
-        Ok(Self { host: host.to_owned(), port, identity, sockets })
+        Ok(Self { host, port, identity, sockets })
+    }
+
+    /// As [`Remote::at`] takes it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
+    }
+
+    /// The key that logs in, where one is given.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Path> {
+        self.identity.as_deref()
+    }
+
+    /// Lets the board reach a port of this machine's loopback through its own; returns the port there. It ends with this value.
+    ///
+    /// # Errors
+    /// When the board does not answer, or its log-in server forwards no ports.
+    pub fn reach_back(&self, port: u16) -> Result<u16> {
+        // The connection must stand before anything is added to it.
+        self.run("true")?;
+        let way = format!("127.0.0.1:0:127.0.0.1:{port}");
+        let said = self.finish("-O forward -R", self.ssh().args(["-O", "forward", "-R", &way]).output()?)?;
+        said.trim().parse().with_context(|| format!("{}: no port was opened there: {said:?}", self.host))
     }
 
     /// The command that runs a line of shell there.
@@ -90,8 +121,6 @@ impl Remote {
             "BatchMode=yes",
             "ConnectTimeout=5",
             "LogLevel=ERROR",
-            "StrictHostKeyChecking=no",
-            "UserKnownHostsFile=/dev/null",
             "ControlMaster=auto",
             "ControlPersist=60",
             &format!("ControlPath={socket}"),
@@ -100,9 +129,15 @@ impl Remote {
             command.args(["-o", option]);
         }
         if let Some(identity) = &self.identity {
-            command.arg("-i").arg(identity).args(["-o", "IdentitiesOnly=yes"]);
+            command.arg("-i").arg(identity);
+            for option in ["IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"] {
+                command.args(["-o", option]);
+            }
         }
-        command.args(["-p", &self.port.to_string()]).arg(&self.host);
+        if let Some(port) = self.port {
+            command.args(["-p", &port.to_string()]);
+        }
+        command.arg(&self.host);
         command
     }
 
@@ -120,5 +155,49 @@ impl Drop for Remote {
     fn drop(&mut self) {
         // Nobody is left to be told.
         let _ = self.ssh().args(["-O", "exit"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// Host, with the user if there is one, and port.
+fn split(address: &str) -> Option<(String, Option<u16>)> {
+    let (user, place) = address.rsplit_once('@').map_or(("", address), |(user, place)| (user, place));
+    let (host, port) = match place.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, after) = bracketed.split_once(']')?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        None if place.matches(':').count() > 1 => return None,
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    // A name that begins with a hyphen would be an option of `ssh`.
+    if host.is_empty() || address.starts_with('-') || address.contains(char::is_whitespace) {
+        return None;
+    }
+    let port =
+        port.map(|port| port.parse().ok().filter(|port| *port != 0)).map_or(Some(None), |p| p.map(Some))?;
+    let host = if user.is_empty() { host.to_owned() } else { format!("{user}@{host}") };
+    Some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        for (address, host, port) in [
+            ("board", "board", None),
+            ("pi@10.0.0.7", "pi@10.0.0.7", None),
+            ("pi@board.local:2222", "pi@board.local", Some(2222)),
+            ("root@[fe80::1]:22", "root@fe80::1", Some(22)),
+            ("[fe80::1]", "fe80::1", None),
+        ] {
+            assert_eq!(split(address), Some((host.to_owned(), port)), "{address}");
+        }
+        for wrong in
+            ["", "pi@", "pi@board:", "pi@board:0", "pi@board:x", "fe80::1", "-oProxyCommand=x", "a b"]
+        {
+            assert_eq!(split(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The emulated board: a qemu process, reached through a port of this machine and reaching nothing but one.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -14,6 +15,7 @@ use crate::disk::Disk;
 use crate::image::Image;
 use crate::remote::Remote;
 use crate::spec::Board;
+use crate::system;
 
 /// Longest time to start on a busy machine; only reached on failure.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -34,6 +36,8 @@ pub struct Virt {
     broker_port: u16,
     /// Program that connects the board with that port.
     pipe: PathBuf,
+    /// What is added to the kernel's command line.
+    command_line: &'static str,
 }
 
 /// A running board. Its power is cut when this value ends.
@@ -56,19 +60,50 @@ impl Virt {
     /// # Errors
     /// When the image or the disk cannot be made.
     pub fn new(board: &Board, cache: &Path, folder: &Path, pipe: &Path, broker_port: u16) -> Result<Self> {
+        let virt = Self::without_disk(board, cache, folder, pipe, broker_port)?;
+        virt.make_disk(DATA_BYTES, &[])?;
+        Ok(virt)
+    }
+
+    /// The same hardware with a Debian system on its disk, which systemd runs. Nothing that is tested is on it yet.
+    ///
+    /// # Errors
+    /// As [`Virt::new`].
+    pub fn debian(board: &Board, cache: &Path, folder: &Path, pipe: &Path, broker_port: u16) -> Result<Self> {
+        let mut virt = Self::without_disk(board, cache, folder, pipe, broker_port)?;
         let emulator = board.emulator.as_ref().with_context(|| format!("{} is not emulated", board.name))?;
-        let image = Image::build(emulator, cache)?;
-        let disk = folder.join(DISK);
-        File::create(&disk)?.set_len(DATA_BYTES)?;
-        let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk).status().context("mkfs.ext4")?;
-        ensure!(made.success(), "no file system on {}", disk.display());
+        let root = folder.join("system");
+        system::build(emulator, &cache.join("system"), &root, &virt.image.identity)?;
+        virt.make_disk(system::DISK_BYTES, &["-d".as_ref(), root.as_os_str()])?;
+        virt.command_line = system::COMMAND_LINE;
+        Ok(virt)
+    }
+
+    fn without_disk(
+        board: &Board,
+        cache: &Path,
+        folder: &Path,
+        pipe: &Path,
+        broker_port: u16,
+    ) -> Result<Self> {
+        let emulator = board.emulator.as_ref().with_context(|| format!("{} is not emulated", board.name))?;
         Ok(Self {
-            image,
+            image: Image::build(emulator, cache)?,
             options: emulator.machine.clone(),
             folder: folder.to_owned(),
             broker_port,
             pipe: pipe.to_owned(),
+            command_line: "",
         })
+    }
+
+    fn make_disk(&self, bytes: u64, options: &[&OsStr]) -> Result<()> {
+        let disk = self.folder.join(DISK);
+        File::create(&disk)?.set_len(bytes)?;
+        let mut mkfs = Command::new("mkfs.ext4");
+        let made = mkfs.args(["-q", "-F"]).args(options).arg(&disk).status().context("mkfs.ext4")?;
+        ensure!(made.success(), "no file system on {}", disk.display());
+        Ok(())
     }
 
     /// Switches the board on and waits until one can log in. `footage` is a file that it sees as its second disk.
@@ -96,7 +131,7 @@ impl Virt {
             .arg(&self.image.kernel)
             .arg("-initrd")
             .arg(&self.image.initial)
-            .args(["-append", "console=ttyAMA0 quiet panic=-1"])
+            .args(["-append", &format!("console=ttyAMA0 quiet panic=-1 {}", self.command_line)])
             .args(["-display", "none", "-monitor", "none", "-no-reboot", "-qmp"])
             .arg(format!("unix:{},server=on,wait=off", monitor.display()))
             .arg("-serial")
@@ -110,7 +145,7 @@ impl Virt {
             command.args(drive("footage", &footage.display().to_string(), ",readonly=on"));
         }
         let emulator = Emulator(command.spawn().context("qemu-system-aarch64")?);
-        let remote = Remote::new("root@127.0.0.1", port, Some(self.image.identity.clone()))?;
+        let remote = Remote::at(&format!("root@127.0.0.1:{port}"), Some(self.image.identity.clone()))?;
         let mut running = Running { _disk: disk, emulator, monitor, remote };
         running.wait_for_login().with_context(|| self.said())?;
         Ok(running)

@@ -4,10 +4,14 @@ use std::path::Path;
 
 use alarm_proto::{Alarm, BoardId, CameraId, EventKind, Message, RecordId, Severity};
 use model_bundle::Bundle;
+use mqtt_tls::{Files, Tls};
+use vad_core::ClipSpec;
+use vad_infer::Pulse;
 use watchpostd::calibration::{CALIBRATION_FILE, Calibrated};
 use watchpostd::config::Config;
 use watchpostd::evidence::{EventName, Part, Sheet};
 use watchpostd::outbox::{Outbox, OutboxError, RecordStore};
+use watchpostd::tuned::{Choice, TUNE_FILE};
 
 const OUTBOX_BYTES: u64 = 1 << 20;
 
@@ -51,6 +55,33 @@ pub fn calibration(bytes: &[u8]) {
     let score = Calibrated::find(&file, &camera, "0011223344556677", &[]).score();
     let thresholds = score.raise_threshold.zip(score.clear_threshold);
     assert!(thresholds.is_none_or(|(raise, clear)| 0.0 <= clear && clear <= raise && raise <= 1.0));
+}
+
+/// What is taken from it, an encoder can do.
+pub fn tuning(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(TUNE_FILE);
+    std::fs::write(&file, bytes).unwrap();
+    let clip = ClipSpec { frames: 16, stride: 16 };
+    if let Ok(Some(choice)) = Choice::read(&file)
+        && let Ok(tuning) = choice.tuning.tuning(clip)
+    {
+        assert!(tuning.kernels.is_available());
+        assert!(Pulse::new(tuning.pulse.frames(), clip).is_some());
+    }
+}
+
+/// As authorities, and as a certificate with its key.
+pub fn certificates(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file.pem");
+    std::fs::write(&file, bytes).unwrap();
+    for identity in [None, Some((file.clone(), file.clone()))] {
+        match Tls::load(&Files { ca: file.clone(), identity }) {
+            Ok(tls) => assert!(tls.authorities() > 0),
+            Err(e) => assert!(e.to_string().contains("file.pem"), "an error names its file: {e}"),
+        }
+    }
 }
 
 pub fn sheet(bytes: &[u8]) {

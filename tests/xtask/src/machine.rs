@@ -21,6 +21,7 @@ pub enum Need {
     Emulator,
     Disk,
     Ssh,
+    Dpkg,
 }
 
 impl Need {
@@ -40,6 +41,7 @@ impl Need {
             Need::Emulator => on_path("qemu-system-aarch64"),
             Need::Disk => on_path("mkfs.ext4") && on_path("nbdkit"),
             Need::Ssh => on_path("ssh") && on_path("ssh-keygen"),
+            Need::Dpkg => on_path("dpkg-deb"),
         }
     }
 
@@ -66,6 +68,7 @@ impl Need {
             Need::Emulator => &["qemu-system-arm"],
             Need::Disk => &["e2fsprogs", "nbdkit"],
             Need::Ssh => &["openssh-client"],
+            Need::Dpkg => &["dpkg"],
         }
     }
 }
@@ -102,6 +105,18 @@ pub fn ensure_cargo_tool(name: &str, version: &str) -> Result<()> {
     }
     eprintln!("xtask: installing {name} {version}");
     crate::step::cargo(&["install", "--locked", "--debug", "--version", version, name])
+}
+
+/// Installs a compiler beside the pinned one if it is missing.
+pub fn ensure_toolchain(name: &str) -> Result<()> {
+    let mut compiler = Command::new("rustup");
+    compiler.args(["run", name, "rustc", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if compiler.status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let mut install = Command::new("rustup");
+    install.args(["toolchain", "install", name, "--profile", "minimal"]);
+    crate::step::run(&format!("rustup toolchain install {name}"), &mut install)
 }
 
 /// Adds the standard library of a compilation target if rustup has not done so already.

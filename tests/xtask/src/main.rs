@@ -1,13 +1,17 @@
 //! The one project tool. `cargo xtask demo` and `cargo xtask test` are all a newcomer types.
 
+mod deb;
+mod fuzz;
+mod licences;
 mod machine;
 mod peers;
 mod size;
 mod step;
 mod tidy;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use deb::Arch;
 use machine::Need;
 use std::path::PathBuf;
 use step::{cargo, run};
@@ -43,11 +47,36 @@ enum Task {
     NoStd,
     /// Cross-build the static aarch64 board program and run it under emulation
     Cross,
-    /// Boot an emulated board, play footage into its camera and follow the alarm to the hub
-    #[command(after_help = "Example:\n  cargo xtask board virt")]
+    /// Test a board: the emulated one, from its boot to power cuts, or a real one that answers to ssh
+    #[command(
+        after_help = "Examples:\n  cargo xtask board virt\n  cargo xtask board pi@10.0.0.7 --board rpi5\n  WATCHPOST_BOARD_CAMERA=/dev/video2 cargo xtask board root@jetson.local:2222 --board jetson-orin-nano"
+    )]
     Board {
-        /// Name of a file in boards/ that says how the board is emulated
-        name: String,
+        /// `virt`, or where a real board answers: [user@]host[:port]. Log-in is as ssh itself is set up, without a password
+        address: String,
+        /// What the real board is: name of a file in boards/
+        #[arg(long)]
+        board: Option<String>,
+    },
+    /// Let libFuzzer look for inputs that break a parser (installs cargo-fuzz and a nightly compiler)
+    #[command(
+        after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz jpeg --minutes 30\n\nThe names are those of the folders in tests/fuzz/corpus."
+    )]
+    Fuzz {
+        /// Which; all of them one after the other without it
+        parser: Option<String>,
+        /// How long for each
+        #[arg(long, default_value_t = 1)]
+        minutes: u32,
+    },
+    /// Build the static board program and pack it for Debian and its children
+    #[command(
+        after_help = "Examples:\n  cargo xtask deb\n  cargo xtask deb --arch amd64\n  apt install ./target/debian/watchpostd_*_arm64.deb    # on the board"
+    )]
+    Deb {
+        /// The board's processor
+        #[arg(long, value_enum, default_value_t = Arch::Arm64)]
+        arch: Arch,
     },
     /// Print the size of what goes onto a board, beside its budget
     Size,
@@ -71,7 +100,16 @@ fn main() -> Result<()> {
         Task::Deny => deny(),
         Task::NoStd => no_std(),
         Task::Cross => cross(),
-        Task::Board { name } => board(&name),
+        Task::Board { address, board: None } if address == "virt" => emulated_board(),
+        Task::Board { address, board: name } => real_board(&address, name.as_deref()),
+        Task::Deb { arch } => {
+            machine::ensure(&[Need::Dpkg])?;
+            deb::pack(arch, &board_program(arch)?).map(drop)
+        }
+        Task::Fuzz { parser, minutes } => {
+            machine::ensure(&[Need::CCompiler, Need::Libclang])?;
+            fuzz::search(parser.as_deref(), minutes)
+        }
         Task::Size => size::report(),
         Task::Peers { args } => {
             machine::ensure(&[Need::CCompiler])?;
@@ -134,33 +172,49 @@ fn no_std() -> Result<()> {
     cargo(&["build", "-p", "vad-core", "-p", "alarm-proto", "--target", "thumbv7em-none-eabihf"])
 }
 
-const BOARD_TARGET: &str = "aarch64-unknown-linux-musl";
-
-/// Builds the static program for 64-bit ARM and returns where it lies.
-fn board_program() -> Result<PathBuf> {
-    machine::ensure(&[Need::Aarch64Compiler, Need::Libclang])?;
-    machine::ensure_target(BOARD_TARGET)?;
-    cargo(&["build", "--release", "-p", "watchpostd", "--target", BOARD_TARGET])?;
-    let program = step::target_dir().join(BOARD_TARGET).join("release/watchpostd");
+/// Builds the static program and returns where it lies.
+fn board_program(arch: Arch) -> Result<PathBuf> {
+    let compiler = if arch == Arch::Arm64 { Need::Aarch64Compiler } else { Need::CCompiler };
+    machine::ensure(&[compiler, Need::Libclang])?;
+    let triple = arch.triple();
+    machine::ensure_target(triple)?;
+    cargo(&["build", "--release", "-p", "watchpostd", "--target", triple])?;
+    let program = step::target_dir().join(triple).join("release/watchpostd");
     step::assert_static(&program)?;
     Ok(program)
 }
 
-fn board(name: &str) -> Result<()> {
-    ensure!(name == "virt", "the board that can be emulated is `virt`: cargo xtask board virt");
-    machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
-    let program = board_program()?;
+fn emulated_board() -> Result<()> {
+    machine::ensure(&[Need::Emulator, Need::Disk, Need::Ssh, Need::Ffmpeg, Need::CCompiler, Need::Dpkg])?;
+    let program = board_program(Arch::Arm64)?;
+    let package = deb::pack(Arch::Arm64, &program)?;
     build()?;
-    step::test_on_board(&program, &["virt", "camera", "power", "trouble"], "the emulated board")
+    let tests = ["virt", "camera", "power", "trouble", "address", "package"];
+    step::test_on_board(&program, &[("WATCHPOSTD_DEB", package.as_os_str())], &tests, "the emulated board")
+}
+
+fn real_board(address: &str, name: Option<&str>) -> Result<()> {
+    let name = name.with_context(|| {
+        format!(
+            "what is the board at {address}? Add --board with the name of a file in boards/, such as rpi5"
+        )
+    })?;
+    let arch = Arch::of_board(name)?;
+    machine::ensure(&[Need::Ssh, Need::Ffmpeg, Need::CCompiler])?;
+    machine::say_what_data_is_missing();
+    let program = board_program(arch)?;
+    build()?;
+    let place = [("WATCHPOST_BOARD_ADDRESS", address.as_ref()), ("WATCHPOST_BOARD", name.as_ref())];
+    step::test_on_board(&program, &place, &["address"], &format!("the board at {address}"))
 }
 
 fn cross() -> Result<()> {
     machine::ensure(&[Need::QemuUser, Need::Ffmpeg])?;
-    let board = board_program()?;
+    let board = board_program(Arch::Arm64)?;
     run(
         "watchpostd --version under qemu-aarch64",
         std::process::Command::new("qemu-aarch64").arg(&board).arg("--version"),
     )?;
     build()?;
-    step::test_on_board(&board, &["emulated"], "replay under qemu-aarch64")
+    step::test_on_board(&board, &[], &["emulated"], "replay under qemu-aarch64")
 }

@@ -1,6 +1,7 @@
 //! Running one step, and where its results lie.
 
 use anyhow::{Context, Result, bail, ensure};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -33,10 +34,33 @@ pub fn cargo(args: &[&str]) -> Result<()> {
     run(&format!("cargo {}", args.join(" ")), &mut cargo_command(args))
 }
 
+/// What cargo prints.
+pub fn cargo_output(args: &[&str]) -> Result<String> {
+    output(&mut cargo_command(args))
+}
+
+/// Runs a command and returns what it printed; an exit code other than zero is an error.
+pub fn output(command: &mut Command) -> Result<String> {
+    let done = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(
+        done.status.success(),
+        "{command:?}: {}\n{}",
+        done.status,
+        String::from_utf8_lossy(&done.stderr).trim_end()
+    );
+    Ok(String::from_utf8(done.stdout)?)
+}
+
 /// The same cargo that runs this program.
 fn cargo_command(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command =
+        foreign_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
     command.args(args);
+    command
+}
+
+/// A command that calls cargo, without what cargo told this program.
+pub fn foreign_command(mut command: Command) -> Command {
     // Cargo tells this program about its own package. Build scripts that watch these variables would take them for a change,
     // and what depends on them would be built anew whenever cargo is called without this program.
     let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
@@ -74,8 +98,8 @@ pub fn assert_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs tests that need the aarch64 program.
-pub fn test_on_board(program: &Path, tests: &[&str], what: &str) -> Result<()> {
+/// Runs tests that need the board's program, and perhaps more, which they find in the environment.
+pub fn test_on_board(program: &Path, more: &[(&str, &OsStr)], tests: &[&str], what: &str) -> Result<()> {
     let tests = tests.iter().flat_map(|test| ["--test", test]);
     let args: Vec<&str> = ["test"]
         .into_iter()
@@ -85,5 +109,6 @@ pub fn test_on_board(program: &Path, tests: &[&str], what: &str) -> Result<()> {
         .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
+    command.envs(more.iter().copied());
     run(what, &mut command)
 }

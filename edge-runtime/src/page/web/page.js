@@ -214,7 +214,7 @@ async function showState() {
   const facts = {
     "Hub": hub[state.connected],
     "Waiting for the hub": state.outbox_depth === 1 ? "1 record" : `${state.outbox_depth} records`,
-    "Running for": duration(state.uptime_s),
+    "Up for": duration(state.uptime_s),
     "Model": board.model,
     "Program": `watchpostd ${state.version}`,
     "Boot": state.boot,

@@ -57,6 +57,9 @@ impl std::str::FromStr for BrokerUrl {
         if host.is_empty() {
             return Err(refuse("the host is missing"));
         }
+        if host.contains(['[', ']']) {
+            return Err(refuse("the host is not understood"));
+        }
         Ok(Self { host: host.to_owned(), port, is_tls })
     }
 }
@@ -125,6 +128,8 @@ mod tests {
             "mqtt://::1",
             "mqtt://[::1",
             "mqtt://[::1]x",
+            "mqtt://[[b]:1883",
+            "mqtt://b]",
         ] {
             let error = text.parse::<BrokerUrl>().unwrap_err().to_string();
             assert!(error.contains("mqtt://HOST:PORT"), "{error}");

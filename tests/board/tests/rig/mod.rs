@@ -1,5 +1,5 @@
 //! An emulated board, a detector for it to run, footage for it to see and a hub for it to report to.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 pub mod drill;
 pub mod footage;
@@ -36,9 +36,20 @@ pub fn board_program() -> Option<PathBuf> {
 
 /// A new emulated board that reaches a port of this machine, such as the hub's; switched off.
 pub fn new_board(folder: &Path, port: u16) -> Virt {
-    let cache = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("board");
-    let pipe = Path::new(env!("CARGO_BIN_EXE_tcp-pipe"));
-    Virt::new(&Board::read("virt").unwrap(), &cache, folder, pipe, port).unwrap()
+    Virt::new(&Board::read("virt").unwrap(), &cache(), folder, pipe(), port).unwrap()
+}
+
+/// The same with a Debian system, which reaches nothing.
+pub fn new_debian(folder: &Path) -> Virt {
+    Virt::debian(&Board::read("virt").unwrap(), &cache(), folder, pipe(), 9).unwrap()
+}
+
+fn cache() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("board")
+}
+
+fn pipe() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_tcp-pipe"))
 }
 
 /// Puts program, bundle and configuration on the board's disk, where they survive the power.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use alarm_proto::{BoardId, CameraId};
 use anyhow::Result;
+use fuzz_tests::commands::signed;
 use fuzz_tests::files::drill;
 use fuzz_tests::models::head_spec;
 use model_bundle::BundleDraft;
@@ -14,6 +15,7 @@ use vad_h264::{Encoder, EncoderSpec};
 use vad_threshold::ThresholdChoice;
 use watchpostd::calibration::Calibration;
 use watchpostd::outbox::{Outbox, RecordStore};
+use watchpostd::tuned::{Choice, MadeFor, Measured, Processor, TuningRecord};
 
 const WIRE_PAGE: &str = include_str!("../../../../docs/reference/wire.md");
 
@@ -63,6 +65,9 @@ id = "west"
 source = { kind = "gst", pipeline = "nvarguscamerasrc ! 'video/x-raw(memory:NVMM),width=1280' ! nvvidconv" }
 "#;
 
+const SIGNED_BODY: &[u8] =
+    br#"{"board":"yard/gate-1","counter":17,"valid_until_ms":1,"command":"threshold","value":0.5}"#;
+
 fn main() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let write = |target: &str, name: &str, bytes: &[u8]| -> Result<()> {
@@ -74,6 +79,17 @@ fn main() -> Result<()> {
         write("alarm-frame", &name, &frame)?;
     }
     write("topic", "alarm", b"watchpost/yard/gate-1/alarm/bin")?;
+    let alarm = frames_of_the_wire_page().remove(0).1;
+    write("hub-message", "alarm", &[b"watchpost/yard/gate-1/alarm/bin\n", &alarm[..]].concat())?;
+    write("broker-url", "six", b"mqtts://[::1]:8884")?;
+    write("command", "snooze", br#"{"id":"a1","command":"snooze","camera":"north","for_s":600}"#)?;
+    write("command-with-key", "threshold", SIGNED_BODY)?;
+    write("command-with-key", "code", &signed(SIGNED_BODY))?;
+    write("command-counter", "sixteen", b"16\n")?;
+    write("tuning", "default", &tuning()?)?;
+    let own = rcgen::generate_simple_self_signed(["hub.local".to_owned()])?;
+    // Without its key, which no tree should hold.
+    write("certificates", "own", own.cert.pem().as_bytes())?;
     write("config", "every-section", CONFIG.as_bytes())?;
     write("event-name", "first", b"7-00001234-42")?;
     write("calibration", "one-camera", &calibration()?)?;
@@ -113,6 +129,21 @@ fn calibration() -> Result<Vec<u8>> {
     calibration.set(&CameraId::try_from("north").unwrap(), "0011223344556677", choice);
     let file = tempfile::NamedTempFile::new()?;
     calibration.write(file.path())?;
+    Ok(std::fs::read(file.path())?)
+}
+
+fn tuning() -> Result<Vec<u8>> {
+    let choice = Choice {
+        made_for: MadeFor {
+            encoder_sha256: "00".repeat(32),
+            processor: Processor::here(),
+            watchpostd: "0.1.0".to_owned(),
+        },
+        tuning: TuningRecord { kernels: "tract".to_owned(), pulse: 4, lazy_im2col_min_taps: Some(9) },
+        measured: Measured { ms_per_frame: 20.5, default_ms_per_frame: 41.0 },
+    };
+    let file = tempfile::NamedTempFile::new()?;
+    choice.write(file.path())?;
     Ok(std::fs::read(file.path())?)
 }
 
