@@ -3,6 +3,7 @@
 //! An alarm goes to the durable store. If that refuses (disk full, I/O error, read-only), it goes to a small store in
 //! memory, so that it still reaches the hub directly, and the board reports itself degraded.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use alarm_proto::{BoardId, BootId, Message, RecordId};
@@ -38,8 +39,11 @@ pub type Wake = Box<dyn Fn(&Message) + Send>;
 /// See the module's documentation.
 pub struct AlarmDesk {
     stores: Mutex<Stores>,
+    boot: BootId,
     health: Arc<Health>,
     wake: Mutex<Option<Wake>>,
+    /// As of the latest change: who asks waits for no disk.
+    depth: AtomicU64,
 }
 
 struct Stores {
@@ -48,6 +52,10 @@ struct Stores {
 }
 
 impl Stores {
+    fn depth(&self) -> u64 {
+        self.durable.status().depth + self.volatile.status().depth
+    }
+
     fn on(&mut self, shelf: Shelf) -> &mut dyn RecordStore {
         match shelf {
             Shelf::Durable => self.durable.as_mut(),
@@ -67,7 +75,10 @@ impl AlarmDesk {
         health: Arc<Health>,
     ) -> Result<Self, OutboxError> {
         let volatile = VolatileStore::new(board, durable.boot().counter, VOLATILE_RECORDS)?;
-        Ok(Self { stores: Mutex::new(Stores { durable, volatile }), health, wake: Mutex::new(None) })
+        let boot = durable.boot();
+        let stores = Stores { durable, volatile };
+        let depth = AtomicU64::new(stores.depth());
+        Ok(Self { stores: Mutex::new(stores), boot, health, wake: Mutex::new(None), depth })
     }
 
     /// Calls `wake` after every raised alarm, in the order of each camera. It must not block.
@@ -90,7 +101,7 @@ impl AlarmDesk {
 
     fn store(&self, compose: &mut dyn FnMut(RecordId) -> Message) -> Result<Raised, OutboxError> {
         let mut stores = lock(&self.stores);
-        match stores.durable.raise(compose) {
+        let raised = match stores.durable.raise(compose) {
             Ok(id) => {
                 self.health.restore(STORE_FAILED);
                 Ok(Raised { id, shelf: Shelf::Durable })
@@ -98,9 +109,11 @@ impl AlarmDesk {
             Err(e) => {
                 tracing::error!(error = %e, "alarm kept in memory only");
                 self.health.degrade(STORE_FAILED);
-                Ok(Raised { id: stores.volatile.raise(compose)?, shelf: Shelf::Volatile })
+                stores.volatile.raise(compose).map(|id| Raised { id, shelf: Shelf::Volatile })
             }
-        }
+        };
+        self.depth.store(stores.depth(), Ordering::SeqCst);
+        raised
     }
 
     /// Removes what the hub has committed; returns how many records were held.
@@ -110,7 +123,9 @@ impl AlarmDesk {
     pub fn acknowledge(&self, acks: &[(BootId, u64)]) -> Result<usize, OutboxError> {
         let mut stores = lock(&self.stores);
         let volatile = stores.volatile.acknowledge(acks)?;
-        Ok(volatile + stores.durable.acknowledge(acks)?)
+        let durable = stores.durable.acknowledge(acks);
+        self.depth.store(stores.depth(), Ordering::SeqCst);
+        Ok(volatile + durable?)
     }
 
     /// Up to `limit` records of a shelf with `after < seq <= up_to`, oldest first.
@@ -136,12 +151,12 @@ impl AlarmDesk {
     /// Undelivered records of both shelves.
     #[must_use]
     pub fn depth(&self) -> u64 {
-        self.status(Shelf::Durable).depth + self.status(Shelf::Volatile).depth
+        self.depth.load(Ordering::SeqCst)
     }
 
     /// The running boot of the durable store.
     #[must_use]
     pub fn boot(&self) -> BootId {
-        lock(&self.stores).durable.boot()
+        self.boot
     }
 }

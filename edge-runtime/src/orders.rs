@@ -5,7 +5,7 @@
 //! - A snooze ends by monotonic time, whatever happens to clock and network.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use alarm_proto::CameraId;
 
@@ -44,7 +44,7 @@ impl Order {
 
 type Hand = Box<dyn Fn() + Send>;
 /// Takes a picture of a camera as JPEG, or says why not.
-pub type Photographer = Box<dyn Fn(&CameraId) -> Result<Vec<u8>, String> + Send>;
+pub type Photographer = Arc<dyn Fn(&CameraId) -> Result<Vec<u8>, String> + Send + Sync>;
 
 /// Orders for all cameras of a board.
 #[derive(Default)]
@@ -102,10 +102,12 @@ impl Orders {
     /// # Errors
     /// There is none now, in words.
     pub fn snapshot(&self, camera: &CameraId) -> Result<Vec<u8>, String> {
-        match lock(&self.snapshot).as_ref() {
-            Some(photographer) => photographer(camera),
-            None => Err("the board is not ready for it yet".to_owned()),
-        }
+        // Out of the lock: it takes a while.
+        let photographer = lock(&self.snapshot).clone();
+        photographer.map_or_else(
+            || Err("the board is not ready for it yet".to_owned()),
+            |photographer| photographer(camera),
+        )
     }
 
     /// Somebody has seen an alarm; false while nothing is there to silence.

@@ -35,9 +35,20 @@ fn board(folder: &Path) -> (Daemon, String) {
     (daemon, format!("http://127.0.0.1:{port}/"))
 }
 
+/// Whether a pixel of the live picture has a colour.
+const COLOURED: &str = "(() => { const img = document.querySelector('.picture img'); const c = document.createElement('canvas'); \
+    c.width = img.naturalWidth; c.height = img.naturalHeight; const p = c.getContext('2d'); p.drawImage(img, 0, 0); \
+    const d = p.getImageData(0, 0, c.width, c.height).data; \
+    for (let i = 0; i < d.length; i += 4) if (Math.max(d[i], d[i+1], d[i+2]) - Math.min(d[i], d[i+1], d[i+2]) > 60) return true; \
+    return false; })()";
+
 /// Where people find them after a run.
 fn screens() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("page")
+}
+
+fn is_of_a_gap(complaint: &serde_json::Value) -> bool {
+    complaint["message"].as_str().is_some_and(|text| text.contains("live.jpg") && text.contains("503"))
 }
 
 fn visit(size: (u32, u32), is_phone: bool, name: &str) {
@@ -63,6 +74,10 @@ fn visit(size: (u32, u32), is_phone: bool, name: &str) {
         "a live picture is shown",
         "document.querySelector('.picture img:not([hidden])')?.naturalWidth > 0",
     );
+    browser.until(
+        "it says that it watches, or what goes on",
+        "document.getElementById('summary').textContent.length > 5",
+    );
     browser.until("the board is named", "document.getElementById('title').textContent === 'gate-1, yard'");
     browser.until(
         "the score is plotted",
@@ -70,10 +85,8 @@ fn visit(size: (u32, u32), is_phone: bool, name: &str) {
     );
     browser.until("the mask is outlined", "document.querySelector('.picture svg .mask')");
     browser.click("#heat");
-    browser.until(
-        "the picture has where the model looks",
-        "performance.getEntriesByType('resource').some((e) => e.name.includes('live.jpg?heat=true') && e.responseStatus === 200)",
-    );
+    // The scene is grey, and a map of where the model looks is not.
+    browser.until("the picture has where the model looks", COLOURED);
 
     // Nobody reloads: what comes now is shown.
     let before = browser.run("return document.querySelectorAll('#events .event').length");
@@ -94,6 +107,7 @@ fn visit(size: (u32, u32), is_phone: bool, name: &str) {
 
     browser.run("window.scrollTo(0, 0)");
     browser.click("[data-command=disarm]");
+    browser.accept();
     browser.until(
         "it is disarmed",
         "document.querySelector('.camera .badge').textContent.startsWith('disarmed')",
@@ -108,7 +122,8 @@ fn visit(size: (u32, u32), is_phone: bool, name: &str) {
     assert_eq!(width, 0, "nothing is wider than the screen");
     assert_eq!(browser.run("return window.notReloaded"), true);
     browser.screenshot(&screens().join(format!("{name}.png")));
-    let complaints = browser.complaints();
+    // Between two rounds of the looped file there may be no picture for a moment, on a busy machine.
+    let complaints: Vec<_> = browser.complaints().into_iter().filter(|c| !is_of_a_gap(c)).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 
     browser.click("#log-out");

@@ -77,7 +77,7 @@ fn nothing_is_shown_without_the_token() {
         &["Authorization: Bearer a-token-of-32-characters-0123457"],
         &["Authorization: Bearer "],
         &["Authorization: Basic YS10b2tlbi1vZi0zMi1jaGFyYWN0ZXJzLTAxMjM0NTY="],
-        &["Cookie: watchpost_session=00000000000000000000000000000000"],
+        &["Cookie: watchpost_yard_gate-1=00000000000000000000000000000000"],
     ];
     for path in guarded {
         for headers in wrong {
@@ -135,6 +135,10 @@ fn pictures_scores_events_and_their_files_are_shown() {
     // Of a bright picture the hidden half is grey.
     eventually("a picture of the event, without what is hidden", || {
         let answer = get(port, "/api/cameras/north/live.jpg");
+        if answer.status == 503 {
+            // Between two rounds of the file.
+            return false;
+        }
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/jpeg")));
         let picture = image::load_from_memory(&answer.body).unwrap().into_rgb8();
         assert_eq!(picture.dimensions(), (tiny::SIDE_PX, tiny::SIDE_PX));
@@ -162,8 +166,15 @@ fn pictures_scores_events_and_their_files_are_shown() {
     assert_eq!(&clip.body[4..8], b"ftyp");
     let part = request(port, "GET", &path("clip"), &[BEARER, "Range: bytes=4-7"], b"");
     assert_eq!((part.status, part.body.as_slice()), (206, b"ftyp".as_slice()));
-    let before = get(port, &format!("/api/events?before={}", event["id"].as_str().unwrap())).json();
-    assert!(before.as_array().unwrap().iter().all(|older| older["id"] != event["id"]));
+    eventually("another event", || get(port, "/api/events").json().as_array().unwrap().len() >= 3);
+    let ids = |path: &str| -> Vec<String> {
+        let events = get(port, path).json();
+        events.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ids("/api/events");
+    let second = ids(&format!("/api/events?limit=1&before={}", all[0]));
+    assert_eq!(second, [all[1].clone()], "page by page");
+    assert_eq!(ids(&format!("/api/events?before={}", all[1])), all[2..].to_vec());
     assert!(daemon.end());
 }
 
@@ -234,14 +245,57 @@ fn hostile_requests_are_refused_and_cost_the_camera_nothing() {
         assert_eq!(send(port, noise).status, 400);
     }
 
-    // More connections than there are places, none of which says anything.
-    let frames = || get(port, "/metrics").text();
-    assert!(frames().contains("watchpost_camera_frames_total{camera=\"north\"}"));
-    let idle: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    assert_eq!(get(port, "/api/state").status, 200, "they time out, and who comes later is served");
-    drop(idle);
-    let clips = || state(port)["cameras"]["north"]["state"].clone();
-    assert_eq!(clips(), "live");
+    // Another host takes more connections than there are places, and says nothing.
+    let script = "import socket, sys, time\n\
+        held = [socket.create_connection(('127.0.0.1', int(sys.argv[1])), source_address=('127.0.0.2', 0)) for _ in range(100)]\n\
+        print('held', flush=True)\nsys.stdin.read()";
+    let mut other = Command::new("/usr/bin/python3")
+        .args(["-c", script, &port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 5];
+    other.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let frames = || {
+        let text = get(port, "/metrics").text();
+        let line =
+            text.lines().find(|line| line.starts_with("watchpost_camera_frames_total")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let before = frames();
+    eventually("pictures go on, and this host is served", || frames() > before + 20.0);
+    drop(other.stdin.take());
+    other.wait().unwrap();
+}
+
+#[test]
+fn an_event_that_ended_with_the_power_is_over_and_its_video_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (daemon, port) = board(folder.path(), "[evidence]\npre_roll_ms = 500\npost_roll_ms = 500\n");
+    let event = await_event(port);
+    assert!(daemon.end());
+    // As a power cut leaves it: a sheet from when the alarm was raised, and a video that nothing tells of.
+    let stem = folder.path().join("evidence").join(event["id"].as_str().unwrap());
+    let mut sheet: Value =
+        serde_json::from_slice(&std::fs::read(stem.with_extension("json")).unwrap()).unwrap();
+    sheet["is_complete"] = json!(false);
+    sheet["cleared_media_ms"] = Value::Null;
+    sheet["clip"] = Value::Null;
+    std::fs::write(stem.with_extension("json"), sheet.to_string()).unwrap();
+    // The outbox is lost too: what this run raises has lower numbers than what is on the disk, and comes first all the same.
+    for file in ["outbox.db", "outbox.db-wal", "outbox.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    let (_daemon, port) = board(folder.path(), "[evidence]\npre_roll_ms = 500\npost_roll_ms = 500\n");
+    let boot = state(port)["boot"].as_str().unwrap().to_owned();
+    eventually("an event of this run is the first", || {
+        get(port, "/api/events").json()[0]["id"].as_str().is_some_and(|id| id.contains(&boot))
+    });
+    let events = get(port, "/api/events?limit=200").json();
+    let found = events.as_array().unwrap().iter().find(|known| known["id"] == event["id"]).unwrap();
+    assert_eq!(found["is_over"], true);
+    assert_eq!(get(port, &format!("/{}", found["clip"].as_str().unwrap())).status, 200);
 }
 
 #[test]

@@ -50,13 +50,9 @@ fn a_camera_is_disarmed_armed_and_tuned_from_afar() {
     assert!(north(&told)["event"].is_null(), "an event does not outlive arming");
 
     says(json!({ "command": "snapshot", "camera": "north" }));
-    let picture = listener.on(&format!("{HOME}/snapshot/north")).pop().unwrap().payload;
-    let picture = image::load_from_memory(&picture).unwrap();
-    assert_eq!(
-        (picture.width(), picture.height()),
-        (tiny::SIDE_PX, tiny::SIDE_PX),
-        "published before the answer"
-    );
+    let heard = listener.await_on("a picture", &format!("{HOME}/snapshot/north"), |_| true);
+    let picture = image::load_from_memory(&heard.payload).unwrap();
+    assert_eq!((picture.width(), picture.height()), (tiny::SIDE_PX, tiny::SIDE_PX));
 
     let before = raised();
     says(json!({ "command": "arm" }));

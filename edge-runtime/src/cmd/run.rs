@@ -68,7 +68,7 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         .map(|camera| Arc::new(Screen::new(camera.id.clone(), camera.view.clone(), gaze.clone())))
         .collect();
     let (photographed, clock) = (screens.clone(), Arc::clone(&delivery.clock));
-    board.orders.on_snapshot(Box::new(move |camera| {
+    board.orders.on_snapshot(Arc::new(move |camera| {
         let screen = photographed.iter().find(|screen| screen.is_of(camera));
         screen.ok_or("there is no such camera")?.snapshot(clock.as_ref(), SNAPSHOT_SIDE_PX)
     }));

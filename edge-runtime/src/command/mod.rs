@@ -67,6 +67,8 @@ pub struct Clerk {
     clock: Arc<dyn Clock>,
     commands: Rate,
     refusals: Rate,
+    /// Each waits for a camera, and is a hundred times as long as anything else that is told.
+    pictures: Rate,
 }
 
 impl Clerk {
@@ -80,7 +82,16 @@ impl Clerk {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let counter = Counter::open(counter_file);
-        Self { name, trust, counter, orders, clock, commands: Rate::default(), refusals: Rate::default() }
+        Self {
+            name,
+            trust,
+            counter,
+            orders,
+            clock,
+            commands: Rate::default(),
+            refusals: Rate::default(),
+            pictures: Rate::new(2, 5_000),
+        }
     }
 
     /// Does what a payload says, if it may, and gives the answer; none where there were too many already.
@@ -129,6 +140,9 @@ impl Clerk {
             self.counter.advance(counter)?;
         }
         if let (Action::Snapshot, Some(camera)) = (command.action, &command.camera) {
+            if !self.pictures.allows(self.clock.monotonic_ms()) {
+                return Err("too many pictures; wait five seconds".to_owned());
+            }
             let jpeg = self.orders.snapshot(camera)?;
             return Ok(Some((camera.clone(), jpeg)));
         }

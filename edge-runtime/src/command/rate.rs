@@ -1,28 +1,33 @@
 //! How often something may happen.
 
-const BURST: u32 = 10;
-const EVERY_MS: u64 = 1_000;
-
-/// Ten at once, then one a second.
+/// So many at once, then one in a while.
 #[derive(Debug)]
 pub(super) struct Rate {
+    burst: u32,
+    every_ms: u64,
     left: u32,
     since_ms: u64,
 }
 
 impl Default for Rate {
+    /// Ten at once, then one a second.
     fn default() -> Self {
-        Self { left: BURST, since_ms: 0 }
+        Self::new(10, 1_000)
     }
 }
 
 impl Rate {
+    /// `burst` at once, then one every `every_ms`.
+    pub const fn new(burst: u32, every_ms: u64) -> Self {
+        Self { burst, every_ms, left: burst, since_ms: 0 }
+    }
+
     /// Whether it may happen at `now_ms`; if so, it has.
     pub fn allows(&mut self, now_ms: u64) -> bool {
-        let earned = now_ms.saturating_sub(self.since_ms) / EVERY_MS;
+        let earned = now_ms.saturating_sub(self.since_ms) / self.every_ms;
         if earned > 0 {
-            self.left = u32::try_from(earned).unwrap_or(BURST).saturating_add(self.left).min(BURST);
-            self.since_ms += earned * EVERY_MS;
+            self.left = u32::try_from(earned).unwrap_or(self.burst).saturating_add(self.left).min(self.burst);
+            self.since_ms += earned * self.every_ms;
         }
         let allows = self.left > 0;
         self.left = self.left.saturating_sub(1);

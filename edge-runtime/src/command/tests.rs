@@ -47,12 +47,15 @@ fn a_picture_is_taken_of_one_camera_and_comes_with_the_answer() {
     let asked = br#"{"command":"snapshot","camera":"north"}"#;
     let refused = office.clerk.answer(asked).unwrap();
     assert_eq!((refused.reply.ok, refused.picture), (false, None), "nothing takes pictures yet");
-    office.orders.on_snapshot(Box::new(|camera| match camera.as_str() {
+    office.orders.on_snapshot(Arc::new(|camera| match camera.as_str() {
         "north" => Ok(vec![1, 2, 3]),
         _ => Err("the camera gives no picture now".to_owned()),
     }));
     let answer = office.clerk.answer(asked).unwrap();
     assert_eq!((answer.reply.ok, answer.picture), (true, Some((camera("north"), vec![1, 2, 3]))));
+    let many = office.says(r#"{"command":"snapshot","camera":"north"}"#).unwrap_err();
+    assert!(many.contains("too many pictures"), "{many}");
+    office.clock.advance_ms(5_000);
     let none = office.says(r#"{"command":"snapshot","camera":"south"}"#).unwrap_err();
     assert!(none.contains("no picture now"), "{none}");
     assert!(office.says(r#"{"command":"snapshot"}"#).unwrap_err().contains("needs `camera`"));

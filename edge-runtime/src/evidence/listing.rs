@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use alarm_proto::CameraId;
 
 use super::name::{EventName, Part};
 use super::scan;
@@ -9,10 +12,13 @@ use super::sheet::Sheet;
 
 /// Sheets that are remembered.
 const MAX_KNOWN: usize = 256;
+/// A folder that changed this lately may have changed again without another time.
+const SETTLED: Duration = Duration::from_secs(2);
 
-/// Looks into the folder when asked. Sheets that nothing will be added to are read once.
+/// Looks into the folder when asked: at a camera's names when its folder has changed, and at a sheet until nothing will be added to it.
 pub struct Listing {
     folder: PathBuf,
+    names: BTreeMap<CameraId, (SystemTime, Vec<EventName>)>,
     complete: BTreeMap<EventName, Sheet>,
 }
 
@@ -20,26 +26,41 @@ impl Listing {
     /// Of the evidence in `folder`.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, complete: BTreeMap::new() }
+        Self { folder, names: BTreeMap::new(), complete: BTreeMap::new() }
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// At most `limit` events, newest first, older than `before` if that is given. A folder or a sheet that cannot be read is left
+    /// At most `limit` events that are `wanted`, those of the greatest `age` first. A folder or a sheet that cannot be read is left
     /// out; scores are, too: a list has no use for them.
-    pub fn newest(&mut self, before: Option<&EventName>, limit: usize) -> Vec<(EventName, Sheet)> {
-        let is_older = |name: &EventName| before.is_none_or(|before| name.age_key() < before.age_key());
-        let mut names: Vec<EventName> = scan::names(&self.folder).into_iter().filter(is_older).collect();
-        names.sort_by(|a, b| b.age_key().cmp(&a.age_key()));
+    pub fn newest<K: Ord>(
+        &mut self,
+        age: &dyn Fn(&EventName) -> K,
+        wanted: &dyn Fn(&EventName) -> bool,
+        limit: usize,
+    ) -> Vec<(EventName, Sheet)> {
+        let mut names = self.look();
+        names.retain(wanted);
+        names.sort_by_cached_key(|name| std::cmp::Reverse(age(name)));
         names.truncate(limit);
         if self.complete.len() > MAX_KNOWN {
             self.complete.retain(|name, _| names.contains(name));
         }
         names.into_iter().filter_map(|name| Some((name.clone(), self.sheet(name)?))).collect()
+    }
+
+    /// Names of all events.
+    fn look(&mut self) -> Vec<EventName> {
+        let cameras = scan::cameras(&self.folder);
+        self.names.retain(|camera, _| cameras.contains(camera));
+        for camera in cameras {
+            let folder = self.folder.join(camera.as_str());
+            let changed = changed(&folder);
+            if changed.is_none() || self.names.get(&camera).map(|(at, _)| *at) != changed {
+                let names = scan::names(&folder, &camera);
+                let at = changed.filter(|at| at.elapsed().is_ok_and(|age| age > SETTLED));
+                self.names.insert(camera, (at.unwrap_or(SystemTime::UNIX_EPOCH), names));
+            }
+        }
+        self.names.values().flat_map(|(_, names)| names).cloned().collect()
     }
 
     fn sheet(&mut self, name: EventName) -> Option<Sheet> {
@@ -53,4 +74,8 @@ impl Listing {
         }
         Some(sheet)
     }
+}
+
+fn changed(folder: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folder).and_then(|meta| meta.modified()).ok()
 }

@@ -66,12 +66,6 @@ impl EventName {
         format!("{counter}-{random:08x}-{}", self.seq)
     }
 
-    /// Greater for a later event of the same board.
-    #[must_use]
-    pub fn age_key(&self) -> (u32, u64) {
-        (self.boot.counter, self.seq)
-    }
-
     /// Where one of its files lies in the folder of all evidence.
     #[must_use]
     pub fn path(&self, folder: &Path, part: Part) -> PathBuf {

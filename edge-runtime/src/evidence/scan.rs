@@ -1,6 +1,6 @@
 //! What an earlier run left in the folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -57,17 +57,17 @@ fn scan_camera(folder: &Path, camera: &CameraId, shelf: &mut Shelf) -> io::Resul
     Ok(latest_h)
 }
 
-/// Events of all cameras that have a sheet, in no order.
-pub(super) fn names(folder: &Path) -> Vec<EventName> {
-    let files = |camera: CameraId| {
-        let entries = fs::read_dir(folder.join(camera.as_str())).into_iter().flatten().flatten();
-        entries.filter_map(move |entry| {
-            let file = entry.file_name();
-            EventName::parse(&camera, file.to_str()?.strip_suffix(".json")?)
-        })
-    };
-    let cameras = fs::read_dir(folder).into_iter().flatten().flatten();
-    cameras.filter_map(|entry| CameraId::try_from(entry.file_name().to_str()?).ok()).flat_map(files).collect()
+/// Cameras that have a folder.
+pub(super) fn cameras(folder: &Path) -> BTreeSet<CameraId> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| CameraId::try_from(entry.file_name().to_str()?).ok()).collect()
+}
+
+/// Events of a camera that have a sheet, in no order; `folder` is its own.
+pub(super) fn names(folder: &Path, camera: &CameraId) -> Vec<EventName> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let name_of = |file: &str| EventName::parse(camera, file.strip_suffix(".json")?);
+    entries.filter_map(|entry| name_of(entry.file_name().to_str()?)).collect()
 }
 
 fn bytes_of(folder: &Path, entry: &DirEntry) -> u64 {

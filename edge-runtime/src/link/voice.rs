@@ -90,6 +90,8 @@ pub(super) struct Speaker {
     owes_greeting: bool,
     /// What was told last, and when; `None` on a new connection.
     told: Option<(StateTold, u64)>,
+    /// The latest picture that was asked for, with its topic.
+    picture: Option<(String, Vec<u8>)>,
     /// When there may be something to say.
     next_ms: u64,
     has_warned: bool,
@@ -139,6 +141,7 @@ impl Speaker {
             retains: true,
             owes_greeting: true,
             told: None,
+            picture: None,
             next_ms: 0,
             has_warned: false,
         }
@@ -156,6 +159,7 @@ impl Speaker {
             offer.packet_limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         self.owes_greeting = true;
         self.told = None;
+        self.picture = None;
         self.next_ms = 0;
         self.has_warned = false;
     }
@@ -175,6 +179,14 @@ impl Speaker {
         self.next_ms = now_ms + NEWS_EVERY_MS;
         if !self.queue.is_empty() {
             self.next_ms = now_ms + RETRY_MS;
+        }
+        if let Some((topic, jpeg)) = self.picture.take()
+            && self.fits(&topic, jpeg.len())
+            && !session.publish_once(&topic, &jpeg)
+        {
+            self.picture = Some((topic, jpeg));
+            self.next_ms = now_ms + RETRY_MS;
+            return;
         }
         let at_ms = self.told.as_ref().map(|(_, at_ms)| *at_ms);
         if at_ms.is_some_and(|at_ms| now_ms < at_ms + NEWS_EVERY_MS) {
@@ -254,6 +266,12 @@ impl Speaker {
             return Said::Yes;
         }
         Said::NoRoom
+    }
+
+    /// Keeps a picture to be said when no record is due.
+    pub fn show(&mut self, topic: String, jpeg: Vec<u8>) {
+        self.picture = Some((topic, jpeg));
+        self.next_ms = 0;
     }
 
     /// Answers a command. One that finds no room is lost; the state shows what holds.

@@ -237,7 +237,7 @@ impl Worker {
                 if let Some(commands) = self.commands.as_ref().filter(|_| *phase == Phase::Ready)
                     && let Some(speaker) = &mut self.speaker
                 {
-                    speaker.reply(session, &format!("{}/{camera}", commands.snapshot_topic), jpeg);
+                    speaker.show(format!("{}/{camera}", commands.snapshot_topic), jpeg);
                 }
                 return None;
             }

@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::health::lock;
 
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
-const COOKIE_NAME: &str = "watchpost_session";
 const SESSION_MS: u64 = 12 * 3_600_000;
 /// The oldest ends when there is one more.
 const MAX_SESSIONS: usize = 32;
@@ -60,6 +59,8 @@ type SessionId = [u8; 16];
 /// See the module's documentation.
 pub(super) struct Access {
     token: Token,
+    /// Name of the cookie; browsers do not tell ports apart, and boards are looked at through tunnels.
+    cookie: String,
     is_tls: bool,
     clock: Arc<dyn Clock>,
     /// Oldest first, each with its end.
@@ -67,14 +68,20 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) fn new(token: Token, is_tls: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { token, is_tls, clock, sessions: Mutex::default() }
+    pub(super) fn new(token: Token, cookie: String, is_tls: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { token, cookie, is_tls, clock, sessions: Mutex::default() }
     }
 
     fn is_open_to(&self, headers: &HeaderMap) -> bool {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        bearer.is_some_and(|given| self.token.is(given))
-            || session_of(headers).is_some_and(|id| self.knows(id))
+        let has_token = bearer(headers).is_some_and(|given| self.token.is(given));
+        has_token || self.sessions_of(headers).any(|id| self.knows(id))
+    }
+
+    /// A browser may have several cookies of the name.
+    fn sessions_of<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = SessionId> + 'a {
+        let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        let pairs = cookies.flat_map(|text| text.split(';'));
+        pairs.filter_map(|pair| from_hex(pair.trim().strip_prefix(self.cookie.as_str())?.strip_prefix('=')?))
     }
 
     fn knows(&self, id: SessionId) -> bool {
@@ -98,7 +105,7 @@ impl Access {
 
     fn cookie(&self, value: &str, max_age_s: u64) -> String {
         let secure = if self.is_tls { "; Secure" } else { "" };
-        format!("{COOKIE_NAME}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{secure}")
+        format!("{}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{secure}", self.cookie)
     }
 }
 
@@ -106,11 +113,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn session_of(headers: &HeaderMap) -> Option<SessionId> {
-    let mut cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let value = cookies.find_map(|text| {
-        text.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
-    })?;
+fn from_hex(value: &str) -> Option<SessionId> {
     let mut id = SessionId::default();
     let digit = |at: usize| char::from(*value.as_bytes().get(at)?).to_digit(16);
     if value.len() != 2 * id.len() {
@@ -120,6 +123,11 @@ fn session_of(headers: &HeaderMap) -> Option<SessionId> {
         *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
     }
     Some(id)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
 /// Lets those through who may look.
@@ -164,7 +172,7 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, Json(given): Json<
 
 /// Ends the session of a browser.
 pub(super) async fn log_out(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    if let Some(id) = session_of(&headers) {
+    for id in shared.access.sessions_of(&headers) {
         lock(&shared.access.sessions).retain(|(session, _)| *session != id);
     }
     (StatusCode::NO_CONTENT, [(SET_COOKIE, shared.access.cookie("", 0))]).into_response()
@@ -180,7 +188,15 @@ mod tests {
 
     fn access() -> (Access, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::default());
-        (Access::new(Token::new(TOKEN).unwrap(), true, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+        (
+            Access::new(
+                Token::new(TOKEN).unwrap(),
+                "watchpost_yard_b".to_owned(),
+                true,
+                Arc::clone(&clock) as Arc<dyn Clock>,
+            ),
+            clock,
+        )
     }
 
     fn with(name: axum::http::HeaderName, value: &str) -> HeaderMap {
@@ -199,6 +215,7 @@ mod tests {
     fn the_token_opens_and_nothing_like_it_does() {
         let (access, _) = access();
         assert!(access.is_open_to(&with(AUTHORIZATION, "Bearer 0123456789abcdef")));
+        assert!(access.is_open_to(&with(AUTHORIZATION, "bearer 0123456789abcdef")));
         for wrong in [
             "Bearer 0123456789abcdeF",
             "Bearer ",
@@ -227,7 +244,7 @@ mod tests {
         assert!(access.is_open_to(&cookie(&last)));
         clock.advance_ms(1);
         assert!(!access.is_open_to(&cookie(&last)));
-        for foreign in ["watchpost_session=", "watchpost_session=zz", "watchpost_sessio=00"] {
+        for foreign in ["watchpost_yard_b=", "watchpost_yard_b=zz", "watchpost_yard=00", "watchpost_yard_b"] {
             assert!(!access.is_open_to(&with(COOKIE, foreign)), "{foreign}");
         }
     }

@@ -1,9 +1,9 @@
 //! Events for a list, and their files.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use alarm_proto::CameraId;
+use alarm_proto::{BootId, CameraId};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::routes::Shared;
-use crate::evidence::{EventName, Listing, Part, Sheet};
+use super::routes::{EvidenceShown, Shared};
+use crate::evidence::{EventName, Part, Sheet};
 use crate::health::lock;
 
 /// Events of one answer.
@@ -44,8 +44,14 @@ pub(super) struct EventLine {
 }
 
 impl EventLine {
-    fn of(name: &EventName, sheet: &Sheet) -> Self {
-        let path = |part: Part| format!("api/evidence/{}/{}", name.camera, name.file(part));
+    /// Of an event of this run, or of one that nothing will be added to any more.
+    fn of(name: &EventName, sheet: &Sheet, folder: &std::path::Path, is_of_this_run: bool) -> Self {
+        let is_final = sheet.is_complete || !is_of_this_run;
+        // Drawn when it is raised, and again when it is complete: another address, since browsers keep what they have.
+        let path =
+            |part: Part| format!("api/evidence/{}/{}?v={}", name.camera, name.file(part), u8::from(is_final));
+        // A power cut leaves the video without a word of it in the sheet.
+        let has_clip = is_final && name.path(folder, Part::Clip).exists();
         Self {
             id: name.to_string(),
             camera: sheet.camera.clone(),
@@ -53,9 +59,19 @@ impl EventLine {
             severity: sheet.severity.clone(),
             wall_clock_ms: sheet.wall_clock_ms,
             peak: sheet.peak,
-            is_over: sheet.is_complete || sheet.cleared_media_ms.is_some(),
+            is_over: is_final || sheet.cleared_media_ms.is_some(),
             snapshot: sheet.snapshot.as_ref().map(|_| path(Part::Snapshot)),
-            clip: sheet.clip.as_ref().filter(|_| sheet.is_complete).map(|_| path(Part::Clip)),
+            clip: has_clip.then(|| path(Part::Clip)),
+        }
+    }
+
+    /// The same with what the journal knows; a disk may have refused what came later.
+    fn with(self, known: &Self) -> Self {
+        Self {
+            is_over: self.is_over || known.is_over,
+            severity: known.severity.clone(),
+            peak: self.peak.max(known.peak),
+            ..self
         }
     }
 }
@@ -78,9 +94,9 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, Query(which): Query<
         Some(name) => name,
         None => None,
     };
-    let listed = tokio::task::spawn_blocking(move || events(&shared, before.as_ref(), limit)).await;
+    let listed = shared.work(move |shared| events(shared, before.as_ref(), limit)).await;
     listed.map_or_else(
-        |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        || StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |lines| Json(lines).into_response(),
     )
 }
@@ -92,18 +108,28 @@ fn parse_id(id: &str) -> Option<EventName> {
 
 /// What the journals know of this run, and the evidence of this and earlier ones, which knows more.
 fn events(shared: &Shared, before: Option<&EventName>, limit: usize) -> Vec<EventLine> {
-    let mut all: BTreeMap<((u32, u64), EventName), EventLine> = BTreeMap::new();
-    let is_older = |name: &EventName| before.is_none_or(|before| name.age_key() < before.age_key());
+    let mut known: BTreeMap<EventName, EventLine> = BTreeMap::new();
     for screen in &shared.screens {
-        for (name, line) in lock(&screen.journal).events().filter(|(name, _)| is_older(name)) {
-            all.insert((name.age_key(), name.clone()), line.clone());
+        known.extend(lock(&screen.journal).events().cloned());
+    }
+    // Names of different boots cannot be compared, but those of this run are the latest, also where the outbox was lost.
+    let mut boots: BTreeSet<BootId> = known.keys().map(|name| name.boot).collect();
+    boots.insert(shared.about.boot);
+    let age = |name: &EventName| (boots.contains(&name.boot), name.boot.counter, name.seq, name.clone());
+    let is_older = |name: &EventName| before.is_none_or(|before| age(name) < age(before));
+    let mut all: BTreeMap<_, EventLine> = BTreeMap::new();
+    if let Some(EvidenceShown { folder, listing }) = &shared.evidence {
+        for (name, sheet) in lock(listing).newest(&age, &is_older, limit) {
+            let line = EventLine::of(&name, &sheet, folder, boots.contains(&name.boot));
+            let line = match known.remove(&name) {
+                Some(known) => line.with(&known),
+                None => line,
+            };
+            all.insert(age(&name), line);
         }
     }
-    let kept = shared.evidence.as_ref().map(|listing: &Mutex<Listing>| lock(listing).newest(before, limit));
-    for (name, sheet) in kept.into_iter().flatten() {
-        let line = EventLine::of(&name, &sheet);
-        all.insert((name.age_key(), name), line);
-    }
+    let only_known = known.into_iter().filter(|(name, _)| is_older(name));
+    all.extend(only_known.map(|(name, line)| (age(&name), line)));
     all.into_values().rev().take(limit).collect()
 }
 
@@ -113,11 +139,11 @@ pub(super) async fn file(
     Path((camera, file)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let path = shared.evidence.as_ref().and_then(|listing| {
+    let path = shared.evidence.as_ref().and_then(|shown| {
         let name = CameraId::try_from(camera.as_str()).ok()?;
         let (stem, ending) = file.rsplit_once('.')?;
         let part = Part::ALL.into_iter().find(|part| part.ending() == ending)?;
-        Some(EventName::parse(&name, stem)?.path(lock(listing).folder(), part))
+        Some(EventName::parse(&name, stem)?.path(&shown.folder, part))
     });
     let Some(path) = path else {
         return (StatusCode::NOT_FOUND, "no such evidence\n").into_response();

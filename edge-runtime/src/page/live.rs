@@ -14,11 +14,11 @@ use vad_infer::AttentionMap;
 use crate::health::lock;
 use crate::view::MaskedFrame;
 
-/// How long somebody who asked once is taken to look on, milliseconds.
-const WANTED_MS: u64 = 5_000;
+/// How long somebody who asked once is taken to look on, milliseconds: the slowest camera gives a picture every ten seconds.
+const WANTED_MS: u64 = 15_000;
 /// Least time between two pictures that are kept, milliseconds.
 const INTERVAL_MS: u64 = 200;
-/// Older pictures are not live, milliseconds.
+/// Older pictures are not live, milliseconds; of a slow camera, those of more than two turns.
 const FRESH_MS: u64 = 3_000;
 
 /// Where a model's attention lies in the picture, and the size of the encoder's pictures.
@@ -29,6 +29,9 @@ pub(super) type Gaze = (AttentionSpec, [u16; 2]);
 pub(super) struct Live {
     wanted_until_ms: AtomicU64,
     map_wanted_until_ms: AtomicU64,
+    /// When the camera's latest picture came, and how long after the one before, milliseconds.
+    latest_ms: AtomicU64,
+    gap_ms: AtomicU64,
     kept: Mutex<Kept>,
 }
 
@@ -47,11 +50,16 @@ pub(super) struct Sight {
 impl Live {
     /// Takes the camera's next picture.
     pub(super) fn picture(&self, picture: MaskedFrame<'_>, now_ms: u64) {
+        let before_ms = self.latest_ms.swap(now_ms, Ordering::Relaxed);
+        self.gap_ms.store(now_ms.saturating_sub(before_ms).min(WANTED_MS), Ordering::Relaxed);
         let is_wanted = now_ms < self.wanted_until_ms.load(Ordering::Relaxed);
         let mut kept = lock(&self.kept);
         if !is_wanted {
             *kept = Kept::default();
             return;
+        }
+        if !self.wants_map(now_ms) {
+            kept.map = None;
         }
         if kept.picture.as_ref().is_some_and(|(at_ms, _)| now_ms < at_ms + INTERVAL_MS) {
             return;
@@ -88,7 +96,8 @@ impl Live {
     pub(super) fn sight(&self, now_ms: u64) -> Option<Sight> {
         let kept = lock(&self.kept);
         let (at_ms, picture) = kept.picture.as_ref()?;
-        (now_ms < at_ms + FRESH_MS).then(|| Sight { picture: Arc::clone(picture), map: kept.map.clone() })
+        let fresh_ms = FRESH_MS.max(2 * self.gap_ms.load(Ordering::Relaxed));
+        (now_ms < at_ms + fresh_ms).then(|| Sight { picture: Arc::clone(picture), map: kept.map.clone() })
     }
 }
 
@@ -123,6 +132,7 @@ mod tests {
     #[test]
     fn a_picture_is_kept_only_while_somebody_looks() {
         let (live, mut painter) = (Live::default(), Painter::default());
+        shown(&live, &mut painter, 8, 900);
         shown(&live, &mut painter, 9, 1_000);
         assert!(live.sight(1_000).is_none(), "nobody asked");
         live.want(false, 1_000);

@@ -11,7 +11,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::live::Sight;
 use super::routes::Shared;
 use super::screen::{NO_PICTURE, PATIENCE_MS, SLICE_MS, Screen};
 use crate::health::lock;
@@ -42,26 +41,31 @@ pub(super) async fn live(
     Query(how): Query<How>,
 ) -> Response {
     let Some(screen) = find(&shared, &camera) else { return unknown() };
-    let Some(sight) = await_sight(&shared, &screen, how.heat).await else {
-        return (StatusCode::SERVICE_UNAVAILABLE, NO_PICTURE).into_response();
-    };
-    let drawn = tokio::task::spawn_blocking(move || {
-        sight.jpeg(screen.gaze.as_ref().filter(|_| how.heat), MAX_SIDE_PX)
+    let none = (StatusCode::SERVICE_UNAVAILABLE, NO_PICTURE).into_response();
+    if !await_sight(&shared, &screen, how.heat).await {
+        return none;
+    }
+    // Taken when there is a place to draw it: requests that wait hold no pictures.
+    let drawn = shared.work(move |shared| {
+        let sight = screen.live.sight(shared.clock.monotonic_ms())?;
+        Some(sight.jpeg(screen.gaze.as_ref().filter(|_| how.heat), MAX_SIDE_PX))
     });
     match drawn.await {
-        Ok(Ok(jpeg)) => ([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
-        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(Some(Ok(jpeg))) => ([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
+        Some(None) => none,
+        Some(Some(Err(_))) | None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-async fn await_sight(shared: &Shared, screen: &Screen, heat: bool) -> Option<Sight> {
+/// Whether there is a picture to show.
+async fn await_sight(shared: &Shared, screen: &Screen, heat: bool) -> bool {
     let until_ms = shared.clock.monotonic_ms() + PATIENCE_MS;
     loop {
         let now_ms = shared.clock.monotonic_ms();
         screen.live.want(heat, now_ms);
-        let sight = screen.live.sight(now_ms);
-        if sight.is_some() || now_ms >= until_ms {
-            return sight;
+        let is_there = screen.live.sight(now_ms).is_some();
+        if is_there || now_ms >= until_ms {
+            return is_there;
         }
         tokio::time::sleep(Duration::from_millis(SLICE_MS)).await;
     }

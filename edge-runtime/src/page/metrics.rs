@@ -38,17 +38,14 @@ struct OfFault {
 type Float = Gauge<f64, AtomicU64>;
 
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let Some(depth) = shared.outbox_depth().await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
     let mut text = String::new();
-    match write(&mut text, &shared, depth) {
+    match write(&mut text, &shared) {
         Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-fn write(text: &mut String, shared: &Shared, depth: u64) -> std::fmt::Result {
+fn write(text: &mut String, shared: &Shared) -> std::fmt::Result {
     let mut registry = Registry::default();
     process::register(&mut registry);
     let board = registry.sub_registry_with_prefix("watchpost");
@@ -61,7 +58,7 @@ fn write(text: &mut String, shared: &Shared, depth: u64) -> std::fmt::Result {
     ];
     board.register("board", "The board and what it runs", Info::new(info.to_vec()));
     gauge(board, "degraded", "Things that are wrong with the board", shared.health.degraded().len() as u64);
-    gauge(board, "outbox_records", "Records that wait for the hub's acknowledgement", depth);
+    gauge(board, "outbox_records", "Records that wait for the hub's acknowledgement", shared.desk.depth());
     cameras(board, &shared.health.cameras(), shared.clock.monotonic_ms());
     events(board, &shared.screens);
     shared.link.iter().for_each(|link| of_link(board, link));

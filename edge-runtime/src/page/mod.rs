@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - Nothing is shown to who has no token but the empty page that asks for it (and `/metrics`, where that is configured to be open).
-//! - Nothing is shown that a mask hides.
+//! - Nothing is shown live that a mask hides; evidence has the masks of its own time.
 //! - A board never waits for its page: who looks costs the camera's thread a copy of a picture now and then, and connections,
 //!   heads, bodies, answers and their times are bounded.
 
@@ -34,8 +34,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use self::access::Access;
-use self::routes::{Shared, router};
+use self::routes::{EvidenceShown, Shared, router};
 use self::server::bind;
+use tokio::sync::Semaphore;
+
 use crate::clock::Clock;
 use crate::command::{Clerk, Trust};
 use crate::config::PageConfig;
@@ -95,7 +97,8 @@ impl Page {
             // Whoever gets as far has shown the token: as with a broker, the door is elsewhere.
             Mutex::new(Clerk::new(name, Trust::Broker, PathBuf::new(), orders, Arc::clone(clock)))
         });
-        let access = Access::new(config.token.clone(), config.tls.is_some(), Arc::clone(clock));
+        let cookie = format!("watchpost_{}_{}", about.site, about.board);
+        let access = Access::new(config.token.clone(), cookie, config.tls.is_some(), Arc::clone(clock));
         let shared = Shared {
             about,
             access,
@@ -104,9 +107,13 @@ impl Page {
             desk,
             link,
             screens,
-            evidence: evidence.map(|folder| Mutex::new(Listing::new(folder))),
+            evidence: evidence.map(|folder| {
+                let listing = Mutex::new(Listing::new(folder.clone()));
+                EvidenceShown { folder, listing }
+            }),
             clerk,
             metrics: config.metrics,
+            places: Arc::new(Semaphore::new(server::BLOCKING_THREADS)),
         };
         let (stop, bound) = (Stop::default(), bind(config.listen));
         let address = bound.as_ref().ok().and_then(|listener| listener.local_addr().ok());
@@ -149,6 +156,7 @@ struct Server {
 impl Server {
     fn run(&self, first: io::Result<TcpListener>) {
         let mut bound = first;
+        let mut told = None;
         loop {
             let served = bound.and_then(|listener| self.serve(listener));
             if self.stop.is_set() {
@@ -157,7 +165,11 @@ impl Server {
             match served {
                 Ok(()) => self.health.degrade(DEFECT),
                 Err(error) => {
-                    tracing::error!(listen = %self.config.listen, %error, "the page cannot be served; it is tried again");
+                    let reason = error.to_string();
+                    if told.as_ref() != Some(&reason) {
+                        tracing::error!(listen = %self.config.listen, %reason, "the page cannot be served; it is tried again");
+                    }
+                    told = Some(reason);
                     self.health.degrade(DEFECT);
                 }
             }

@@ -1,5 +1,6 @@
 //! Which address shows what.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tokio::sync::Semaphore;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -59,16 +61,33 @@ pub(super) struct Shared {
     pub desk: Arc<AlarmDesk>,
     pub link: Option<Arc<LinkStats>>,
     pub screens: Vec<Arc<Screen>>,
-    pub evidence: Option<Mutex<Listing>>,
+    pub evidence: Option<EvidenceShown>,
     pub clerk: Option<Mutex<Clerk>>,
     pub metrics: MetricsAccess,
+    /// For what takes its time.
+    pub places: Arc<Semaphore>,
+}
+
+/// Evidence on the disk.
+pub(super) struct EvidenceShown {
+    pub folder: PathBuf,
+    pub listing: Mutex<Listing>,
 }
 
 impl Shared {
-    /// Records that wait for the hub. A raised alarm may be on its way to a slow disk, and nothing else here waits for it.
-    pub(super) async fn outbox_depth(self: &Arc<Self>) -> Option<u64> {
-        let desk = Arc::clone(&self.desk);
-        tokio::task::spawn_blocking(move || desk.depth()).await.ok()
+    /// Does what takes its time, away from the event loop. What finds no place waits here, where a request that is given up
+    /// is forgotten.
+    pub(super) async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        let shared = Arc::clone(self);
+        let work = move || {
+            let _place = place;
+            work(&shared)
+        };
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     /// Whether the hub's broker is reached; nothing on a board that works alone.
@@ -128,17 +147,15 @@ async fn command(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         return (StatusCode::FORBIDDEN, "this board takes no commands here (page.commands)\n")
             .into_response();
     }
-    if headers.get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
+    if !is_json(&headers) {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "a command is application/json\n").into_response();
     }
     if body.len() > MAX_COMMAND_BYTES {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
     // It may wait for a disk, or for a picture.
-    let answer =
-        tokio::task::spawn_blocking(move || shared.clerk.as_ref().map(|clerk| lock(clerk).answer(&body)))
-            .await;
-    match answer.ok().flatten().flatten() {
+    let answer = shared.work(move |shared| Some(lock(shared.clerk.as_ref()?).answer(&body))).await;
+    match answer.flatten().flatten() {
         Some(Answer { picture: Some((_, jpeg)), .. }) => {
             ([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response()
         }
@@ -146,4 +163,9 @@ async fn command(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         Some(Answer { reply, .. }) => (StatusCode::UNPROCESSABLE_ENTITY, Json(reply)).into_response(),
         None => (StatusCode::TOO_MANY_REQUESTS, "too many commands\n").into_response(),
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }

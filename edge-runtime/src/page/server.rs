@@ -1,7 +1,9 @@
 //! Connections: few, short, and none that can hold up the board.
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,13 +17,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::PageTls;
+use crate::health::lock;
 use crate::shutdown::Stop;
 
 /// Connections at a time; further ones wait in the kernel.
-const MAX_CONNECTIONS: usize = 48;
+const MAX_CONNECTIONS: usize = 64;
 /// For a TLS handshake, and for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection ends after this time, whatever it is doing: nobody may sit on one for ever.
+/// Of them from one address: a host that sits on its share leaves the others theirs.
+const MAX_PER_ADDRESS: usize = 16;
+/// After this time a connection takes no further request, and after as long again it ends, whatever it is doing.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often the wish to end is looked at.
 const SLICE: Duration = Duration::from_millis(50);
@@ -29,8 +34,10 @@ const SLICE: Duration = Duration::from_millis(50);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Files and drawings that are worked on at a time, beside the connections.
-const BLOCKING_THREADS: usize = 2;
+/// What is worked on at a time, beside the connections.
+pub(super) const BLOCKING_THREADS: usize = 2;
+/// Files are read by others than those who draw and list.
+const FILE_THREADS: usize = 2;
 /// They stay, so that the number of threads does.
 const THREADS_STAY: Duration = Duration::from_hours(24);
 
@@ -57,7 +64,7 @@ pub(super) fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS + FILE_THREADS)
         .thread_keep_alive(THREADS_STAY)
         .thread_name("page files")
         .build()?;
@@ -77,6 +84,7 @@ async fn accept(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut place: Option<OwnedSemaphorePermit> = None;
+    let shares = Shares::default();
     while !stop.is_set() {
         if place.is_none() {
             let free = timeout(SLICE, Arc::clone(&places).acquire_owned()).await;
@@ -116,13 +124,48 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router)
 }
 
 async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
-    let ended = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await;
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the page ended");
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    if timeout(CONNECTION_TIMEOUT, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        // A browser that stays too long, or goes away, is nobody's fault.
+        let _ = timeout(CONNECTION_TIMEOUT, connection).await;
+    }
+}
+
+/// Connections of each address.
+type Shares = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
+
+/// One of an address' connections, given back at its end.
+struct Share {
+    shares: Shares,
+    address: IpAddr,
+}
+
+impl Share {
+    fn take(shares: &Shares, address: IpAddr) -> Option<Self> {
+        let mut taken = lock(shares);
+        let count = taken.entry(address).or_default();
+        if *count >= MAX_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(Self { shares: Arc::clone(shares), address })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.shares);
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
     }
 }

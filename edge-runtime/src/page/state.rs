@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -80,11 +79,8 @@ struct Now {
 /// `GET /api/state`: as it is told over MQTT, and a little more.
 pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Response {
     let now_ms = shared.clock.monotonic_ms();
-    let Some(depth) = shared.outbox_depth().await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
     let about = &shared.about;
     let who = (&about.site, &about.board, about.short_id);
-    let told = StateTold::of(who, about.boot, &shared.health, None, depth, now_ms);
+    let told = StateTold::of(who, about.boot, &shared.health, None, shared.desk.depth(), now_ms);
     Json(Now { told, connected: shared.connected(), now_ms }).into_response()
 }

@@ -90,6 +90,11 @@ impl Browser {
         self.tell(&format!("element/{}/click", self.find(selector)), &json!({}));
     }
 
+    /// Says yes to what the page asks.
+    pub fn accept(&self) {
+        self.tell("alert/accept", &json!({}));
+    }
+
     /// What the browser complained of.
     pub fn complaints(&self) -> Vec<Value> {
         self.tell("se/log", &json!({ "type": "browser" })).as_array().unwrap().clone()

@@ -1,7 +1,7 @@
 "use strict";
 // The page asks the board again and again; nothing is pushed, so a board that is slow is asked more seldom.
 
-const STATE_MS = 1000, LIVE_MS = 400, EVENTS_MS = 3000, LIVE_RETRY_MS = 2000, PLOT_S = 180;
+const STATE_MS = 1000, LIVE_MS = 400, EVENTS_MS = 3000, LIVE_RETRY_MS = 2000, START_RETRY_MS = 5000, PLOT_S = 180, PAGE = 50;
 const $ = (id) => document.getElementById(id);
 const cameras = new Map();
 let board = null, running = 0, lastNow = null;
@@ -19,7 +19,7 @@ async function ask(path, options) {
 const json = async (path) => (await ask(path)).json();
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Repeats until the session ends; `work` may say how long to wait.
+// Repeats until the session ends; `work` may say how long to wait. What it learns for a session that has ended is dropped.
 async function repeat(work, ms) {
   const mine = running;
   while (mine === running) {
@@ -35,8 +35,13 @@ async function repeat(work, ms) {
   }
 }
 
+// Written when it changes alone: it is read aloud.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function summary(text, isBad) {
-  $("summary").textContent = text;
+  write($("summary"), text);
   $("summary").classList.toggle("bad", isBad);
 }
 
@@ -49,6 +54,11 @@ function badge(element, text, kind) {
 
 function showLogIn() {
   running += 1;
+  $("player").close();
+  $("cameras").replaceChildren();
+  $("events").replaceChildren();
+  cameras.clear();
+  events.clear();
   $("board").hidden = $("log-out").hidden = true;
   $("log-in").hidden = false;
   summary("", false);
@@ -71,8 +81,12 @@ $("log-in").addEventListener("submit", async (event) => {
 });
 
 $("log-out").addEventListener("click", async () => {
-  await ask("api/session", { method: "DELETE" }).catch(() => {});
-  showLogIn();
+  try {
+    await ask("api/session", { method: "DELETE" });
+    showLogIn();
+  } catch {
+    write($("told"), "Not logged out: the board does not answer.");
+  }
 });
 
 // ---- cameras ----
@@ -119,8 +133,9 @@ async function showLive(camera) {
   }
 }
 
-async function showScores(camera) {
+async function showScores(camera, mine) {
   const part = await json(`api/cameras/${camera.id}/scores?from=${camera.next}`);
+  if (mine !== running) return;
   if (part.next < camera.next) camera.points = [];
   camera.next = part.next;
   camera.points.push(...part.points);
@@ -195,16 +210,22 @@ function duration(seconds) {
 }
 
 async function showState() {
+  const mine = running;
   const state = await json("api/state");
+  if (mine !== running) return;
   lastNow = state.now_ms;
   for (const [id, told] of Object.entries(state.cameras)) {
     if (cameras.has(id)) showCamera(cameras.get(id), told);
   }
-  const events = Object.values(state.cameras).filter((told) => told.event).length;
+  const all = Object.values(state.cameras);
+  const ongoing = all.filter((told) => told.event).length;
+  const watched = all.filter((told) => told.state === "live" && !told.picture_fault && told.armed).length;
   const wrong = state.degraded.length;
-  if (events) summary(events === 1 ? "An event goes on" : `${events} events go on`, true);
-  else if (wrong) summary(wrong === 1 ? "One thing is wrong" : `${wrong} things are wrong`, true);
-  else summary("Watching", false);
+  const says = [];
+  if (ongoing) says.push(ongoing === 1 ? "An event goes on" : `${ongoing} events go on`);
+  if (watched < all.length) says.push(`${watched} of ${all.length} cameras watched`);
+  if (wrong) says.push(wrong === 1 ? "one thing is wrong" : `${wrong} things are wrong`);
+  summary(says.join(", ") || "Watching", says.length > 0);
   $("degraded").replaceChildren(...state.degraded.map((reason) => {
     const item = document.createElement("li");
     item.textContent = reason;
@@ -224,13 +245,13 @@ async function showState() {
     [term.textContent, text.textContent] = [name, value];
     return [term, text];
   }));
-  await Promise.all([...cameras.values()].map(showScores));
+  await Promise.all([...cameras.values()].map((camera) => showScores(camera, mine)));
 }
 
 // ---- events ----
 
 const events = new Map();
-let wasFull = false, playing = null;
+let older = [], isFull = false, playing = null;
 
 function eventItem(event) {
   let item = events.get(event.id);
@@ -254,27 +275,38 @@ function eventItem(event) {
   return item;
 }
 
+// Touched only where it changed: who is about to press something keeps it.
+function showList(list) {
+  const items = list.map(eventItem);
+  const shown = [...$("events").children];
+  if (items.length !== shown.length || items.some((item, at) => item !== shown[at])) $("events").replaceChildren(...items);
+  const known = new Set(list.map((event) => event.id));
+  for (const id of events.keys()) if (!known.has(id)) events.delete(id);
+  $("no-events").hidden = list.length > 0;
+  $("older").hidden = !isFull;
+}
+
 async function showEvents() {
-  const newest = await json("api/events?limit=50");
-  const older = [...$("events").children].map((item) => item.event);
-  const oldest = newest[newest.length - 1];
+  const mine = running;
+  const newest = await json(`api/events?limit=${PAGE}`);
+  if (mine !== running) return;
+  if (!older.length) isFull = newest.length === PAGE;
   const known = new Set(newest.map((event) => event.id));
-  // What was asked for before stays below; what the board has let go of since is not asked for again.
-  const rest = oldest && newest.length === 50 ? older.slice(older.findIndex((event) => event.id === oldest.id) + 1) : [];
-  $("events").replaceChildren(...[...newest, ...rest.filter((event) => !known.has(event.id))].map(eventItem));
-  if (!rest.length) wasFull = newest.length === 50;
-  $("older").hidden = !wasFull;
-  $("no-events").hidden = newest.length > 0;
+  showList([...newest, ...older.filter((event) => !known.has(event.id))]);
 }
 
 $("older").addEventListener("click", async () => {
+  const mine = running;
   const last = $("events").lastElementChild;
   if (!last) return;
   try {
-    const more = await json(`api/events?limit=50&before=${encodeURIComponent(last.event.id)}`);
-    $("events").append(...more.map(eventItem));
-    wasFull = more.length === 50;
-    $("older").hidden = !wasFull;
+    const more = await json(`api/events?limit=${PAGE}&before=${encodeURIComponent(last.event.id)}`);
+    if (mine !== running) return;
+    const shown = [...$("events").children].map((item) => item.event);
+    // New ones push others out of the newest: they stay where they were.
+    older = [...shown, ...more];
+    isFull = more.length === PAGE;
+    showList(older);
   } catch (error) {
     if (error instanceof LoggedOut) showLogIn();
   }
@@ -282,7 +314,7 @@ $("older").addEventListener("click", async () => {
 
 // Its video may be complete only a while after it is opened.
 function showPlayer(event) {
-  $("player-title").textContent = `${event.camera}, event ${event.number}`;
+  write($("player-title"), `${event.camera}, event ${event.number}`);
   for (const [element, address] of [[$("clip"), event.clip], [$("snapshot"), event.snapshot]]) {
     element.hidden = !address;
     if (address && element.getAttribute("src") !== address) element.src = address;
@@ -304,15 +336,27 @@ $("player").addEventListener("close", () => {
 
 // ---- commands ----
 
+const DONE = { acknowledge: "Silenced.", disarm: "All cameras are disarmed.", arm: "All cameras are armed by command." };
+
+function refusal(error) {
+  try {
+    return JSON.parse(error.message.replace(/^\d+: /, "")).error;
+  } catch {
+    return error.message;
+  }
+}
+
 for (const button of document.querySelectorAll("[data-command]")) {
   button.addEventListener("click", async () => {
-    const body = JSON.stringify({ command: button.dataset.command });
+    const command = button.dataset.command;
+    if (command === "disarm" && !confirm("Disarm all cameras? No alarm is raised until they are armed again.")) return;
     try {
+      const body = JSON.stringify({ command });
       await ask("api/command", { method: "POST", headers: { "content-type": "application/json" }, body });
-      summary("Done", false);
+      write($("told"), DONE[command]);
     } catch (error) {
       if (error instanceof LoggedOut) showLogIn();
-      else summary(`Not done: ${error.message}`, true);
+      else write($("told"), `Not done: ${refusal(error)}`);
     }
   });
 }
@@ -322,6 +366,8 @@ for (const button of document.querySelectorAll("[data-command]")) {
 async function start() {
   board = await json("api/board");
   running += 1;
+  older = [];
+  write($("told"), "");
   $("log-in").hidden = true;
   $("board").hidden = $("log-out").hidden = false;
   document.title = `${board.board}, ${board.site} – Watchpost`;
@@ -339,8 +385,23 @@ async function start() {
   }
 }
 
-$("areas").addEventListener("change", () => {
-  for (const svg of document.querySelectorAll(".picture svg")) svg.style.visibility = $("areas").checked ? "" : "hidden";
-});
+function showAreas() {
+  $("cameras").classList.toggle("without-areas", !$("areas").checked);
+}
 
-start().catch((error) => (error instanceof LoggedOut ? showLogIn() : summary("The board does not answer", true)));
+$("areas").addEventListener("change", showAreas);
+
+async function begin() {
+  showAreas();
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      if (error instanceof LoggedOut) return showLogIn();
+      summary("The board does not answer", true);
+    }
+    await pause(START_RETRY_MS);
+  }
+}
+
+begin();
