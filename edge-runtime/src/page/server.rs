@@ -99,14 +99,13 @@ async fn accept(
                 tracing::debug!(%error, "a connection to the page failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            Ok(Ok((stream, _))) => {
-                let connection =
-                    timeout(CONNECTION_TIMEOUT, connection(stream, tls.cloned(), router.clone()));
+            Ok(Ok((stream, peer))) => {
+                let Some(share) = Share::take(&shares, peer.ip()) else { continue };
+                let connection = connection(stream, tls.cloned(), router.clone());
                 let place = place.take();
                 tokio::spawn(async move {
-                    // A browser that goes away, or stays too long, is nobody's fault.
-                    let _ = connection.await;
-                    drop(place);
+                    connection.await;
+                    drop((place, share));
                 });
             }
         }
