@@ -105,6 +105,11 @@ impl Detector {
         self.forget()
     }
 
+    /// Forgets the scores so far, with an event that goes on and the cool-down of one that is over; the stream goes on.
+    pub fn forget_scores(&mut self) {
+        self.tracker.reset();
+    }
+
     /// A new beginning of all but the scorer.
     fn forget(&mut self) -> Option<AlarmEdge> {
         self.stamps.clear();

@@ -83,6 +83,12 @@ impl EventGate {
         }
     }
 
+    /// Whether an event is announced and goes on.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        matches!(self.state, State::Announced(_))
+    }
+
     fn begin(&mut self, edge: AlarmEdge, permit: Permit) -> Option<AlarmEdge> {
         if permit != Permit::All {
             self.state = State::Withheld(edge);

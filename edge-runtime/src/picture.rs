@@ -14,7 +14,7 @@ use alarm_proto::FaultKind;
 use serde::Deserialize;
 use vad_core::{MediaTimeMs, RgbFrame};
 
-use day_night::DayNight;
+use day_night::{DayNight, Step};
 use statistics::{Cells, Statistics, correlation};
 
 pub use day_night::SETTLED_AFTER_MS;
@@ -141,11 +141,16 @@ impl PictureHealth {
         self.covered.step(is_blind && !is_dark, at, at, BLIND_AFTER_MS);
 
         let has_colours = !is_blind && level >= COLOUR_LEVEL;
-        if self.day_night.see(has_colours.then_some(coloured), at) {
-            // Seen by another light: what is there once it has settled is the usual scene.
-            self.usual = Some(Box::new(cells));
-            self.moved = Lasting::default();
-            return;
+        match self.day_night.see(has_colours.then_some(coloured), at) {
+            Step::Steady => {}
+            // Seen by another light: nobody can tell whether it was moved.
+            Step::Settles => {
+                self.moved.since = None;
+                return;
+            }
+            // What is there now is the usual scene; but a camera that was moved before is not back for it.
+            Step::Settled if !self.moved.holds => self.usual = Some(Box::new(cells)),
+            Step::Settled => {}
         }
         // Nobody can tell what a blind camera is aimed at.
         let likeness = if is_blind { 1.0 } else { self.likeness(&cells, at.ms_since(since)) };
@@ -153,7 +158,19 @@ impl PictureHealth {
         self.moved.step(is_other, at, at, MOVED_AFTER_MS);
     }
 
-    /// The fault that holds, if any.
+    /// Whether alarms are held back for a switch between day and night.
+    #[must_use]
+    pub fn settles(&self) -> bool {
+        self.day_night.holds_back() && !self.tolerated.contains(&PictureFault::Switched)
+    }
+
+    /// Whether there was such a switch a moment ago, also one too many for alarms to be held back.
+    #[must_use]
+    pub fn has_switched(&self) -> bool {
+        self.day_night.settles() && !self.tolerated.contains(&PictureFault::Switched)
+    }
+
+    /// The fault that holds alarms back, if any.
     #[must_use]
     pub fn fault(&self) -> Option<PictureFault> {
         let holds = |fault: &PictureFault| match fault {
@@ -161,7 +178,7 @@ impl PictureHealth {
             PictureFault::Covered => self.covered.holds,
             PictureFault::Frozen => self.frozen.holds,
             PictureFault::Moved => self.moved.holds,
-            PictureFault::Switched => self.day_night.settles(),
+            PictureFault::Switched => self.day_night.holds_back(),
         };
         PictureFault::ALL.into_iter().find(|fault| holds(fault) && !self.tolerated.contains(fault))
     }

@@ -7,7 +7,7 @@ use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordI
 use vad_core::{AlarmEdge, EdgeKind, ScoreSpec};
 
 use crate::arming::Hindrances;
-use crate::capture::{self, CaptureError};
+use crate::capture::{self, Camera, CaptureError};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, ScoreOverride, Source};
 use crate::desk::AlarmDesk;
@@ -275,6 +275,17 @@ impl CameraRunner {
 
     fn play(&mut self) -> Result<(), CaptureError> {
         let mut camera = capture::open(&self.config.source, &self.board.clock, &self.stop)?;
+        let end = self.watch_until_end(camera.as_mut());
+        if end.is_err() && !self.stop.is_set() {
+            // Before the camera is closed, which may take seconds.
+            self.end_stream();
+            self.health.set_state(CameraState::Fault);
+            self.note(FaultKind::NoPicture, true);
+        }
+        end
+    }
+
+    fn watch_until_end(&mut self, camera: &mut dyn Camera) -> Result<(), CaptureError> {
         self.health.stream_begun();
         while !self.stop.is_set()
             && let Some(stamp) = camera.next()?
@@ -325,7 +336,8 @@ impl CameraRunner {
         let fault = self.watch.picture_fault();
         self.board.health.note_picture(&self.health, fault);
         for known in PictureFault::ALL {
-            self.note(known.into(), fault == Some(known));
+            let has_switched = known == PictureFault::Switched && self.watch.has_switched();
+            self.note(known.into(), fault == Some(known) || has_switched);
         }
     }
 

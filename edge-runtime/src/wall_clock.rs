@@ -1,5 +1,5 @@
 //! Whether the board knows the time of day. Alarms and scores do without it; schedules and people do not, so a clock that was never set and one
-//! that jumped are defects of the board.
+//! that jumped are defects of the board. A clock that is wrong and goes on evenly cannot be told from one that is right.
 
 use std::fmt;
 
@@ -12,12 +12,16 @@ pub const JUMP_MS: u64 = 60_000;
 /// A jump is told for this time.
 pub const TOLD_MS: u64 = 600_000;
 
+/// A step forwards this soon after the program's start is the clock being set, by a time server that was late: a board without a battery for its
+/// clock begins where it was turned off.
+pub const SET_WITHIN_MS: u64 = 900_000;
+
 /// What is wrong with the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockFault {
     /// It was never set.
     NotSet,
-    /// It was set by more than [`JUMP_MS`], forwards or back.
+    /// It was set by more than [`JUMP_MS`], back, or forwards later than [`SET_WITHIN_MS`] after the program's start.
     Jumped {
         /// How far, milliseconds.
         by_ms: i64,
@@ -42,6 +46,8 @@ impl fmt::Display for ClockFault {
 pub struct WallClock {
     /// Monotonic and wall time of the latest look at which it was set, milliseconds.
     seen: Option<(u64, u64)>,
+    /// Monotonic time of the first look of all, milliseconds.
+    began_ms: Option<u64>,
     /// The latest jump, and until when it is told.
     jump: Option<(ClockFault, u64)>,
     told: Option<ClockFault>,
@@ -59,12 +65,17 @@ impl WallClock {
     }
 
     fn look(&mut self, now_ms: u64, wall_ms: Option<u64>) -> Option<ClockFault> {
+        let began_ms = *self.began_ms.get_or_insert(now_ms);
         let Some(wall_ms) = wall_ms else { return Some(ClockFault::NotSet) };
         if let Some((seen_ms, seen_wall_ms)) = self.seen.replace((now_ms, wall_ms)) {
             let expected_ms = seen_wall_ms.saturating_add(now_ms.saturating_sub(seen_ms));
             if wall_ms.abs_diff(expected_ms) > JUMP_MS {
                 let by_ms = i64::try_from(i128::from(wall_ms) - i128::from(expected_ms)).unwrap_or(i64::MAX);
-                self.jump = Some((ClockFault::Jumped { by_ms }, now_ms.saturating_add(TOLD_MS)));
+                if by_ms > 0 && now_ms.saturating_sub(began_ms) <= SET_WITHIN_MS {
+                    tracing::info!(by_s = by_ms / 1_000, "the clock was set");
+                } else {
+                    self.jump = Some((ClockFault::Jumped { by_ms }, now_ms.saturating_add(TOLD_MS)));
+                }
             }
         }
         self.jump.take_if(|(_, until_ms)| *until_ms <= now_ms);
@@ -134,10 +145,25 @@ mod tests {
     }
 
     #[test]
+    fn a_step_forwards_soon_after_the_start_is_the_clock_being_set_and_one_back_is_none() {
+        for (after_ms, by_ms, defects) in
+            [(SET_WITHIN_MS, 86_400_000, 0), (SET_WITHIN_MS + 1, 86_400_000, 1), (1, -86_400_000, 1)]
+        {
+            let mut board = Board::default();
+            board.clock.advance_ms(1_000_000_000);
+            board.clock.set_wall_ms(EARLIEST_VALID_WALL_MS + 1_000_000_000_000);
+            assert!(board.after_ms(1).is_empty());
+            board.set_by_ms(by_ms);
+            assert_eq!(board.after_ms(after_ms).len(), defects, "{after_ms} {by_ms}");
+        }
+    }
+
+    #[test]
     fn of_two_jumps_the_latest_is_told() {
         let mut board = Board::default();
         board.clock.set_wall_ms(EARLIEST_VALID_WALL_MS + 1_000_000_000_000);
         board.after_ms(1);
+        board.after_ms(SET_WITHIN_MS + 1);
         board.set_by_ms(100_000);
         assert!(board.after_ms(1)[0].contains("by 100 s"));
         board.set_by_ms(-200_000);

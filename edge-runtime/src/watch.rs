@@ -58,9 +58,19 @@ impl Watch {
         self.picture.fault()
     }
 
+    /// Whether the camera switched between day and night a moment ago; that is no fault of the picture where it happens too often.
+    #[must_use]
+    pub fn has_switched(&self) -> bool {
+        self.picture.has_switched()
+    }
+
     /// Takes the next picture, as the camera gave it.
     pub fn push<'a>(&'a mut self, frame: RgbFrame<'a>, stamp: Stamp, is_armed: bool) -> Seen<'a> {
+        let settled = self.picture.settles();
         self.picture.see(frame, stamp.start);
+        if settled && !self.picture.settles() {
+            self.begin_anew();
+        }
         let permit = self.permit(is_armed);
         let picture = self.painter.paint(frame);
         let mut scored = self.detector.push(picture, stamp);
@@ -105,6 +115,14 @@ impl Watch {
     /// The detector, and a picture as it sees it.
     pub fn seen<'a>(&'a mut self, frame: RgbFrame<'a>) -> (&'a Detector, MaskedFrame<'a>) {
         (&self.detector, self.painter.paint(frame))
+    }
+
+    /// What was scored while the camera settled is not to keep silent what happens now. An event that is announced goes on.
+    fn begin_anew(&mut self) {
+        if !self.gate.is_announced() {
+            self.gate.end(None);
+            self.detector.forget_scores();
+        }
     }
 
     fn permit(&self, is_armed: bool) -> Permit {

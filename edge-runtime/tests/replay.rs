@@ -11,6 +11,7 @@ use alarm_proto::{EventKind, Message};
 use common::broker::Broker;
 use common::hub::FakeHub;
 use common::{board, eventually, stderr, stdout, tiny, watchpostd, write_config};
+use vad_core::ScoreSpec;
 use watchpostd::outbox::{Outbox, RecordStore};
 
 fn replay(folder: &Path, video: &str, more: &[&str]) -> Output {
@@ -226,7 +227,7 @@ fn a_covered_lens_raises_nothing_new_unless_it_is_tolerated() {
 fn a_camera_that_switches_to_night_raises_nothing_and_watches_the_night() {
     let folder = tempfile::tempdir().unwrap();
     tiny::bundle(&folder.path().join("bundle"));
-    tiny::night_video(&folder.path().join("dusk.mp4"), 32);
+    tiny::night_video(&folder.path().join("dusk.mp4"), 32, 128);
     let camera = |id: &str, tolerate: &str| {
         format!("[[camera]]\nid = \"{id}\"\ntolerate = [{tolerate}]\nsource = {{ kind = \"v4l\" }}\n")
     };
@@ -244,6 +245,30 @@ fn a_camera_that_switches_to_night_raises_nothing_and_watches_the_night() {
     };
     assert_eq!(raised("yard"), (vec![13], true));
     assert_eq!(raised("still"), (vec![3, 13], false));
+}
+
+#[test]
+fn what_is_held_back_at_nightfall_leaves_no_cool_down() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::bundle(&folder.path().join("bundle"));
+    // Bright again 6.4 s after the first time, and 1.6 s after the camera has settled.
+    tiny::night_video(&folder.path().join("dusk.mp4"), 32, 64);
+    let cool_down_ms = ScoreSpec::default().cool_down_ms;
+    assert!(cool_down_ms >= 10_000);
+    let camera = |id: &str, tolerate: &str| {
+        format!(
+            "[[camera]]\nid = \"{id}\"\ntolerate = [{tolerate}]\nsource = {{ kind = \"v4l\" }}\nscore.cool_down_ms = {cool_down_ms}\n"
+        )
+    };
+    let cameras = camera("yard", "\"frozen\"") + &camera("still", "\"frozen\", \"switched\"");
+    write_config(folder.path(), &format!("{BOARD}{cameras}"));
+    let raised = |id: &str| {
+        let output = replay(folder.path(), "dusk.mp4", &["--json", "--config", "board.toml", "--camera", id]);
+        let rows = json_lines(&output);
+        (0..rows.len()).filter(|&n| rows[n]["edge"] == "raised").collect::<Vec<_>>()
+    };
+    assert_eq!(raised("yard"), [9]);
+    assert_eq!(raised("still"), [3], "its event cools down");
 }
 
 #[test]

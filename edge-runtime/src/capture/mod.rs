@@ -1,6 +1,7 @@
 //! Where frames come from: a camera device, a network camera, a pipeline of GStreamer, or a file or image folder that stands in for one.
 
 mod controls;
+mod descriptors;
 mod feed;
 mod gst;
 pub mod pixels;

@@ -15,6 +15,7 @@ use ::v4l::{Device, Format, FourCC};
 use vad_core::RgbFrame;
 
 use super::controls::{self, Setting};
+use super::descriptors::open_private;
 use super::feed::{Dry, Feed, Feeder, feed};
 use super::pixels::{Layout, decode};
 use super::{Camera, CaptureError, Stamp};
@@ -140,7 +141,8 @@ impl Capture {
 
     /// Opens the device and captures until the reader is gone.
     fn capture(&mut self) -> Result<(), CaptureError> {
-        let device = Device::with_path(&self.device).map_err(self.failed("open it"))?;
+        let device = open_private(|| Device::with_path(&self.device), |device| device.handle().fd())
+            .map_err(self.failed("open it"))?;
         controls::apply(&device, &self.device.display().to_string(), &self.settings);
         let (layout, size_px) = self.negotiate(&device)?;
         let mut stream = Stream::with_buffers(&device, Type::VideoCapture, DRIVER_BUFFERS)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vad_core::{ScoreSample, ScoreSpec};
 use vad_threshold::{ScoreTrack, choose_threshold, duration_text};
 
+use super::say;
 use crate::calibration::{Calibration, Unused, is_configured};
 use crate::capture::{self, CaptureError};
 use crate::cli::CalibrateArgs;
@@ -43,11 +44,11 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitCode, Error> {
         let watch = Watch::new(model.detector(score.clone())?, camera.view.clone(), camera.tolerated.clone());
         watches.push((watch, Normal::new(camera.clone(), score, Arc::clone(&clock), stop.clone())));
     }
-    println!(
+    say(format_args!(
         "Watching {} for {}. Whatever happens before them until then counts as normal; an interrupt (Ctrl-C) ends it earlier.",
         cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>().join(", "),
         duration_text(length_ms as f64 / MS_PER_DAY)
-    );
+    ));
     let watched: Vec<Option<Normal>> = std::thread::scope(|scope| {
         let watch = |(watch, mut normal): (Watch, Normal)| {
             scope.spawn(move || {
@@ -69,20 +70,20 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<ExitCode, Error> {
         match choice {
             Ok(choice) => {
                 chosen += 1;
-                println!("{}: {}", camera.id, choice.explain());
+                say(format_args!("{}: {}", camera.id, choice.explain()));
                 if is_configured(&[&config.score, &camera.score]) {
-                    println!("{}: the configuration has a threshold, which wins", camera.id);
+                    say(format_args!("{}: the configuration has a threshold, which wins", camera.id));
                 }
                 calibration.set(&camera.id, &model.hex_id(), choice);
             }
-            Err(reason) => println!("{}: no threshold: {reason}", camera.id),
+            Err(reason) => say(format_args!("{}: no threshold: {reason}", camera.id)),
         }
     }
     if args.dry_run || chosen == 0 {
-        println!("Nothing was stored.");
+        say("Nothing was stored.");
     } else {
         calibration.write(&file).map_err(|source| Error::Write { path: file.clone(), source })?;
-        println!("Stored in {}; `run` uses it from its next start on.", file.display());
+        say(format_args!("Stored in {}; `run` uses it from its next start on.", file.display()));
     }
     Ok(if chosen == cameras.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -186,7 +187,11 @@ impl Normal {
         let days = self.tracks.iter().map(|track| track.duration_ms as f64).sum::<f64>() / MS_PER_DAY;
         let raw = self.tracks.iter().flat_map(|track| &track.samples).map(|sample| sample.raw);
         let highest = raw.fold(0.0_f32, f32::max);
-        println!("{}: {} of footage, highest clip {highest:.3}", self.camera.id, duration_text(days));
+        say(format_args!(
+            "{}: {} of footage, highest clip {highest:.3}",
+            self.camera.id,
+            duration_text(days)
+        ));
     }
 }
 

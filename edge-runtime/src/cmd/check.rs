@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::say;
 use crate::calibration::InForce;
 use crate::capture;
 use crate::cli::ConfigArg;
@@ -38,6 +39,9 @@ enum Finding {
 
 pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     let config = Config::load(&args.config)?;
+    // Who is tired of waiting leaves no process of a camera behind.
+    let stop =
+        Stop::on_signals().map_err(|e| Error::System { doing: "handle signals", reason: e.to_string() })?;
     let mut failed = false;
     let mut show = |what: &str, finding: Finding| {
         let (mark, text) = match finding {
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
                 ("FAIL", text)
             }
         };
-        println!("{mark}  {what:<8}  {}", text.replace('\n', "\n                "));
+        say(format_args!("{mark}  {what:<8}  {}", text.replace('\n', "\n                ")));
     };
     show(
         "config",
@@ -60,7 +64,11 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("tuning", tuning(model.tuned()));
     }
     for camera in &config.cameras {
-        show("camera", camera_works(camera));
+        let finding = camera_works(camera, &stop);
+        if stop.is_set() {
+            return Ok(ExitCode::FAILURE);
+        }
+        show("camera", finding);
         if let Some(model) = &model {
             show("score", threshold(&config, camera, model));
         }
@@ -89,7 +97,7 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
         show("page", page::served(config));
     }
     show("clock", clock(&SystemClock::new()));
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed || stop.is_set() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn model(config: &Config) -> (Finding, Option<Model>) {
@@ -106,10 +114,10 @@ fn tuning(tuned: &Tuned) -> Finding {
 }
 
 /// Takes one frame.
-fn camera_works(camera: &CameraConfig) -> Finding {
+fn camera_works(camera: &CameraConfig, stop: &Stop) -> Finding {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let source = camera.source.read_fast();
-    let looked = capture::open(&source, &clock, &Stop::default()).and_then(|mut open| {
+    let looked = capture::open(&source, &clock, stop).and_then(|mut open| {
         open.next()?;
         open.frame().map(|f| (f.width_px(), f.height_px()))
     });

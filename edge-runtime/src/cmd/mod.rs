@@ -120,6 +120,11 @@ fn print_figures<T: Serialize + Display>(figures: &T, json: bool) -> Result<(), 
     writeln!(io::stdout().lock(), "{text}").map_err(Error::output)
 }
 
+/// A line for whoever still reads: what is being done goes on without a reader.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     atomic::write(path, fill).map_err(|source| Error::Write { path: path.to_owned(), source })

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::say;
 use crate::cli::ConfigArg;
 use crate::config::{Config, OutputConfig, SafeState};
 use crate::error::Error;
@@ -37,10 +38,10 @@ pub(crate) fn run(args: &ConfigArg) -> Result<ExitCode, Error> {
     for (output, result) in config.outputs.iter().zip(results) {
         let state = if output.safe_state == SafeState::On { "on" } else { "off" };
         match result.unwrap_or_else(|| Err(format!("it hangs, for more than {} s", PATIENCE.as_secs()))) {
-            Ok(()) => println!("ok    {} is {state}", output.name),
+            Ok(()) => say(format_args!("ok    {} is {state}", output.name)),
             Err(reason) => {
                 failed = true;
-                println!("FAIL  {} is not {state}: {reason}", output.name);
+                say(format_args!("FAIL  {} is not {state}: {reason}", output.name));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! A pipeline of GStreamer as `gst-launch-1.0` takes it. It may hold an address with a password, so what is shown of it, in logs, errors and
-//! `Debug` output, is its first word.
+//! `Debug` output, is its first word, and that only where it is the name of an element.
 
 use std::fmt;
 
@@ -42,9 +42,13 @@ impl GstPipeline {
 }
 
 impl fmt::Display for GstPipeline {
-    /// Its first element.
+    /// Its first element, or only that it is a pipeline: an address may stand there too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gst {}", self.0.first().map_or("", String::as_str))
+        let is_name = |word: &&String| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+        match self.0.first().filter(is_name) {
+            Some(element) if !element.is_empty() => write!(f, "gst {element}"),
+            _ => f.write_str("gst"),
+        }
     }
 }
 
@@ -92,5 +96,9 @@ mod tests {
         }
         let secret = GstPipeline::parse("rtspsrc location=rtsp://u:hunter2@camera/").unwrap();
         assert_eq!(format!("{secret} {secret:?}"), "gst rtspsrc \"gst rtspsrc\"");
+        for text in ["rtsp://u:hunter2@camera/ ! decodebin", "location=hunter2 rtspsrc", "'' hunter2"] {
+            let secret = GstPipeline::parse(text).unwrap();
+            assert_eq!(format!("{secret} {secret:?}"), "gst \"gst\"");
+        }
     }
 }

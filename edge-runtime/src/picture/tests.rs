@@ -177,6 +177,29 @@ fn night_begins_with_a_fault_that_ends_and_leaves_no_other() {
 }
 
 #[test]
+fn a_camera_that_was_moved_is_not_back_because_it_switches() {
+    let mut camera = Camera::new(&[]);
+    camera.show_colours(60_000, in_colour(street(1)));
+    camera.show_colours(MOVED_AFTER_MS + 1_000, in_colour(street(2)));
+    assert_eq!(camera.health.fault(), Some(PictureFault::Moved));
+    let faults = camera.show(SETTLED_AFTER_MS + 3_000, street(2));
+    assert_eq!(faults[0], Some(PictureFault::Switched));
+    assert_eq!(faults.last(), Some(&Some(PictureFault::Moved)));
+}
+
+#[test]
+fn a_flash_of_grey_leaves_the_usual_scene_and_the_third_switch_holds_nothing_back() {
+    let mut camera = Camera::new(&[]);
+    camera.show_colours(20_000, in_colour(street(1)));
+    camera.show(1_500, street(2));
+    assert_eq!(first_fault(&camera.show_colours(20_000, in_colour(street(1)))), None);
+    assert_eq!(camera.show(10_000, street(1))[0], Some(PictureFault::Switched));
+    let third = camera.show_colours(1_000, in_colour(street(1)));
+    assert_eq!(first_fault(&third), None);
+    assert!(camera.health.has_switched() && !camera.health.settles());
+}
+
+#[test]
 fn a_lamp_somebody_in_red_and_a_hand_are_no_night() {
     let mut camera = Camera::new(&[]);
     camera.show(20_000, street(1));

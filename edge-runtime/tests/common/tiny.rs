@@ -81,8 +81,8 @@ pub fn event_video(path: &Path, clips: usize, first_bright_clip: usize, bright_c
     draw(path, frames.into_iter().map(striped));
 }
 
-/// Dim and in colour, then grey and bright for `bright` frames as a camera that switches to night is, then dim and grey, and bright again at the end.
-pub fn night_video(path: &Path, bright: usize) {
+/// Dim and in colour, then grey and bright for `bright` frames as a camera that switches to night is, then dim and grey for `dim`, and bright again at the end.
+pub fn night_video(path: &Path, bright: usize, dim: usize) {
     let striped =
         |value: u8, column: u32| if (column / 2).is_multiple_of(2) { value - 16 } else { value + 16 };
     let day = |column| [striped(110, column), striped(70, column), striped(30, column)];
@@ -96,7 +96,7 @@ pub fn night_video(path: &Path, bright: usize) {
     };
     show(48, &day);
     show(bright, &grey(220));
-    show(128, &grey(60));
+    show(dim, &grey(60));
     show(32, &grey(220));
     writer.finish().unwrap();
 }

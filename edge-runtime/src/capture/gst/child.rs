@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, PipeReader, pipe};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{self, Command, ExitStatus};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::error::Trouble;
+use super::group::Group;
 use super::said::Said;
+use super::secrets::Secrets;
 use crate::config::GstPipeline;
 use crate::health::lock;
 
@@ -42,10 +41,10 @@ const STEP: Duration = Duration::from_millis(5);
 /// Pipelines with a child that hangs in a driver: it cannot be ended, and must not be joined by another at every retry.
 static STUCK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// A running child; asked to end, killed and reaped when this value is dropped.
+/// A running child with what it started; asked to end, killed and reaped when this value is dropped.
 pub(super) struct Child {
     /// `None` when somebody else waits for it.
-    process: Option<process::Child>,
+    process: Option<Group>,
     said: Said,
     /// All of its pipeline.
     name: String,
@@ -66,18 +65,22 @@ impl Child {
         command.args(TAIL);
         // Errors are told apart by their English words.
         command.env("LC_ALL", "C").env("GST_DEBUG_NO_COLOR", "1");
-        // A signal from the terminal is for us: we end it.
-        command.process_group(0);
         command.stdin(to_us).stdout(say.try_clone().map_err(Trouble::Start)?).stderr(say);
-        let process = command.spawn().map_err(|e| match e.kind() {
+        // In a group of its own: a signal from the terminal is for us, and we end it.
+        let mut process = Group::start(&mut command).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Trouble::Missing,
             _ => Trouble::Start(e),
         })?;
         // Our ends of what it writes to: without this the pipes would never end.
         drop(command);
-        let mut child = Unheard(Some(process));
-        let said = Said::listen(words).map_err(Trouble::Start)?;
-        Ok((Self { process: child.0.take(), said, name }, pictures))
+        match Said::listen(words, Secrets::of(pipeline.words())) {
+            Ok(said) => Ok((Self { process: Some(process), said, name }, pictures)),
+            Err(e) => {
+                process.kill();
+                process.wait();
+                Err(Trouble::Start(e))
+            }
+        }
     }
 
     /// Why it ended, which its pictures have; waits a little for its last word.
@@ -94,17 +97,14 @@ impl Child {
         }
     }
 
-    fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
-        let process = self.process.as_mut()?;
-        wait_until(time, || process.try_wait().ok().flatten())
+    /// What it has said so far, if that is anything.
+    pub(super) fn said(&self) -> Option<String> {
+        self.said.reason()
     }
 
-    fn ask_to_end(&self) {
-        let id = self.process.as_ref().and_then(|process| i32::try_from(process.id()).ok());
-        if let Some(id) = id {
-            // Nobody has reaped it: the number is still its own. It fails for one that has ended.
-            let _ = kill(Pid::from_raw(id), Signal::SIGINT);
-        }
+    fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let process = self.process.as_mut()?;
+        wait_until(time, || process.try_wait())
     }
 }
 
@@ -114,34 +114,22 @@ impl Drop for Child {
             return;
         }
         // It lets go of its camera in good order.
-        self.ask_to_end();
+        self.process.iter().for_each(Group::ask_to_end);
         if self.ends_within(GRACE).is_some() {
             return;
         }
-        self.process.iter_mut().for_each(|process| drop(process.kill()));
+        self.process.iter().for_each(Group::kill);
         if self.ends_within(DEATH).is_some() {
             return;
         }
         let (Some(mut process), name) = (self.process.take(), std::mem::take(&mut self.name)) else { return };
         lock(&STUCK).insert(name.clone());
         let wait = move || {
-            drop(process.wait());
+            process.wait();
             lock(&STUCK).remove(&name);
         };
         // Without a thread it stays a pipeline that is not started again.
         drop(std::thread::Builder::new().name("gst hangs".to_owned()).spawn(wait));
-    }
-}
-
-/// A child that nobody listens to yet; killed and reaped if that fails.
-struct Unheard(Option<process::Child>);
-
-impl Drop for Unheard {
-    fn drop(&mut self) {
-        if let Some(mut process) = self.0.take() {
-            drop(process.kill());
-            drop(process.wait());
-        }
     }
 }
 

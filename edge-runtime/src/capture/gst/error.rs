@@ -40,16 +40,21 @@ pub(super) enum Trouble {
     Stuck,
     #[error("gst-launch-1.0 ended: {reason}{}", hint(reason))]
     Ended { reason: String },
-    #[error("no picture for {waited_ms} ms; is the camera still there?")]
-    Stalled { waited_ms: u64 },
+    #[error("no picture for {waited_ms} ms; is the camera still there?{}", its_word(said.as_deref()))]
+    Stalled { waited_ms: u64, said: Option<String> },
     #[error(
-        "no picture within {waited_ms} ms of its start; does the pipeline play with `gst-launch-1.0 PIPELINE ! fakesink`?"
+        "no picture within {waited_ms} ms of its start; does the pipeline play with `gst-launch-1.0 PIPELINE ! fakesink`?{}",
+        its_word(said.as_deref())
     )]
-    Silent { waited_ms: u64 },
+    Silent { waited_ms: u64, said: Option<String> },
     #[error("{0}")]
     Stream(#[from] Y4mError),
     #[error("{0}")]
     Picture(String),
+}
+
+fn its_word(said: Option<&str>) -> String {
+    said.map_or_else(String::new, |said| format!(" gst-launch-1.0 said: {said}"))
 }
 
 fn hint(reason: &str) -> &'static str {

@@ -4,13 +4,15 @@
 //! # Invariants
 //! - A child never outlives its camera by more than it takes to kill it, and one that a driver holds is not joined by another.
 //! - Nothing that a child writes is believed: sizes and lengths are bounded, what it prints is cut short.
-//! - A pipeline may hold an address with a password: of its text only the first word is shown.
+//! - A pipeline may hold an address with a password: of its text only the first word is shown, and what a child says of the rest is hidden.
 
 mod child;
 mod error;
+mod group;
 mod said;
+mod secrets;
 
-use std::io::{BufReader, PipeReader};
+use std::io::{self, BufReader, PipeReader};
 use std::sync::Arc;
 
 use vad_core::RgbFrame;
@@ -35,11 +37,12 @@ const CHUNK: usize = 64 << 10;
 
 /// See the module's documentation.
 pub struct GstCamera {
+    /// Dropped first: while it ends, its pictures are still taken from it.
+    child: Child,
     pipeline: GstPipeline,
     feed: Feed,
     has_begun: bool,
     stop: Stop,
-    child: Child,
 }
 
 impl GstCamera {
@@ -57,7 +60,7 @@ impl GstCamera {
             .name(pipeline.to_string())
             .spawn(move || capture.run(pictures))
             .map_err(|e| failed(Trouble::Start(e)))?;
-        Ok(Self { pipeline: pipeline.clone(), feed, has_begun: false, stop, child })
+        Ok(Self { child, pipeline: pipeline.clone(), feed, has_begun: false, stop })
     }
 
     fn error(&self, trouble: Trouble) -> CaptureError {
@@ -81,9 +84,11 @@ impl Camera for GstCamera {
                 Ok(stamp)
             }
             Err(Dry::Stalled { waited_ms }) if self.has_begun => {
-                Err(self.error(Trouble::Stalled { waited_ms }))
+                Err(self.error(Trouble::Stalled { waited_ms, said: self.child.said() }))
             }
-            Err(Dry::Stalled { waited_ms }) => Err(self.error(Trouble::Silent { waited_ms })),
+            Err(Dry::Stalled { waited_ms }) => {
+                Err(self.error(Trouble::Silent { waited_ms, said: self.child.said() }))
+            }
             Err(Dry::Failed(error)) => Err(error),
             Err(Dry::Ended) => self.ended(),
         }
@@ -102,9 +107,18 @@ struct Capture {
 }
 
 impl Capture {
-    /// Reads until the child ends, writes nonsense, or nobody looks any more.
+    /// Reads until the child ends. When it writes nonsense or nobody looks any more, what it writes is thrown away: one that cannot write
+    /// would not end in good order.
     fn run(mut self, pictures: PipeReader) {
-        let mut stream = Y4m::new(BufReader::with_capacity(CHUNK, pictures));
+        let mut pictures = BufReader::with_capacity(CHUNK, pictures);
+        self.hand_over_all(&mut pictures);
+        drop(self);
+        // However it ends, this is over.
+        let _ = io::copy(&mut pictures, &mut io::sink());
+    }
+
+    fn hand_over_all(&mut self, pictures: &mut BufReader<PipeReader>) {
+        let mut stream = Y4m::new(pictures);
         loop {
             let clock = &self.clock;
             let trouble = match stream.next(|| clock.monotonic_ms()) {

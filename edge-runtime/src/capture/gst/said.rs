@@ -1,30 +1,35 @@
-//! What a child says. All of it is read, so that the child never waits for a reader; only the reason of its end is kept.
+//! What a child says. All of it is read, so that the child never waits for a reader; only the reason of its end is kept, and shown without
+//! what its pipeline may hold of secrets.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::secrets::Secrets;
 use crate::health::lock;
 
-/// Longest line that is kept, bytes.
-const MAX_LINE: usize = 300;
+/// Longest line that is kept, bytes. It has room for a whole pipeline, so that no secret is cut in two before it is hidden.
+const MAX_LINE: usize = 8 << 10;
+/// Longest reason, bytes.
+const MAX_REASON: usize = 400;
 /// Lines of an error after its first: a title, a place in the source, and what the matter is.
 const LINES_OF_DETAIL: u8 = 3;
 
 /// A listener to one child.
 pub(super) struct Said {
     words: Arc<Mutex<Words>>,
+    secrets: Secrets,
     thread: JoinHandle<()>,
 }
 
 impl Said {
     /// Listens in a thread of its own, which ends when nobody can say anything any more.
-    pub(super) fn listen(pipe: impl Read + Send + 'static) -> std::io::Result<Self> {
+    pub(super) fn listen(pipe: impl Read + Send + 'static, secrets: Secrets) -> std::io::Result<Self> {
         let words = Arc::<Mutex<Words>>::default();
         let heard = Arc::clone(&words);
         let thread =
             std::thread::Builder::new().name("gst says".to_owned()).spawn(move || listen(pipe, &heard))?;
-        Ok(Self { words, thread })
+        Ok(Self { words, secrets, thread })
     }
 
     /// Whether everything has been heard.
@@ -34,8 +39,15 @@ impl Said {
 
     /// Its first error, or else its last word.
     pub(super) fn reason(&self) -> Option<String> {
-        lock(&self.words).reason()
+        let reason = lock(&self.words).reason();
+        reason.map(|reason| shown(&reason, &self.secrets))
     }
+}
+
+fn shown(reason: &str, secrets: &Secrets) -> String {
+    let mut shown = secrets.hide(reason);
+    shown.truncate(shown.floor_char_boundary(MAX_REASON));
+    shown
 }
 
 fn listen(mut pipe: impl Read, words: &Mutex<Words>) {
@@ -128,6 +140,21 @@ mod tests {
         assert_eq!(reason_of("ERROR: a\nERROR: b\nc\n").unwrap(), "a");
         assert_eq!(reason_of("one\n\x1b[31mtwo").unwrap(), "[31mtwo");
         assert_eq!(reason_of("\n\n"), None);
+    }
+
+    #[test]
+    fn an_address_is_not_shown_however_it_is_said() {
+        let pipeline = ["rtsp://u:hunter2@camera/x".to_owned(), "!".to_owned(), "decodebin".to_owned()];
+        let secrets = Secrets::of(&pipeline);
+        for text in [
+            "WARNING: erroneous pipeline: no source element for URI \"rtsp://u:hunter2@camera/x\"\n",
+            "ERROR: from element /x: Not found\nAdditional debug info:\nx.c(1): f (): /x\n404 for rtsp://u:hunter2@camera/x\n",
+            "tried with hunter2\n",
+            &format!("{}rtsp://u:hunter2@camera/x", "x".repeat(MAX_REASON - 12)),
+        ] {
+            let reason = shown(&reason_of(text).unwrap(), &secrets);
+            assert!(!reason.contains("hunter") && reason.len() <= MAX_REASON, "{reason}");
+        }
     }
 
     #[test]
