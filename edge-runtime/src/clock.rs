@@ -1,5 +1,5 @@
-//! Injected time. Every timeout uses monotonic time; the wall clock only labels alarms, and a board without a valid
-//! one alarms all the same.
+//! Injected time. Every timeout uses monotonic time; the wall clock labels alarms, and a board without a valid one
+//! alarms all the same.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -46,6 +46,7 @@ pub struct CameraHealth {
     last_score_ms: AtomicU64,
     frames: AtomicU64,
     clips: AtomicU64,
+    missed: AtomicU64,
     /// When its thread last did something, if only try again.
     last_turn_ms: AtomicU64,
     /// Pictures taken when the latest clip was scored.
@@ -73,6 +74,7 @@ impl CameraHealth {
             last_score_ms: never(),
             frames: AtomicU64::new(0),
             clips: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
             last_turn_ms: never(),
             frames_at_score: AtomicU64::new(0),
             standing: Mutex::new(Standing::default()),
@@ -141,6 +143,17 @@ impl CameraHealth {
 
     fn set_picture_fault(&self, fault: Option<PictureFault>) {
         self.picture.store(fault.map_or(0, |fault| fault as u8), Ordering::Relaxed);
+    }
+
+    /// So many pictures more were due and left out.
+    pub fn frames_missed(&self, more: u64) {
+        self.missed.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Pictures that were due and left out so far, because the board was too slow.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Frames taken so far.

@@ -199,7 +199,9 @@ pub enum Outcome {
 /// How one pass over a source ended.
 enum Pass {
     End,
-    Fault(String),
+    /// The camera was lost, which was told.
+    Lost,
+    Panicked,
 }
 
 impl CameraRunner {
@@ -208,29 +210,23 @@ impl CameraRunner {
         let mut wait_ms = RETRY_FIRST_MS;
         loop {
             let clips_before = self.health.clips();
-            let pass = catch_unwind(AssertUnwindSafe(|| self.pass()))
-                .unwrap_or_else(|_| Pass::Fault("its thread panicked; it starts again".to_owned()));
+            let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or(Pass::Panicked);
             if self.stop.is_set() {
                 self.end_stream();
-                return Outcome::Ended;
+                return self.end(CameraState::Ended, Outcome::Ended);
             }
             match pass {
                 Pass::End if !self.repeats() => {
                     return self.end(CameraState::Ended, Outcome::Ended);
                 }
                 Pass::End => continue,
-                Pass::Fault(reason) => {
-                    tracing::error!(camera = %self.config.id, %reason, "camera fault");
-                    self.end_stream();
-                    if self.is_finite() {
-                        self.note(FaultKind::NoPicture, true);
-                        return self.end(CameraState::Failed, Outcome::Failed);
-                    }
-                }
+                Pass::Lost => {}
+                Pass::Panicked => self.lose("its thread panicked; it starts again"),
             }
-            self.health.set_state(CameraState::Fault);
+            if self.is_finite() {
+                return self.end(CameraState::Failed, Outcome::Failed);
+            }
             self.health.turn_taken(self.board.clock.monotonic_ms());
-            self.note(FaultKind::NoPicture, true);
             // A camera that gives a picture now and then is tried no more often for it.
             if self.health.clips() > clips_before {
                 wait_ms = RETRY_FIRST_MS;
@@ -243,7 +239,7 @@ impl CameraRunner {
     fn end(&self, state: CameraState, outcome: Outcome) -> Outcome {
         self.board.health.note_picture(&self.health, None);
         self.health.set_state(state);
-        tracing::info!(camera = %self.config.id, frames = self.health.frames(), clips = self.health.clips(), ?outcome, "camera ended");
+        tracing::info!(camera = %self.config.id, frames = self.health.frames(), missed = self.health.missed(), clips = self.health.clips(), ?outcome, "camera ended");
         outcome
     }
 
@@ -267,30 +263,43 @@ impl CameraRunner {
 
     /// From opening the source to its end or fault.
     fn pass(&mut self) -> Pass {
-        match self.play() {
+        let mut camera = match capture::open(&self.config.source, &self.board.clock, &self.stop) {
+            Ok(camera) => camera,
+            Err(e) => {
+                self.lose(&e.to_string());
+                return Pass::Lost;
+            }
+        };
+        match self.watch_until_end(camera.as_mut()) {
             Ok(()) => Pass::End,
-            Err(e) => Pass::Fault(e.to_string()),
+            // Before the camera is closed, which may take seconds.
+            Err(e) => {
+                self.lose(&e.to_string());
+                Pass::Lost
+            }
         }
     }
 
-    fn play(&mut self) -> Result<(), CaptureError> {
-        let mut camera = capture::open(&self.config.source, &self.board.clock, &self.stop)?;
-        let end = self.watch_until_end(camera.as_mut());
-        if end.is_err() && !self.stop.is_set() {
-            // Before the camera is closed, which may take seconds.
-            self.end_stream();
-            self.health.set_state(CameraState::Fault);
-            self.note(FaultKind::NoPicture, true);
+    /// Tells that the camera gives no picture; nothing of it when the program ends anyway.
+    fn lose(&mut self, reason: &str) {
+        if self.stop.is_set() {
+            return;
         }
-        end
+        tracing::error!(camera = %self.config.id, reason, "camera fault");
+        self.end_stream();
+        self.health.set_state(CameraState::Fault);
+        self.note(FaultKind::NoPicture, true);
     }
 
     fn watch_until_end(&mut self, camera: &mut dyn Camera) -> Result<(), CaptureError> {
         self.health.stream_begun();
+        let mut missed = 0;
         while !self.stop.is_set()
             && let Some(stamp) = camera.next()?
         {
             self.health.frame_taken(self.board.clock.monotonic_ms());
+            let missed_before = std::mem::replace(&mut missed, camera.missed());
+            self.health.frames_missed(missed.saturating_sub(missed_before));
             self.note(FaultKind::NoPicture, false);
             let is_armed = self.may_alarm();
             self.obey();

@@ -2,9 +2,9 @@
 //! after its camera was closed.
 //!
 //! # Invariants
-//! - While such a device is opened no child is started, so that none starts between the opening and the mark.
-//! - A driver that hangs while it opens a device keeps no child waiting for longer than [`LONGEST_WAIT`]: a pipeline with one descriptor too
-//!   many is better than none.
+//! - While such a device is opened no pipeline of GStreamer is started, so that none starts between the opening and the mark.
+//! - A driver that hangs while it opens a device keeps no pipeline waiting for longer than [`LONGEST_WAIT`], and a disk that hangs while a
+//!   program is started no device: one descriptor too many is better than no camera.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -19,9 +19,14 @@ use crate::health::lock;
 /// Devices take milliseconds to open.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Openings under way.
-static OPENINGS: Mutex<usize> = Mutex::new(0);
-static OPENED: Condvar = Condvar::new();
+#[derive(Default)]
+struct UnderWay {
+    openings: usize,
+    starts: usize,
+}
+
+static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay { openings: 0, starts: 0 });
+static ENDED: Condvar = Condvar::new();
 
 /// Opens something, and keeps its descriptor from children.
 ///
@@ -31,7 +36,7 @@ pub(super) fn open_private<T>(
     open: impl FnOnce() -> io::Result<T>,
     descriptor: impl FnOnce(&T) -> RawFd,
 ) -> io::Result<T> {
-    let _opening = Opening::begin();
+    let _opening = opening();
     let opened = open()?;
     fcntl(descriptor(&opened), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(opened)
@@ -42,26 +47,32 @@ pub(super) fn open_private<T>(
 /// # Errors
 /// Those of [`Command::spawn`].
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
-    let waited = OPENED.wait_timeout_while(lock(&OPENINGS), LONGEST_WAIT, |openings| *openings > 0);
-    // Held until the child has its own descriptors.
-    let _openings = waited.unwrap_or_else(PoisonError::into_inner).0;
+    let _start = Turn::begin(|under_way| under_way.openings, |under_way| &mut under_way.starts);
     command.spawn()
 }
 
-struct Opening;
+/// An opening or a start, which waits for those of the other kind, but never for long.
+struct Turn(fn(&mut UnderWay) -> &mut usize);
 
-impl Opening {
-    fn begin() -> Self {
-        *lock(&OPENINGS) += 1;
-        Self
+impl Turn {
+    fn begin(others: fn(&UnderWay) -> usize, mine: fn(&mut UnderWay) -> &mut usize) -> Self {
+        let others_go_on = |under_way: &mut UnderWay| others(under_way) > 0;
+        let waited = ENDED.wait_timeout_while(lock(&UNDER_WAY), LONGEST_WAIT, others_go_on);
+        *mine(&mut waited.unwrap_or_else(PoisonError::into_inner).0) += 1;
+        Self(mine)
     }
 }
 
-impl Drop for Opening {
+impl Drop for Turn {
     fn drop(&mut self) {
-        *lock(&OPENINGS) -= 1;
-        OPENED.notify_all();
+        *self.0(&mut lock(&UNDER_WAY)) -= 1;
+        ENDED.notify_all();
     }
+}
+
+/// The right to open something.
+fn opening() -> Turn {
+    Turn::begin(|under_way| under_way.starts, |under_way| &mut under_way.openings)
 }
 
 #[cfg(test)]
@@ -108,10 +119,14 @@ mod tests {
             open_private(open, File::as_raw_fd)
         });
         is_opening.recv().unwrap();
+        let (start, is_started) = channel();
         let starter = std::thread::spawn(move || {
             let mut command = Command::new("ls");
-            spawn(command.args(["-l", "/proc/self/fd"]).stdout(Stdio::piped())).unwrap()
+            let child = spawn(command.args(["-l", "/proc/self/fd"]).stdout(Stdio::piped())).unwrap();
+            start.send(()).unwrap();
+            child
         });
+        assert!(is_started.recv_timeout(LONGEST_WAIT / 5).is_err(), "it did not wait");
         finish.send(()).unwrap();
         let _still_open = opener.join().unwrap().unwrap();
         let said = starter.join().unwrap().wait_with_output().unwrap();
@@ -121,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_driver_that_hangs_keeps_no_child_from_starting() {
-        let _hangs = Opening::begin();
+        let _hangs = opening();
         assert!(spawn(&mut Command::new("true")).unwrap().wait().unwrap().success());
     }
 }

@@ -1,7 +1,7 @@
 //! Between a capture thread and its camera: a bounded queue of pictures at the rate that is scored, and the wait for the next one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,24 @@ type Handed = Result<(u64, Picture), CaptureError>;
 /// Both ends of a queue for `frame_rate_hz` pictures per second.
 pub(super) fn feed(frame_rate_hz: f64) -> (Feeder, Feed) {
     let (sender, pictures) = sync_channel(QUEUE);
-    let waiting_bytes = Arc::<AtomicUsize>::default();
+    let (waiting_bytes, missed) = (Arc::<AtomicUsize>::default(), Arc::<AtomicU64>::default());
     // At least 1: the rate is at most 240.
     let frame_ms = (1_000.0 / frame_rate_hz).round().max(1.0) as u64;
-    let feeder = Feeder { sender, waiting_bytes: Arc::clone(&waiting_bytes), frame_ms, due_ms: 0 };
-    (feeder, Feed { pictures, waiting_bytes, frame_ms, current: None, begun_ms: None })
+    let feeder = Feeder {
+        sender,
+        waiting_bytes: Arc::clone(&waiting_bytes),
+        missed: Arc::clone(&missed),
+        frame_ms,
+        due_ms: 0,
+    };
+    (feeder, Feed { pictures, waiting_bytes, missed, frame_ms, current: None, begun_ms: None })
 }
 
 /// The capture thread's end.
 pub(super) struct Feeder {
     sender: SyncSender<Handed>,
     waiting_bytes: Arc<AtomicUsize>,
+    missed: Arc<AtomicU64>,
     frame_ms: u64,
     due_ms: u64,
 }
@@ -54,10 +61,14 @@ impl Feeder {
         let bytes = picture.data.len();
         let waiting = self.waiting_bytes.load(Ordering::SeqCst);
         if waiting > 0 && waiting.saturating_add(bytes) > QUEUE_BYTES {
+            self.missed.fetch_add(1, Ordering::SeqCst);
             return true;
         }
         self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst);
         let sent = self.sender.try_send(Ok((at_ms, picture)));
+        if matches!(sent, Err(TrySendError::Full(_))) {
+            self.missed.fetch_add(1, Ordering::SeqCst);
+        }
         if sent.is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
         }
@@ -74,6 +85,7 @@ impl Feeder {
 pub(super) struct Feed {
     pictures: Receiver<Handed>,
     waiting_bytes: Arc<AtomicUsize>,
+    missed: Arc<AtomicU64>,
     frame_ms: u64,
     current: Option<Picture>,
     begun_ms: Option<u64>,
@@ -111,6 +123,11 @@ impl Feed {
         self.current = Some(picture);
         let start = MediaTimeMs(at_ms.saturating_sub(*self.begun_ms.get_or_insert(at_ms)));
         Ok(Some(Stamp { start, end: start.plus_ms(self.frame_ms) }))
+    }
+
+    /// Pictures that were due and found no room.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed.load(Ordering::SeqCst)
     }
 
     /// The latest picture.
@@ -151,11 +168,11 @@ mod tests {
             assert!(feeder.hand_over(at_ms, picture(1)));
         }
         let taken = std::iter::from_fn(|| feed.next(0, &Stop::default()).ok().flatten()).count();
-        assert_eq!(taken, QUEUE);
+        assert_eq!((taken, feed.missed()), (QUEUE, 40 - QUEUE as u64));
         // 48 MiB each.
         assert!(feeder.hand_over(50, picture(4_096)) && feeder.hand_over(51, picture(4_096)));
         let taken = std::iter::from_fn(|| feed.next(0, &Stop::default()).ok().flatten()).count();
-        assert_eq!(taken, 1);
+        assert_eq!((taken, feed.missed()), (1, 41 - QUEUE as u64));
         drop(feed);
         assert!(!feeder.hand_over(60, picture(1)), "the reader is gone");
     }

@@ -42,6 +42,11 @@ pub trait Camera {
     /// [`CaptureError`]: the source must be opened again.
     fn next(&mut self) -> Result<Option<Stamp>, CaptureError>;
 
+    /// Pictures that were due and left out since it was opened, because the board was too slow.
+    fn missed(&self) -> u64 {
+        0
+    }
+
     /// The frame that [`Camera::next`] announced.
     ///
     /// # Errors

@@ -84,6 +84,10 @@ impl Camera for V4lCamera {
         })
     }
 
+    fn missed(&self) -> u64 {
+        self.feed.missed()
+    }
+
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
         self.feed.frame().map_err(|reason| CaptureError::Picture { device: self.device.clone(), reason })
     }

@@ -73,7 +73,8 @@ fn cameras(registry: &mut Registry, cameras: &[Arc<CameraHealth>], now_ms: u64) 
     let (up, armed, event): (Family<_, Gauge>, Family<_, Gauge>, Family<_, Gauge>) = Default::default();
     let (score, raise): (Family<_, Float>, Family<_, Float>) = Default::default();
     let (frame_age, score_age): (Family<_, Float>, Family<_, Float>) = Default::default();
-    let (frames, clips): (Family<_, Counter>, Family<_, Counter>) = Default::default();
+    let (frames, missed, clips): (Family<_, Counter>, Family<_, Counter>, Family<_, Counter>) =
+        Default::default();
     let faults: Family<OfFault, Gauge> = Family::default();
     for camera in cameras {
         let of = OfCamera { camera: camera.id.to_string() };
@@ -82,6 +83,7 @@ fn cameras(registry: &mut Registry, cameras: &[Arc<CameraHealth>], now_ms: u64) 
         armed.get_or_create(&of).set(standing.hindrances.is_some_and(|h| h.is_armed()).into());
         event.get_or_create(&of).set(standing.event.is_some().into());
         frames.get_or_create(&of).inc_by(camera.frames());
+        missed.get_or_create(&of).inc_by(camera.missed());
         clips.get_or_create(&of).inc_by(camera.clips());
         let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1_000.0);
         // What is not known yet has no value rather than a wrong one.
@@ -106,6 +108,7 @@ fn cameras(registry: &mut Registry, cameras: &[Arc<CameraHealth>], now_ms: u64) 
     registry.register("camera_event_active", "Whether an event goes on", event);
     registry.register("camera_picture_fault", "Whether this is wrong with the picture", faults);
     registry.register("camera_frames", "Pictures taken", frames);
+    registry.register("camera_missed_frames", "Pictures left out because the board was too slow", missed);
     registry.register("camera_clips", "Clips scored", clips);
     registry.register("camera_score_ratio", "Latest smoothed score, 0 to 1", score);
     registry.register("camera_raise_threshold_ratio", "Score from which on it alarms, 0 to 1", raise);

@@ -10,6 +10,8 @@ use vad_core::MediaTimeMs;
 pub const SETTLED_AFTER_MS: u64 = 8_000;
 /// A camera that is back as it was within this time has not switched: somebody held something coloured before the lens, or a lamp.
 const TAKEN_BACK_MS: u64 = 2_000;
+/// What was taken back holds on as long as the longest clip of a usual camera reaches back, milliseconds.
+const AFTERGLOW_MS: u64 = 2_000;
 /// So many switches hold alarms back within [`HELD_BACK_WITHIN_MS`]. Night falls once; who makes it fall again and again gains nothing by it.
 const MOST_HELD_BACK: usize = 2;
 /// See [`MOST_HELD_BACK`].
@@ -52,6 +54,8 @@ pub(super) struct DayNight {
 struct Settling {
     since_ms: u64,
     holds_back: bool,
+    /// The scene is what it was before.
+    is_taken_back: bool,
 }
 
 /// Where a camera is with its picture.
@@ -80,9 +84,9 @@ impl DayNight {
         match self.settling {
             None => Step::Steady,
             Some(Settling { since_ms, .. }) if self.now_ms - since_ms < SETTLED_AFTER_MS => Step::Settles,
-            Some(_) => {
+            Some(Settling { is_taken_back, .. }) => {
                 self.settling = None;
-                Step::Settled
+                if is_taken_back { Step::Steady } else { Step::Settled }
             }
         }
     }
@@ -111,8 +115,15 @@ impl DayNight {
             return;
         }
         self.settling = match self.settling {
-            Some(Settling { since_ms, .. }) if now_ms - since_ms <= TAKEN_BACK_MS => None,
-            _ => Some(Settling { since_ms: now_ms, holds_back: self.may_hold_back() }),
+            // Clips still hold pictures of the flash.
+            Some(Settling { since_ms, holds_back, .. }) if now_ms - since_ms <= TAKEN_BACK_MS => {
+                Some(Settling {
+                    since_ms: now_ms.saturating_sub(SETTLED_AFTER_MS - AFTERGLOW_MS),
+                    holds_back,
+                    is_taken_back: true,
+                })
+            }
+            _ => Some(Settling { since_ms: now_ms, holds_back: self.may_hold_back(), is_taken_back: false }),
         };
     }
 
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn a_switch_that_is_taken_back_at_once_is_none() {
         let times = settling(&[(COLOUR, 50), (GREY, 20), (COLOUR, 200)]);
-        assert_eq!((times[0], times.len()), (5_000, 20));
+        assert_eq!((times[0], times.len() as u64), (5_000, 20 + AFTERGLOW_MS / FRAME_MS));
         let later = settling(&[(COLOUR, 50), (GREY, 21), (COLOUR, 200)]);
         assert_eq!(later.len() as u64, 21 + SETTLED_AFTER_MS / FRAME_MS, "a switch back is one of its own");
     }

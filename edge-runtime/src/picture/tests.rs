@@ -192,6 +192,8 @@ fn a_flash_of_grey_leaves_the_usual_scene_and_the_third_switch_holds_nothing_bac
     let mut camera = Camera::new(&[]);
     camera.show_colours(20_000, in_colour(street(1)));
     camera.show(1_500, street(2));
+    // Clips hold pictures of the flash for a while.
+    camera.show_colours(3_000, in_colour(street(1)));
     assert_eq!(first_fault(&camera.show_colours(20_000, in_colour(street(1)))), None);
     assert_eq!(camera.show(10_000, street(1))[0], Some(PictureFault::Switched));
     let third = camera.show_colours(1_000, in_colour(street(1)));

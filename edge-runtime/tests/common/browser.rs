@@ -15,19 +15,22 @@ pub struct Browser {
     driver: Child,
     port: u16,
     session: String,
+    _folder: tempfile::TempDir,
 }
 
 impl Browser {
     /// A window of this size, as a phone has it where `is_phone`.
     pub fn start((width, height): (u32, u32), is_phone: bool) -> Self {
-        let port = free_port();
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
+            // What a browser leaves behind goes with the test.
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver: `cargo xtask test` installs it");
-        let mut browser = Self { driver, port, session: String::new() };
+        let mut browser = Self { driver, port, session: String::new(), _folder: folder };
         eventually("chromedriver listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         // No sandbox: tests run as root in containers.
         let mut args = vec![

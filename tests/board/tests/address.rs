@@ -95,11 +95,19 @@ impl Visit {
                 (Board::read("virt")?, Remote::at(&running.remote.address(), identity)?, Some(running))
             }
         };
-        let folder = remote.run("mktemp -d /tmp/watchpost.XXXXXX")?.trim().to_owned();
+        let others = remote.run("ls -l /proc/[0-9]*/exe 2> /dev/null | grep watchpostd || true")?;
+        ensure!(
+            others.trim().is_empty(),
+            "watchpostd is running on {}; stop it first (systemctl stop watchpostd): both would want the camera",
+            remote.address()
+        );
         let bundle = light_bundle(here);
-        remote.put(&std::fs::read(&program)?, &format!("{folder}/watchpostd"))?;
-        remote.put_folder(&bundle, &format!("{folder}/bundle"))?;
-        Ok(Self { board, remote, folder, camera, here: here.to_owned(), program, bundle, emulated })
+        let folder = remote.run("mktemp -d /tmp/watchpost.XXXXXX")?.trim().to_owned();
+        // From here on it is cleared away, whatever happens.
+        let visit = Self { board, remote, folder, camera, here: here.to_owned(), program, bundle, emulated };
+        visit.remote.put(&std::fs::read(&visit.program)?, &format!("{}/watchpostd", visit.folder))?;
+        visit.remote.put_folder(&visit.bundle, &format!("{}/bundle", visit.folder))?;
+        Ok(visit)
     }
 
     /// Runs a line of shell in the folder.
@@ -136,8 +144,10 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         if self.emulated.is_none() && self.folder.starts_with("/tmp/watchpost.") {
-            // Nobody is left to be told.
-            let _ = self.remote.run(&format!("rm -rf {}", self.folder));
+            // Nobody is left to be told. What still runs there holds the camera.
+            let mine = format!("[ \"$(readlink $p/exe)\" = {}/watchpostd ]", self.folder);
+            let kill = format!("for p in /proc/[0-9]*; do {mine} && kill -9 ${{p#/proc/}}; done");
+            let _ = self.remote.run(&format!("{kill}; rm -rf {}", self.folder));
         }
     }
 }
@@ -275,7 +285,9 @@ fn watch(visit: &Visit) -> Result<String> {
     let peak = visit.run(&format!("grep VmHWM /proc/{process}/status"))?;
     let peak_kib: u64 = peak.split_whitespace().nth(1).context("no VmHWM")?.parse()?;
     visit.run(&format!("kill -TERM {process}"))?;
-    while visit.run(&format!("kill -0 {process} 2> /dev/null")).is_ok() {
+    // A log-in that fails is no answer.
+    let has_ended = || visit.run(&format!("kill -0 {process} 2> /dev/null && echo runs || echo ended"));
+    while has_ended()?.trim() != "ended" {
         ensure!(begun.elapsed() < PATIENCE * 2, "it does not end when it is asked to");
         std::thread::sleep(Duration::from_millis(200));
     }

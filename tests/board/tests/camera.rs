@@ -57,6 +57,10 @@ fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
         reported += 2;
     }
     println!("{}", board.remote.run("grep -i fault /data/log").unwrap());
+    board.remote.run("killall -TERM watchpostd").unwrap();
+    let ended = || board.remote.run("grep 'camera ended camera=south' /data/log || true").unwrap();
+    rig::wait_until("the program has ended", says, || !ended().is_empty());
+    assert!(ended().contains(" missed=0 "), "the other camera missed no frame: {}", ended());
 }
 
 #[test]

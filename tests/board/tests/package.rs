@@ -88,11 +88,21 @@ fn it_is_installed_updated_and_removed_as_an_integrator_expects() {
     assert_eq!(system.says("sha256sum /etc/watchpost/board.toml"), configured);
     assert_eq!(system.says("systemctl is-enabled watchpostd"), "disabled", "the update enabled it");
 
+    let last = system.process();
     running.remote.run("dpkg --remove watchpostd").unwrap();
-    assert_eq!(system.says("pidof watchpostd"), "");
+    assert_eq!(system.says(&format!("ls -d /proc/{last} 2> /dev/null")), "", "it still runs");
     assert_eq!(system.says("ls /usr/bin/watchpostd 2> /dev/null"), "");
     assert_eq!(system.says("sha256sum /etc/watchpost/board.toml"), configured);
     assert_eq!(system.says("ls /var/lib/watchpost/outbox.db"), "/var/lib/watchpost/outbox.db");
+
+    // Installed again, it is as it was before it was removed.
+    system.install(&package);
+    assert_eq!(system.says("systemctl is-enabled watchpostd"), "disabled");
+    running.remote.run("systemctl enable watchpostd && dpkg --remove watchpostd").unwrap();
+    system.install(&package);
+    assert_eq!(system.says("systemctl is-enabled watchpostd"), "enabled");
+    system.wait("it watches again", || system.status().contains("1 of 1 cameras watched"));
+    running.remote.run("dpkg --remove watchpostd").unwrap();
     running.remote.run("dpkg --purge watchpostd").unwrap();
     assert_eq!(system.says("ls -d /etc/watchpost /var/lib/watchpost 2> /dev/null"), "");
 }

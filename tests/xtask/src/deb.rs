@@ -79,24 +79,42 @@ pub fn pack(arch: Arch, program: &Path) -> Result<PathBuf> {
     tree.add_packed(&format!("{DOC}/changelog"), &read(&workspace_root().join("CHANGELOG.md"))?)?;
     tree.add_packed(&format!("{DOC}/third-party.txt"), licences::of(NAME, arch.triple())?.as_bytes())?;
     tree.add_control(arch)?;
+    for earlier in std::fs::read_dir(&folder)? {
+        let path = earlier?.path();
+        if path.to_string_lossy().ends_with(&format!("_{}.deb", arch.debian())) {
+            std::fs::remove_file(path)?;
+        }
+    }
     let package = folder.join(format!("{NAME}_{}_{}.deb", version(), arch.debian()));
     let mut build = Command::new("dpkg-deb");
-    build.args(["--root-owner-group", "--build"]).arg(&tree.root).arg(&package);
+    // Older systems unpack no zstd.
+    build.args(["-Zxz", "--root-owner-group", "--build"]).arg(&tree.root).arg(&package);
     // The same tree makes the same package, bit for bit.
-    build.env("SOURCE_DATE_EPOCH", commit_time()?);
+    build.env("SOURCE_DATE_EPOCH", commit_time());
     output(&mut build)?;
     eprintln!("xtask: {} has {:.1} MiB", package.display(), mib(package.metadata()?.len()));
     Ok(package)
 }
 
-/// In Debian's order `~` comes before everything: 1.0.0~rc.1 is older than 1.0.0.
+/// In Debian's order `~` comes before everything: 1.0.0~rc.1 is older than 1.0.0. What is built between releases is younger than the
+/// last one, and of two builds the one of the later commit is.
 fn version() -> String {
-    env!("CARGO_PKG_VERSION").replace('-', "~")
+    let released = env!("CARGO_PKG_VERSION");
+    let git = |args: &[&str]| output(Command::new("git").args(args).current_dir(workspace_root()));
+    let is_release = git(&["tag", "--points-at", "HEAD"])
+        .is_ok_and(|tags| tags.lines().any(|tag| tag.trim_start_matches('v') == released));
+    let commit = git(&["log", "-1", "--format=+git%cd.%h", "--date=format:%Y%m%d%H%M%S"]).unwrap_or_default();
+    let commit = if is_release { "" } else { commit.trim() };
+    format!("{}{commit}", released.replace('-', "~"))
 }
 
-fn commit_time() -> Result<String> {
-    let time = output(Command::new("git").args(["log", "-1", "--format=%ct"]))?;
-    Ok(time.trim().to_owned())
+/// As its builder says, else that of the commit; sources without their history are from no time.
+fn commit_time() -> String {
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let mut git = Command::new("git");
+    git.args(["log", "-1", "--format=%ct"]).current_dir(workspace_root());
+    let time = given.or_else(|| output(&mut git).ok()).unwrap_or_default();
+    if time.trim().is_empty() { "0".to_owned() } else { time.trim().to_owned() }
 }
 
 fn mib(bytes: u64) -> f64 {

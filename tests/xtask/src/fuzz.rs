@@ -50,6 +50,7 @@ fn search_one(parser: &str, minutes: u32) -> Result<()> {
     std::fs::create_dir_all(&kept)?;
     std::fs::create_dir_all(&found)?;
     let mut command = foreign_command(Command::new("rustup"));
+    command.current_dir(workspace_root());
     command.args([
         "run",
         TOOLCHAIN,

@@ -80,12 +80,15 @@ fn texts(folder: &Path) -> Result<Vec<String>> {
         path.is_file() && begins.iter().any(|begin| name.starts_with(begin))
     };
     let mut files = entries(folder)?;
-    // Where a library has the sources of another, in C.
-    let foreign = folder.join("upstream");
-    if foreign.is_dir() {
-        files.extend(entries(&foreign)?);
+    // Where a library keeps its licences apart, or has the sources of another, in C.
+    for inner in ["upstream", "LICENSES"] {
+        let inner = folder.join(inner);
+        if inner.is_dir() {
+            files.extend(entries(&inner)?);
+        }
     }
-    let files = files.into_iter().filter(is_licence);
+    let is_text = |path: &PathBuf| is_licence(path) || path.parent().is_some_and(|p| name(p) == "LICENSES");
+    let files = files.into_iter().filter(is_text);
     files.map(|file| Ok(String::from_utf8_lossy(&std::fs::read(file)?).into_owned())).collect()
 }
 

@@ -109,6 +109,10 @@ pub fn test_on_board(program: &Path, more: &[(&str, &OsStr)], tests: &[&str], wh
         .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
+    // What is left in the environment of an earlier visit to a real board is none of this one's.
+    for name in ["WATCHPOST_BOARD_ADDRESS", "WATCHPOST_BOARD"] {
+        command.env_remove(name);
+    }
     command.envs(more.iter().copied());
     run(what, &mut command)
 }

@@ -94,6 +94,10 @@ impl Camera for GstCamera {
         }
     }
 
+    fn missed(&self) -> u64 {
+        self.feed.missed()
+    }
+
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
         self.feed.frame().map_err(|reason| self.error(Trouble::Picture(reason)))
     }

@@ -10,8 +10,10 @@ pub(super) struct Secrets(Vec<String>);
 impl Secrets {
     /// Those of a pipeline's words.
     pub(super) fn of(words: &[String]) -> Self {
-        let mut secrets: Vec<String> =
-            words.iter().flat_map(|word| secrets_in(word)).map(str::to_owned).collect();
+        // `name = value` is an assignment, too.
+        let joined = words.join(" ").replace(" =", "=").replace("= ", "=");
+        let all = words.iter().map(String::as_str).chain(joined.split(' '));
+        let mut secrets: Vec<String> = all.flat_map(secrets_in).map(str::to_owned).collect();
         // What holds another one goes first.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
@@ -34,7 +36,12 @@ fn secrets_in(word: &str) -> impl Iterator<Item = &str> {
     let is_separator = |c: char| c.is_whitespace() || ",;&\"'".contains(c);
     // Names of fields are no secrets: errors are about them.
     let field = |part| str::split_once(part, '=').map_or(part, |(_, value)| value);
-    let parts = value.into_iter().flat_map(move |value| value.split(is_separator)).map(field);
+    // And neither are types: `(string)value`.
+    let untyped = |part| match str::split_once(part, ')') {
+        Some((kind, value)) if kind.starts_with('(') => value,
+        _ => part,
+    };
+    let parts = value.into_iter().flat_map(move |value| value.split(is_separator)).map(field).map(untyped);
     let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
     let all = address.into_iter().chain(value).chain(user).chain(password).chain(parts);
     all.filter(|secret| secret.len() >= SHORTEST)
@@ -65,6 +72,12 @@ mod tests {
     fn hide(pipeline: &str, text: &str) -> String {
         let words: Vec<String> = pipeline.split(' ').map(str::to_owned).collect();
         Secrets::of(&words).hide(text)
+    }
+
+    #[test]
+    fn values_behind_blanks_and_types_are_hidden() {
+        let pipeline = "souphttpsrc user-pw = hunter2 extra=a,key=(string)token1 password= letmein";
+        assert_eq!(hide(pipeline, "not hunter2, token1, letmein"), "not ..., ..., ...");
     }
 
     #[test]

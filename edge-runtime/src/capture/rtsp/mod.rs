@@ -90,6 +90,10 @@ impl Camera for RtspCamera {
         Ok(stamp)
     }
 
+    fn missed(&self) -> u64 {
+        self.feed.missed()
+    }
+
     fn frame(&self) -> Result<RgbFrame<'_>, CaptureError> {
         self.feed.frame().map_err(|reason| self.error(Trouble::Broken(reason)))
     }
