@@ -1,4 +1,5 @@
-//! Network cameras: GStreamer's RTSP server in the part of the camera, and a network between that fails.
+//! Network cameras: GStreamer's RTSP server in the part of the camera, and a network between that fails. The one that asks for a
+//! password; `rtsp_live555.rs` has another server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -8,51 +9,19 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::rtsp::{
-    BASELINE, H265, MAIN, PASSWORD, Server, USER, decoded, film, free_port, open, source, with_password,
+    BASELINE, H265, MAIN, PASSWORD, Server, USER, decoded, error_of, film, free_port, open, places, source,
+    with_password,
 };
 use common::running::Board;
 use common::{eventually, stdout, tiny, watchpostd, write_config};
 use fault_tests::proxy::{Mood, Proxy};
-use watchpostd::capture::{Camera, RtspCamera};
+use watchpostd::capture::Camera;
 use watchpostd::config::{RtspSource, Transport};
 
 const SIZE_PX: (u32, u32) = (320, 240);
 
-fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let sum: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    sum as f64 / a.len() as f64
-}
-
-/// Takes pictures and finds each in the footage, none before the one before.
-fn places(camera: &mut RtspCamera, truth: &[Vec<u8>], count: usize) -> Vec<usize> {
-    let mut places = Vec::new();
-    let mut from = 0;
-    for _ in 0..count {
-        camera.next().unwrap().expect("a picture");
-        let frame = camera.frame().unwrap();
-        let near = from..(from + 15).min(truth.len());
-        let off: Vec<f64> = near.map(|at| mean_difference(frame.data(), &truth[at])).collect();
-        let best = (0..off.len()).min_by(|&a, &b| off[a].total_cmp(&off[b])).unwrap();
-        assert!(off[best] < 3.0, "after picture {from}: {} of 255 off", off[best]);
-        places.push(from + best);
-        from += best;
-    }
-    places
-}
-
 fn proxy_to(server: &Server) -> Proxy {
     Proxy::start(SocketAddr::from(([127, 0, 0, 1], server.port)))
-}
-
-/// Its error, after what may still be in the queue.
-fn error_of(camera: &mut RtspCamera) -> String {
-    loop {
-        match camera.next() {
-            Ok(picture) => assert!(picture.is_some()),
-            Err(e) => return e.to_string(),
-        }
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod http;
 pub mod hub;
 pub mod listener;
 pub mod lite;
+pub mod live555;
 pub mod rtsp;
 pub mod running;
 pub mod tiny;

@@ -1,11 +1,11 @@
-//! A real RTSP server that stands for a camera, and what it plays.
+//! A real RTSP server that stands for a camera, what it plays, and what a camera of the board shows of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use fault_tests::process::{Lines, Process};
-use watchpostd::capture::RtspCamera;
+use watchpostd::capture::{Camera, RtspCamera};
 use watchpostd::clock::SystemClock;
 use watchpostd::config::{CameraUrl, Credentials, RtspSource, Transport};
 use watchpostd::shutdown::Stop;
@@ -98,4 +98,38 @@ pub fn with_password(source: RtspSource, password: &str) -> RtspSource {
 
 pub fn open(source: &RtspSource) -> RtspCamera {
     RtspCamera::open(source, std::sync::Arc::new(SystemClock::new()), Stop::default()).unwrap()
+}
+
+/// Of all bytes, 0 to 255.
+pub fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let sum: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.len() as f64
+}
+
+/// Takes pictures and finds each in the footage, none before the one before.
+pub fn places(camera: &mut RtspCamera, truth: &[Vec<u8>], count: usize) -> Vec<usize> {
+    let mut places = Vec::new();
+    let mut from = 0;
+    for _ in 0..count {
+        camera.next().unwrap().expect("a picture");
+        let frame = camera.frame().unwrap();
+        let near = from..(from + 15).min(truth.len());
+        let off: Vec<f64> = near.map(|at| mean_difference(frame.data(), &truth[at])).collect();
+        let best = (0..off.len()).min_by(|&a, &b| off[a].total_cmp(&off[b])).unwrap();
+        assert!(off[best] < 3.0, "after picture {from}: {} of 255 off", off[best]);
+        places.push(from + best);
+        from += best;
+    }
+    places
+}
+
+/// Its error, after what may still be in the queue.
+pub fn error_of(camera: &mut RtspCamera) -> String {
+    loop {
+        match camera.next() {
+            Ok(picture) => assert!(picture.is_some()),
+            Err(e) => return e.to_string(),
+        }
+    }
 }

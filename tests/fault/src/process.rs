@@ -55,6 +55,14 @@ impl Process {
         self.lines.lock().expect("lines").len() > self.said_before
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its status").is_some()
+    }
+
     /// Waits until it has printed a line; a process that ends first is a failure.
     ///
     /// # Panics

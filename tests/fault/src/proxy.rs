@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ impl Mood {
     }
 }
 
-#[derive(Default)]
 struct Shared {
+    target: Mutex<SocketAddr>,
     mood: AtomicU8,
     stop: AtomicBool,
     connections: AtomicUsize,
@@ -47,6 +47,10 @@ struct Shared {
 impl Shared {
     fn mood(&self) -> Mood {
         Mood::of(self.mood.load(Ordering::SeqCst))
+    }
+
+    fn target(&self) -> SocketAddr {
+        *self.target.lock().expect("the target")
     }
 }
 
@@ -65,7 +69,12 @@ impl Proxy {
     pub fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared {
+            target: Mutex::new(target),
+            mood: AtomicU8::default(),
+            stop: AtomicBool::default(),
+            connections: AtomicUsize::default(),
+        });
         let here = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -73,6 +82,7 @@ impl Proxy {
                     return;
                 }
                 here.connections.fetch_add(1, Ordering::SeqCst);
+                let target = here.target();
                 if let Ok(server) = TcpStream::connect(target) {
                     serve(client, server, target, &here);
                 }
@@ -89,6 +99,14 @@ impl Proxy {
     /// Changes the mood.
     pub fn set(&self, mood: Mood) {
         self.shared.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    /// Connects to `target` from the next connection on: a server that came back somewhere else.
+    ///
+    /// # Panics
+    /// When a thread of the proxy panicked.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.shared.target.lock().expect("the target") = target;
     }
 
     /// Connections made so far.

@@ -4,6 +4,9 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What signs Debian's archive.
+pub const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// A program or library that Watchpost uses and does not ship.
 #[derive(Clone, Copy)]
 pub enum Need {
@@ -22,6 +25,7 @@ pub enum Need {
     Disk,
     Ssh,
     Dpkg,
+    DebianKeys,
 }
 
 impl Need {
@@ -42,6 +46,7 @@ impl Need {
             Need::Disk => on_path("mkfs.ext4") && on_path("nbdkit"),
             Need::Ssh => on_path("ssh") && on_path("ssh-keygen"),
             Need::Dpkg => on_path("dpkg-deb"),
+            Need::DebianKeys => Path::new(DEBIAN_KEYS).is_file(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Need {
             Need::Disk => &["e2fsprogs", "nbdkit"],
             Need::Ssh => &["openssh-client"],
             Need::Dpkg => &["dpkg"],
+            Need::DebianKeys => &["debian-archive-keyring"],
         }
     }
 }

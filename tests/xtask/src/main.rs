@@ -3,6 +3,7 @@
 mod deb;
 mod fuzz;
 mod licences;
+mod live555;
 mod machine;
 mod peers;
 mod size;
@@ -137,7 +138,10 @@ fn test() -> Result<()> {
         Need::Browser,
         Need::MetricsReader,
         Need::Gstreamer,
+        Need::Dpkg,
+        Need::DebianKeys,
     ])?;
+    live555::ensure_unpacked()?;
     machine::say_what_data_is_missing();
     build()?;
     cargo(&[&["test", "--no-fail-fast"], SELECTION].concat())

@@ -43,6 +43,8 @@ pub(super) enum Trouble {
     Refused(String),
     #[error("it has no such stream; is the path in `url` the one of the camera's manual?")]
     NoStream,
+    #[error("it does not send over this transport; set transport = \"{}\"", other(*.0))]
+    Transport(Transport),
     #[error("it refuses with RTSP status {status}: {reason}")]
     Status { status: u16, reason: String },
     #[error("its stream has no video; is the path in `url` the one of the camera's manual?")]
@@ -78,12 +80,20 @@ fn hint(transport: Transport) -> &'static str {
     }
 }
 
+fn other(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "udp",
+        Transport::Udp => "tcp",
+    }
+}
+
 /// What an answer, or none, comes to.
 pub(super) fn of_answer(source: &RtspSource, error: &retina::Error) -> Trouble {
     match (error.status_code(), &source.credentials) {
         (Some(401 | 403), None) => Trouble::Anonymous,
         (Some(401 | 403), Some(credentials)) => Trouble::Refused(credentials.username.clone()),
         (Some(404), _) => Trouble::NoStream,
+        (Some(461), _) => Trouble::Transport(source.transport),
         (Some(status), _) if status >= 300 => Trouble::Status { status, reason: first_line(error) },
         _ => Trouble::Broken(first_line(error)),
     }
