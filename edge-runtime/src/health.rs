@@ -274,14 +274,13 @@ impl Health {
     pub fn progress(&self, clock: &dyn Clock) -> Progress {
         let now_ms = clock.monotonic_ms();
         let running: Vec<_> = self.cameras().into_iter().filter(|c| c.counts()).collect();
-        let oldest = |at: fn(&CameraHealth) -> &AtomicU64| {
-            let stamps = running.iter().map(|c| at(c).load(Ordering::Relaxed));
-            let worst_ms = stamps.map(|ms| if ms == NEVER { None } else { Some(ms) }).min()??;
-            Some(u32::try_from(now_ms.saturating_sub(worst_ms)).unwrap_or(u32::MAX))
+        let oldest = |age: fn(AgesMs) -> Option<u64>| {
+            let ages: Option<Vec<u64>> = running.iter().map(|camera| age(camera.ages_ms(now_ms))).collect();
+            Some(u32::try_from(ages?.into_iter().max()?).unwrap_or(u32::MAX))
         };
         Progress {
-            last_frame_age_ms: oldest(|c| &c.last_frame_ms),
-            last_score_age_ms: oldest(|c| &c.last_score_ms),
+            last_frame_age_ms: oldest(|ages| ages.frame),
+            last_score_age_ms: oldest(|ages| ages.score),
         }
     }
 }

@@ -10,6 +10,7 @@ use vad_infer::{Attention, Encoder, Head, InferError, Pulse, Scorer};
 use crate::config::ScoreOverride;
 use crate::detector::Detector;
 use crate::eyes::Eyes;
+use crate::hex;
 use crate::tuned::{Tuned, TuningSource};
 
 /// Why a bundle cannot be used.
@@ -133,7 +134,7 @@ impl Model {
     /// The same in hexadecimal digits.
     #[must_use]
     pub fn hex_id(&self) -> String {
-        hex(&self.short_id())
+        hex::encode(&self.short_id())
     }
 
     /// One line for people: name, version, hash.
@@ -191,8 +192,4 @@ impl ScoreOverride {
         set(&mut score.cool_down_ms, self.cool_down_ms);
         set(&mut score.update_interval_ms, self.update_interval_ms);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

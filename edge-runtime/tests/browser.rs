@@ -6,14 +6,14 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::browser::Browser;
-use common::daemon::Daemon;
 use common::rtsp::free_port;
+use common::running::Board;
 use common::{eventually, lite, tiny, write_config};
 
 const TOKEN: &str = "a-token-of-32-characters-0123456";
 
 /// A board whose model can tell where it looks, with an event again and again.
-fn board(folder: &Path) -> (Daemon, String) {
+fn board(folder: &Path) -> (Board, String) {
     let port = free_port();
     lite::looking_bundle(&folder.join("bundle"));
     tiny::event_video(&folder.join("event.mp4"), 6, 2, 2);
@@ -30,13 +30,13 @@ fn board(folder: &Path) -> (Daemon, String) {
              source = {{ kind = \"file\", path = \"event.mp4\", loop = true }}\nmask = [{mask}]\n"
         ),
     );
-    let daemon = Daemon::run(folder);
+    let daemon = Board::start(folder);
     eventually("the page is there", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     (daemon, format!("http://127.0.0.1:{port}/"))
 }
 
 /// Whether a pixel of the live picture has a colour.
-const COLOURED: &str = "(() => { const img = document.querySelector('.picture img'); const c = document.createElement('canvas'); \
+const COLOURED: &str = "(() => { const img = document.querySelector('.picture img'); if (!img.naturalWidth) return false; const c = document.createElement('canvas'); \
     c.width = img.naturalWidth; c.height = img.naturalHeight; const p = c.getContext('2d'); p.drawImage(img, 0, 0); \
     const d = p.getImageData(0, 0, c.width, c.height).data; \
     for (let i = 0; i < d.length; i += 4) if (Math.max(d[i], d[i+1], d[i+2]) - Math.min(d[i], d[i+1], d[i+2]) > 60) return true; \

@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::certificates::Authority;
-use common::daemon::Daemon;
 use common::http::{Answer, request, send};
 use common::rtsp::free_port;
+use common::running::Board;
 use common::{eventually, tiny, write_config};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ const CAMERA: &str = "[[camera]]\nid = \"north\"\ntolerate = [\"covered\", \"fro
     mask = [{ name = \"house\", points = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]] }]\n";
 
 /// A board with a page that is served, and more of its configuration; again in the same folder after a restart.
-fn board(folder: &Path, page: &str) -> (Daemon, u16) {
+fn board(folder: &Path, page: &str) -> (Board, u16) {
     let port = free_port();
     if !folder.join("bundle").exists() {
         tiny::bundle(&folder.join("bundle"));
@@ -35,7 +35,7 @@ fn board(folder: &Path, page: &str) -> (Daemon, u16) {
     }
     let page = format!("[page]\nlisten = \"127.0.0.1:{port}\"\ntoken_file = \"token\"\n{page}");
     write_config(folder, &format!("{BOARD}{page}{CAMERA}"));
-    let daemon = Daemon::run(folder);
+    let daemon = Board::start(folder);
     eventually("the page is there", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     (daemon, port)
 }
@@ -372,7 +372,7 @@ fn a_taken_port_stops_nothing_and_is_tried_again() {
     std::fs::write(folder.path().join("token"), TOKEN).unwrap();
     let page = format!("[page]\nlisten = \"127.0.0.1:{port}\"\ntoken_file = \"token\"\n[evidence]\n");
     write_config(folder.path(), &format!("{BOARD}{page}{CAMERA}"));
-    let daemon = Daemon::run(folder.path());
+    let daemon = Board::start(folder.path());
     eventually("it alarms without its page", || {
         std::fs::read_dir(folder.path().join("evidence/north")).is_ok_and(|files| files.count() > 0)
     });

@@ -4,8 +4,8 @@
 mod common;
 
 use common::broker::Broker;
-use common::daemon::Daemon;
 use common::listener::Listener;
+use common::running::Board;
 use common::{eventually, tiny, write_config};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn a_camera_is_disarmed_armed_and_tuned_from_afar() {
     let board = "[board]\nid = \"gate-1\"\nsite = \"yard\"\n[model]\nbundle = \"bundle\"\n";
     write_config(folder.path(), &format!("{board}{network}{camera}"));
     let listener = Listener::start(broker.port);
-    let daemon = Daemon::run(folder.path());
+    let daemon = Board::start(folder.path());
     let (state, reviews) = (format!("{HOME}/state"), format!("{HOME}/reviews"));
     let raised = || listener.on(&reviews).iter().filter(|h| h.json()["type"] == "new").count();
     let says = |body: Value| {

@@ -5,6 +5,8 @@ use std::fmt;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::hex;
+
 /// Shortest and longest key, bytes.
 pub(crate) const KEY_BYTES: std::ops::RangeInclusive<usize> = 32..=1_024;
 /// Length of a code in hexadecimal digits.
@@ -52,16 +54,11 @@ impl Trust {
         const UNFIT: &str = "the code does not fit the body";
         let (code, rest) = payload.split_at_checked(CODE_DIGITS).ok_or(UNFIT)?;
         let body = rest.strip_prefix(b" ").ok_or(UNFIT)?;
-        let code = from_hex(code).ok_or(UNFIT)?;
+        let code = hex::decode(code).ok_or(UNFIT)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| "the key cannot be used".to_owned())?;
         mac.update(body);
         // In constant time.
         mac.verify_slice(&code).map_err(|_| UNFIT.to_owned())?;
         Ok(body)
     }
-}
-
-fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    digits.chunks_exact(2).map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?)).collect()
 }

@@ -9,6 +9,7 @@ mod page;
 mod source;
 
 use std::fmt::Display;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,16 @@ fn default_hardware() -> String {
     }
 }
 
+/// What is wrong stands among the problems.
+struct Noted;
+
+/// The first and only line of a file of which at most `max_bytes` are read.
+fn only_line(file: &Path, max_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(max_bytes).read_to_end(&mut bytes)?;
+    Ok(bytes.trim_ascii_end().to_vec())
+}
+
 struct Check<'a> {
     folder: &'a Path,
     problems: Problems,
@@ -85,6 +96,23 @@ impl Check<'_> {
 
     fn path(&self, path: PathBuf) -> PathBuf {
         self.folder.join(path)
+    }
+
+    /// Both files of a certificate in the section at `path`, or neither; an error where one is missing, which is noted.
+    fn identity(
+        &mut self,
+        path: &str,
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+    ) -> Result<Option<(PathBuf, PathBuf)>, Noted> {
+        let (alone, other) = match (certificate, key) {
+            (Some(certificate), Some(key)) => return Ok(Some((self.path(certificate), self.path(key)))),
+            (None, None) => return Ok(None),
+            (Some(_), None) => ("certificate_file", "key_file"),
+            (None, Some(_)) => ("key_file", "certificate_file"),
+        };
+        self.wrong(&format!("{path}.{alone}"), format!("needs `{other}` beside it"));
+        Err(Noted)
     }
 
     fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, allowed: RangeInclusive<T>) {

@@ -19,32 +19,33 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct Listing {
     folder: PathBuf,
     names: BTreeMap<CameraId, (SystemTime, Vec<EventName>)>,
-    complete: BTreeMap<EventName, Sheet>,
+    final_sheets: BTreeMap<EventName, Sheet>,
 }
 
 impl Listing {
     /// Of the evidence in `folder`.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, names: BTreeMap::new(), complete: BTreeMap::new() }
+        Self { folder, names: BTreeMap::new(), final_sheets: BTreeMap::new() }
     }
 
     /// At most `limit` events that are `wanted`, those of the greatest `age` first. A folder or a sheet that cannot be read is left
-    /// out; scores are, too: a list has no use for them.
+    /// out; scores are, too: a list has no use for them. Of an event that is `over` nothing will be added to the sheet, complete or not.
     pub fn newest<K: Ord>(
         &mut self,
         age: &dyn Fn(&EventName) -> K,
         wanted: &dyn Fn(&EventName) -> bool,
+        over: &dyn Fn(&EventName) -> bool,
         limit: usize,
     ) -> Vec<(EventName, Sheet)> {
         let mut names = self.look();
         names.retain(wanted);
         names.sort_by_cached_key(|name| std::cmp::Reverse(age(name)));
         names.truncate(limit);
-        if self.complete.len() > MAX_KNOWN {
-            self.complete.retain(|name, _| names.contains(name));
+        if self.final_sheets.len() > MAX_KNOWN {
+            self.final_sheets.retain(|name, _| names.contains(name));
         }
-        names.into_iter().filter_map(|name| Some((name.clone(), self.sheet(name)?))).collect()
+        names.into_iter().filter_map(|name| Some((name.clone(), self.sheet(name, over)?))).collect()
     }
 
     /// Names of all events.
@@ -63,14 +64,14 @@ impl Listing {
         self.names.values().flat_map(|(_, names)| names).cloned().collect()
     }
 
-    fn sheet(&mut self, name: EventName) -> Option<Sheet> {
-        if let Some(sheet) = self.complete.get(&name) {
+    fn sheet(&mut self, name: EventName, over: &dyn Fn(&EventName) -> bool) -> Option<Sheet> {
+        if let Some(sheet) = self.final_sheets.get(&name) {
             return Some(sheet.clone());
         }
         let mut sheet = scan::read_sheet(&name.path(&self.folder, Part::Sheet))?;
         sheet.scores.clear();
-        if sheet.is_complete {
-            self.complete.insert(name, sheet.clone());
+        if sheet.is_complete || over(&name) {
+            self.final_sheets.insert(name, sheet.clone());
         }
         Some(sheet)
     }

@@ -23,6 +23,7 @@ use subtle::ConstantTimeEq;
 use super::routes::Shared;
 use crate::clock::Clock;
 use crate::health::lock;
+use crate::hex;
 
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
 const SESSION_MS: u64 = 12 * 3_600_000;
@@ -81,7 +82,10 @@ impl Access {
     fn sessions_of<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = SessionId> + 'a {
         let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         let pairs = cookies.flat_map(|text| text.split(';'));
-        pairs.filter_map(|pair| from_hex(pair.trim().strip_prefix(self.cookie.as_str())?.strip_prefix('=')?))
+        pairs.filter_map(|pair| {
+            let digits = pair.trim().strip_prefix(self.cookie.as_str())?.strip_prefix('=')?;
+            hex::decode(digits.as_bytes())?.try_into().ok()
+        })
     }
 
     fn knows(&self, id: SessionId) -> bool {
@@ -100,29 +104,13 @@ impl Access {
             sessions.pop_front();
         }
         sessions.push_back((id, self.clock.monotonic_ms().saturating_add(SESSION_MS)));
-        Ok(self.cookie(&hex(&id), SESSION_MS / 1_000))
+        Ok(self.cookie(&hex::encode(&id), SESSION_MS / 1_000))
     }
 
     fn cookie(&self, value: &str, max_age_s: u64) -> String {
         let secure = if self.is_tls { "; Secure" } else { "" };
         format!("{}={value}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Strict{secure}", self.cookie)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(value: &str) -> Option<SessionId> {
-    let mut id = SessionId::default();
-    let digit = |at: usize| char::from(*value.as_bytes().get(at)?).to_digit(16);
-    if value.len() != 2 * id.len() {
-        return None;
-    }
-    for (at, byte) in id.iter_mut().enumerate() {
-        *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
-    }
-    Some(id)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

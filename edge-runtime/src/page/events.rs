@@ -119,8 +119,10 @@ fn events(shared: &Shared, before: Option<&EventName>, limit: usize) -> Vec<Even
     let is_older = |name: &EventName| before.is_none_or(|before| age(name) < age(before));
     let mut all: BTreeMap<_, EventLine> = BTreeMap::new();
     if let Some(EvidenceShown { folder, listing }) = &shared.evidence {
-        for (name, sheet) in lock(listing).newest(&age, &is_older, limit) {
-            let line = EventLine::of(&name, &sheet, folder, boots.contains(&name.boot));
+        let is_of_this_run = |name: &EventName| boots.contains(&name.boot);
+        let is_over = |name: &EventName| !is_of_this_run(name);
+        for (name, sheet) in lock(listing).newest(&age, &is_older, &is_over, limit) {
+            let line = EventLine::of(&name, &sheet, folder, is_of_this_run(&name));
             let line = match known.remove(&name) {
                 Some(known) => line.with(&known),
                 None => line,

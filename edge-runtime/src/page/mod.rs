@@ -155,24 +155,15 @@ struct Server {
 
 impl Server {
     fn run(&self, first: io::Result<TcpListener>) {
-        let mut bound = first;
-        let mut told = None;
-        loop {
-            let served = bound.and_then(|listener| self.serve(listener));
-            if self.stop.is_set() {
-                return;
+        let (mut bound, mut told) = (first, None);
+        // Without an error it was asked to end.
+        while let Err(error) = bound.and_then(|listener| self.serve(listener)) {
+            let reason = error.to_string();
+            if told.as_ref() != Some(&reason) {
+                tracing::error!(listen = %self.config.listen, %reason, "the page cannot be served; it is tried again");
             }
-            match served {
-                Ok(()) => self.health.degrade(DEFECT),
-                Err(error) => {
-                    let reason = error.to_string();
-                    if told.as_ref() != Some(&reason) {
-                        tracing::error!(listen = %self.config.listen, %reason, "the page cannot be served; it is tried again");
-                    }
-                    told = Some(reason);
-                    self.health.degrade(DEFECT);
-                }
-            }
+            told = Some(reason);
+            self.health.degrade(DEFECT);
             self.stop.wait(self.clock.as_ref(), RETRY_MS);
             if self.stop.is_set() {
                 return;

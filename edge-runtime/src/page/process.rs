@@ -4,6 +4,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::proc::status;
+
 /// What `/proc/*/stat` counts in, on every architecture that Linux offers to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -25,12 +27,6 @@ pub(super) fn register(registry: &mut Registry) {
         let time = ConstCounter::new(seconds);
         registry.register_with_unit("process_cpu", "Processor time, user and system", Unit::Seconds, time);
     }
-}
-
-fn status(name: &str) -> Option<i64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn cpu_seconds() -> Option<f64> {

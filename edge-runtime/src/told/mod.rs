@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use alarm_proto::CameraId;
 
+use crate::hex;
 use crate::orders::Orders;
 
 pub use discovery::{CommandTopics, DiscoveryTopics, discovery};
@@ -20,7 +21,7 @@ pub use state::{CameraTold, CommandsTold, EventTold, StateTold};
 /// A model's name in JSON: its first bytes, as `watchpostd` prints them.
 #[must_use]
 pub fn model_name(model: [u8; 8]) -> String {
-    model.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&model)
 }
 
 /// To four decimals: what people can read, without the tail of an `f32` as `f64`.

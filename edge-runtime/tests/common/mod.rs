@@ -4,7 +4,6 @@
 pub mod broker;
 pub mod browser;
 pub mod certificates;
-pub mod daemon;
 pub mod http;
 pub mod hub;
 pub mod listener;

@@ -1,7 +1,7 @@
 //! The real program while it watches.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::{eventually, watchpostd};
 
@@ -21,8 +21,19 @@ impl Board {
         Self { child: command.spawn().unwrap(), log }
     }
 
+    /// As the service manager ends it; whether it did so without an error.
+    pub fn end(mut self) -> bool {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let mut ended = None;
+        eventually("it ends", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap().success()
+    }
+
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// How often pictures went away, and came back.
@@ -60,5 +71,8 @@ impl Drop for Board {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("watchpostd said:\n{}", self.log());
+        }
     }
 }

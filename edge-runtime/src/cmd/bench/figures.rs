@@ -10,6 +10,7 @@ use crate::cmd::streams::Laps;
 use crate::cmd::timing::Spread;
 use crate::energy::Energy;
 use crate::model::Model;
+use crate::proc::status;
 use crate::tuned::{Origin, TuningRecord};
 
 /// Everything that `bench` prints; the names are those of its JSON.
@@ -168,8 +169,5 @@ pub(super) fn memory_mib() -> Option<f64> {
 }
 
 fn status_mib(field: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib / 1024.0)
+    Some(status(field)? as f64 / 1024.0)
 }

@@ -1,12 +1,11 @@
 //! The link to the hub: broker, TLS, credentials.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use alarm_proto::topics::Prefix;
 use mqtt_tls::{Files, Role, Tls};
 
-use super::Check;
+use super::{Check, only_line};
 use crate::command::{Secret, Trust};
 use crate::config::schema::{CommandsSection, NetworkSection, TrustName};
 use crate::config::{Commands, Credentials, Network};
@@ -125,18 +124,7 @@ impl Check<'_> {
             );
             return None;
         };
-        let identity = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some((self.path(certificate), self.path(key))),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.wrong("network.certificate_file", "needs `key_file` beside it");
-                return None;
-            }
-            (None, Some(_)) => {
-                self.wrong("network.key_file", "needs `certificate_file` beside it");
-                return None;
-            }
-        };
+        let identity = self.identity("network", certificate, key).ok()?;
         match Tls::load(&Files { ca: self.path(ca), identity }) {
             Ok(tls) => Some(tls),
             Err(e) => {
@@ -186,13 +174,9 @@ impl Check<'_> {
     }
 }
 
-/// The first and only line of a file of bounded length.
 fn read_key(file: &Path) -> Result<Secret, String> {
-    let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(file).and_then(|file| file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut bytes));
-    read.map_err(|e| format!("cannot be read: {e}"))?;
-    Secret::new(bytes.trim_ascii_end())
+    let line = only_line(file, MAX_KEY_FILE_BYTES).map_err(|e| format!("cannot be read: {e}"))?;
+    Secret::new(&line)
         .ok_or_else(|| "holds no key of 32 to 1024 bytes; make one with `openssl rand -hex 32`".to_owned())
 }
 

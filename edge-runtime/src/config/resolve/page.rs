@@ -1,12 +1,11 @@
 //! The board's page: where it listens, what opens it, TLS.
 
-use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use mqtt_tls::Role;
 
-use super::Check;
+use super::{Check, only_line};
 use crate::config::PageConfig;
 use crate::config::schema::PageSection;
 use crate::page::{PageTls, Token};
@@ -29,9 +28,9 @@ impl Check<'_> {
         if let Err(problem) = &token {
             self.wrong("page.token_file", format!("{}: {problem}", token_file.display()));
         }
-        let tls = match (raw.certificate_file, raw.key_file) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => match PageTls::load(&self.path(certificate), &self.path(key)) {
+        let tls = match self.identity("page", raw.certificate_file, raw.key_file).ok()? {
+            None => None,
+            Some((certificate, key)) => match PageTls::load(&certificate, &key) {
                 Ok(tls) => Some(tls),
                 Err(e) => {
                     let key = if e.role == Role::Key { "page.key_file" } else { "page.certificate_file" };
@@ -39,27 +38,17 @@ impl Check<'_> {
                     return None;
                 }
             },
-            (Some(_), None) => {
-                self.wrong("page.certificate_file", "needs `key_file` beside it");
-                return None;
-            }
-            (None, Some(_)) => {
-                self.wrong("page.key_file", "needs `certificate_file` beside it");
-                return None;
-            }
         };
         let (metrics, commands) = (raw.metrics, raw.commands);
         Some(PageConfig { listen: listen?, token: token.ok()?, token_file, tls, metrics, commands })
     }
 }
 
-/// The first and only line of a file of bounded length.
 fn read_token(file: &Path) -> Result<Token, String> {
-    let mut bytes = Vec::new();
-    let read =
-        std::fs::File::open(file).and_then(|file| file.take(MAX_TOKEN_FILE_BYTES).read_to_end(&mut bytes));
-    read.map_err(|e| format!("cannot be read: {e}; make one with `openssl rand -hex 16`"))?;
-    Token::new(bytes.trim_ascii_end()).ok_or_else(|| {
-        "holds no token of 16 to 256 printable characters in one line; make one with `openssl rand -hex 16`".to_owned()
+    let line = only_line(file, MAX_TOKEN_FILE_BYTES)
+        .map_err(|e| format!("cannot be read: {e}; make one with `openssl rand -hex 16`"))?;
+    Token::new(&line).ok_or_else(|| {
+        "holds no token of 16 to 256 printable characters in one line; make one with `openssl rand -hex 16`"
+            .to_owned()
     })
 }
