@@ -117,26 +117,8 @@ impl Visit {
 
     /// Writes a configuration with more sections than the camera.
     fn configure(&self, file: &str, sections: &str) -> Result<()> {
-        let config = format!(
-            r#"
-            [board]
-            id = "{BOARD}"
-            site = "test"
-
-            [model]
-            bundle = "bundle"
-
-            [score]
-            raise_threshold = 1.0
-
-            [[camera]]
-            id = "north"
-            tolerate = ["dark", "covered", "frozen", "moved"]
-            source = {{ kind = "v4l", device = "{}", width_px = 320, height_px = 240, frame_rate_hz = 8.0 }}
-            {sections}
-            "#,
-            self.camera
-        );
+        let camera = rig::camera("north", &self.camera, 8.0);
+        let config = rig::config("bundle", &format!("[score]\nraise_threshold = 1.0\n{camera}{sections}"));
         self.remote.put(config.as_bytes(), &format!("{}/{file}", self.folder))
     }
 }

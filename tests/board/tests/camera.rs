@@ -8,7 +8,10 @@
 
 mod rig;
 
+use std::path::Path;
+
 use board_tests::Remote;
+use board_tests::virt::Running;
 use board_tests::vivid::{FIRST, RATE_HZ, SECOND, Vivid};
 use rig::footage::Footage;
 use rig::hub::Fault;
@@ -27,20 +30,9 @@ const FAULTS: [(&str, Change, Change); 2] = [
 fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
     let Some(watchpostd) = board_program() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let bundle = light_bundle(folder.path());
-    let hub = Hub::start(folder.path());
-    let board = new_board(folder.path(), hub.port).start(None).unwrap();
-    install(&board, &watchpostd, Some(&bundle), &cameras());
-    for vivid in [FIRST, SECOND] {
-        vivid.connect(&board.remote).unwrap();
-    }
-    watch(&board);
-    let says = || board.remote.run("tail -60 /data/log").unwrap_or_default();
-    let clips_of = |camera: &str| {
-        let count = format!("grep -c 'scored camera={camera} ' /data/log || true");
-        board.remote.run(&count).unwrap().trim().parse::<usize>().unwrap()
-    };
-    rig::wait_until("both cameras are scored", says, || clips_of("north") > 0 && clips_of("south") > 0);
+    let (hub, board) = watching(&watchpostd, folder.path());
+    let says = || says(&board.remote);
+    let clips_of = |camera: &str| clips(&board.remote, camera);
 
     let mut reported = 0;
     for (what, fail, mend) in FAULTS {
@@ -67,21 +59,10 @@ fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
 fn a_camera_keeps_its_size_while_it_is_watched_and_may_come_back_with_another() {
     let Some(watchpostd) = board_program() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let bundle = light_bundle(folder.path());
-    let hub = Hub::start(folder.path());
-    let board = new_board(folder.path(), hub.port).start(None).unwrap();
-    install(&board, &watchpostd, Some(&bundle), &cameras());
-    for vivid in [FIRST, SECOND] {
-        vivid.connect(&board.remote).unwrap();
-    }
-    watch(&board);
-    let says = || board.remote.run("tail -60 /data/log").unwrap_or_default();
-    let count = |what: &str| {
-        let lines = board.remote.run(&format!("grep -c '{what}' /data/log || true")).unwrap();
-        lines.trim().parse::<usize>().unwrap()
-    };
-    let scored = |camera: &str| count(&format!("scored camera={camera} "));
-    rig::wait_until("both cameras are scored", says, || scored("north") > 0 && scored("south") > 0);
+    let (hub, board) = watching(&watchpostd, folder.path());
+    let says = || says(&board.remote);
+    let count = |what: &str| count(&board.remote, what);
+    let scored = |camera: &str| clips(&board.remote, camera);
 
     // The kernel lets nobody change what is being captured.
     for answer in FIRST.ask_for_change(&board.remote).unwrap() {
@@ -110,17 +91,37 @@ fn a_camera_keeps_its_size_while_it_is_watched_and_may_come_back_with_another() 
 }
 
 fn cameras() -> String {
-    let camera = |name: &str, Vivid { camera, .. }: Vivid| {
-        format!(
-            r#"
-        [[camera]]
-        id = "{name}"
-        # What the driver shows by itself is no street.
-        tolerate = ["dark", "covered", "frozen", "moved"]
-        source = {{ kind = "v4l", device = "{camera}", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
-        "#,
-            rate = RATE_HZ / Footage::REPEATS,
-        )
-    };
+    let camera =
+        |name: &str, vivid: Vivid| rig::camera(name, vivid.camera, (RATE_HZ / Footage::REPEATS).into());
     format!("[score]\nraise_threshold = 1.0\n{}{}", camera("north", FIRST), camera("south", SECOND))
+}
+
+/// A board with two cameras that are scored, and its hub.
+fn watching(watchpostd: &Path, folder: &Path) -> (Hub, Running) {
+    let bundle = light_bundle(folder);
+    let hub = Hub::start(folder);
+    let board = new_board(folder, hub.port).start(None).unwrap();
+    install(&board, watchpostd, Some(&bundle), &cameras());
+    for vivid in [FIRST, SECOND] {
+        vivid.connect(&board.remote).unwrap();
+    }
+    watch(&board);
+    let scored = |camera: &str| clips(&board.remote, camera) > 0;
+    let says = || says(&board.remote);
+    rig::wait_until("both cameras are scored", says, || scored("north") && scored("south"));
+    (hub, board)
+}
+
+fn says(board: &Remote) -> String {
+    board.run("tail -60 /data/log").unwrap_or_default()
+}
+
+/// Lines of the log that hold this.
+fn count(board: &Remote, what: &str) -> usize {
+    let lines = board.run(&format!("grep -c '{what}' /data/log || true")).unwrap();
+    lines.trim().parse().unwrap()
+}
+
+fn clips(board: &Remote, camera: &str) -> usize {
+    count(board, &format!("scored camera={camera} "))
 }

@@ -16,7 +16,7 @@ use board_tests::Remote;
 use board_tests::vivid::{FIRST, RATE_HZ};
 use e2e_tests::finish;
 use rig::footage::Footage;
-use rig::{BOARD, light_bundle, new_debian};
+use rig::{light_bundle, new_debian};
 
 /// The package, where somebody built it.
 fn package() -> Option<PathBuf> {
@@ -140,15 +140,7 @@ impl System<'_> {
 
     fn set_up(&self, bundle: &Path) {
         self.board.put_folder(bundle, "/var/lib/watchpost/bundle").unwrap();
-        let config = format!(
-            r#"
-            [board]
-            id = "{BOARD}"
-            site = "test"
-
-            [model]
-            bundle = "/var/lib/watchpost/bundle"
-
+        let sections = r#"
             [outbox]
             path = "/var/lib/watchpost/outbox.db"
 
@@ -157,16 +149,9 @@ impl System<'_> {
             kind = "gpio"
             chip = "/dev/gpiochip0"
             line = 1
-
-            [[camera]]
-            id = "north"
-            # What the driver shows by itself is no street.
-            tolerate = ["dark", "covered", "frozen", "moved"]
-            source = {{ kind = "v4l", device = "{camera}", width_px = 320, height_px = 240, frame_rate_hz = {rate} }}
-            "#,
-            camera = FIRST.camera,
-            rate = RATE_HZ / Footage::REPEATS,
-        );
+            "#;
+        let camera = rig::camera("north", FIRST.camera, (RATE_HZ / Footage::REPEATS).into());
+        let config = rig::config("/var/lib/watchpost/bundle", &format!("{sections}{camera}"));
         self.board.put(config.as_bytes(), "/etc/watchpost/board.toml").unwrap();
         FIRST.connect(self.board).unwrap();
     }

@@ -58,22 +58,38 @@ pub fn install(board: &Running, watchpostd: &Path, bundle: Option<&Path>, sectio
     if let Some(bundle) = bundle {
         board.remote.put_folder(bundle, "/data/bundle").unwrap();
     }
-    let config = format!(
+    let config = config("bundle", &format!("[network]\nbroker = \"mqtt://{BROKER}\"\n{sections}"));
+    board.remote.put(config.as_bytes(), "/data/board.toml").unwrap();
+    board.remote.run("sync").unwrap();
+}
+
+/// A configuration of the board with more sections.
+pub fn config(bundle: &str, sections: &str) -> String {
+    format!(
         r#"
         [board]
         id = "{BOARD}"
         site = "test"
 
         [model]
-        bundle = "bundle"
+        bundle = "{bundle}"
 
-        [network]
-        broker = "mqtt://{BROKER}"
         {sections}
         "#
-    );
-    board.remote.put(config.as_bytes(), "/data/board.toml").unwrap();
-    board.remote.run("sync").unwrap();
+    )
+}
+
+/// A camera whose own picture is no street.
+pub fn camera(name: &str, device: &str, frame_rate_hz: f64) -> String {
+    format!(
+        r#"
+        [[camera]]
+        id = "{name}"
+        # What the driver shows by itself is no street.
+        tolerate = ["dark", "covered", "frozen", "moved"]
+        source = {{ kind = "v4l", device = "{device}", width_px = 320, height_px = 240, frame_rate_hz = {frame_rate_hz:?} }}
+        "#
+    )
 }
 
 /// Starts the program, whose log then lies beside its configuration.
