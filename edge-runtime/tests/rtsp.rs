@@ -1,5 +1,5 @@
-//! Network cameras: GStreamer's RTSP server in the part of the camera, and a network between that fails. The one that asks for a
-//! password; `rtsp_live555.rs` has another server.
+//! Network cameras: GStreamer's RTSP server in the part of the camera, and a network between that fails. `rtsp_live555.rs` has another
+//! server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -9,11 +9,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::rtsp::{
-    BASELINE, H265, MAIN, PASSWORD, Server, USER, decoded, error_of, film, free_port, open, places, source,
-    with_password,
+    BASELINE, H265, MAIN, PASSWORD, Server, check, decoded, error_of, film, free_port, open, places, section,
+    source, user_and, with_password, write_board,
 };
 use common::running::Board;
-use common::{eventually, stdout, tiny, watchpostd, write_config};
+use common::{eventually, stdout, tiny, write_config};
 use fault_tests::proxy::{Mood, Proxy};
 use watchpostd::capture::Camera;
 use watchpostd::config::{RtspSource, Transport};
@@ -120,30 +120,20 @@ fn check_tells_what_a_camera_gives_or_what_to_do_and_no_password() {
     let file = film(folder.path(), "street.mp4", "320x240", 30, &MAIN);
     let h265 = film(folder.path(), "street.h265.mp4", "320x240", 30, &H265);
     let server = Server::start(free_port(), true, &[("/street", &file), ("/h265", &h265)]);
-    tiny::bundle(&folder.path().join("bundle"));
     std::fs::write(folder.path().join("right"), format!("{PASSWORD}\n")).unwrap();
     std::fs::write(folder.path().join("wrong"), "another-password\n").unwrap();
-    let port = server.port;
-    let locked = |word: &str| format!(", username = \"{USER}\", password_file = \"{word}\"");
+    let right = user_and("right");
     let cameras = [
-        ("good", "/street", locked("right")),
-        ("udp", "/street", locked("right") + ", transport = \"udp\""),
-        ("wrong", "/street", locked("wrong")),
+        ("good", "/street", right.clone()),
+        ("udp", "/street", right.clone() + ", transport = \"udp\""),
+        ("wrong", "/street", user_and("wrong")),
         ("nobody", "/street", String::new()),
-        ("lost", "/nowhere", locked("right")),
-        ("modern", "/h265", locked("right")),
-        ("query", "/street?password=in-the-address", locked("right")),
+        ("lost", "/nowhere", right.clone()),
+        ("modern", "/h265", right.clone()),
+        ("query", "/street?password=in-the-address", right),
     ];
-    let mut config = "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n".to_owned();
-    for (id, path, rest) in &cameras {
-        config += &format!(
-            "[[camera]]\nid = \"{id}\"\nsource = {{ kind = \"rtsp\", url = \"rtsp://127.0.0.1:{port}{path}\"{rest} }}\n"
-        );
-    }
-    let config = write_config(folder.path(), &config);
-    let mut check = watchpostd();
-    check.args(["check", "--config"]).arg(config).env("WATCHPOSTD_LOG", "trace,retina=trace");
-    let output = check.output().unwrap();
+    let cameras = cameras.map(|(id, path, more)| section(id, server.port, path, &more));
+    let output = check(folder.path(), &cameras.concat());
     let said = stdout(&output);
     assert!(!output.status.success());
     for (id, wanted) in [
@@ -170,16 +160,10 @@ fn the_board_reports_a_lost_camera_once_and_watches_it_again_whatever_it_has_bec
     let small = film(folder.path(), "small.mp4", "320x240", 120, &BASELINE);
     let large = film(folder.path(), "large.mp4", "640x480", 120, &MAIN);
     let h265 = film(folder.path(), "other.h265.mp4", "320x240", 30, &H265);
-    tiny::bundle(&folder.path().join("bundle"));
     let port = free_port();
     let server = Server::start(port, false, &[("/street", &small)]);
     let proxy = proxy_to(&server);
-    let config = format!(
-        "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n[[camera]]\nid = \"north\"\n\
-         source = {{ kind = \"rtsp\", url = \"rtsp://127.0.0.1:{}/street\" }}\n",
-        proxy.port()
-    );
-    write_config(folder.path(), &config);
+    write_board(folder.path(), &section("north", proxy.port(), "/street", ""));
     let mut board = Board::start(folder.path());
     eventually("the camera is watched", || board.threads("rtsp ") == 1);
     let silent = |board: &Board| board.log().contains("camera fault");

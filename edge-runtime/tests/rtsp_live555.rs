@@ -1,22 +1,38 @@
 //! Network cameras: live555's RTSP server in the part of the camera. It sends what many cameras' firmware sends, since that is live555 too:
-//! a report before it agrees to play, a BYE or silence at the end. Wrong passwords are in `rtsp.rs`: this server asks for none.
+//! a report before it agrees to play, a BYE or silence at the end. A small
+//! server over its library asks for a password, which this one cannot.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::live555::{Live555, Turn};
-use common::rtsp::{BASELINE, H265, MAIN, decoded, error_of, film, mean_difference, open, places, source};
+use common::rtsp::{
+    BASELINE, H265, MAIN, check, decoded, error_of, film, mean_difference, open, places, section, source,
+    user_and, with_password, write_board,
+};
 use common::running::Board;
-use common::{eventually, tiny, write_config};
+use common::{eventually, stderr, stdout};
 use fault_tests::proxy::{Mood, Proxy};
 use watchpostd::capture::{Camera, RtspCamera};
 use watchpostd::config::{RtspSource, Transport};
 
 const SIZE_PX: (u32, u32) = (320, 240);
+/// An address would have to escape it, a shell to quote it; a digest is made of it as it is.
+const PASSWORD: &str = "h@rd:er/2 %41?#\"\\&\u{fc}";
+/// The same as an address has it.
+const ESCAPED: &str = "h%40rd%3Aer%2F2%20%2541%3F%23%22%5C%26%C3%BC";
+const WRONG: &str = "another-password";
+
+/// Whether a text holds a password, also one whose quotes were escaped.
+fn shows_password(text: &str) -> bool {
+    ["h@rd:er/2", "h%40rd%3Aer", WRONG].iter().any(|secret| text.contains(secret))
+}
 
 /// A source that leaves out no picture, however close it comes to the one before.
 fn every_picture(port: u16, path: &str) -> RtspSource {
@@ -172,15 +188,9 @@ fn the_board_watches_an_address_again_after_restarts_with_another_codec_and_anot
         std::fs::copy(file, &street).unwrap();
         Live555::start(&turn, folder.path())
     };
-    tiny::bundle(&folder.path().join("bundle"));
     let server = start(&small);
     let proxy = Proxy::start(server.address);
-    let config = format!(
-        "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n[[camera]]\nid = \"north\"\n\
-         source = {{ kind = \"rtsp\", url = \"rtsp://127.0.0.1:{}/street.mkv\" }}\n",
-        proxy.port()
-    );
-    write_config(folder.path(), &config);
+    write_board(folder.path(), &section("north", proxy.port(), "/street.mkv", ""));
     let mut board = Board::start(folder.path());
     let scores_more = |board: &Board| {
         let before = board.scored_clips();
@@ -209,4 +219,105 @@ fn the_board_watches_an_address_again_after_restarts_with_another_codec_and_anot
 
     let ended = Command::new("kill").args(["-TERM", &board.child.id().to_string()]).status().unwrap();
     assert!(ended.success() && board.child.wait().unwrap().success(), "{}", board.log());
+}
+
+/// What a server answers to somebody without a name.
+fn answer_to_nobody(server: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.write_all(b"DESCRIBE rtsp://127.0.0.1/street.264 RTSP/1.0\r\nCSeq: 1\r\n\r\n").unwrap();
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_right_password_shows_every_picture_and_another_or_none_is_an_error_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = film(folder.path(), "street.264", "320x240", 20, &BASELINE);
+    let truth = decoded(&file, SIZE_PX);
+    let server = Live555::start_locked(&file, PASSWORD);
+    let answer = answer_to_nobody(server.address);
+    assert!(
+        answer.starts_with("RTSP/1.0 401 ") && answer.contains("\nWWW-Authenticate: Digest "),
+        "{answer}"
+    );
+    let port = server.address.port();
+    let source = every_picture(port, "/street.264");
+    let right = with_password(source.clone(), PASSWORD);
+    shows(&mut open(&right), &truth[..12]);
+    let mut stranger = right.clone();
+    stranger.credentials.as_mut().unwrap().username = "stranger".to_owned();
+    for (source, says) in [
+        (with_password(source.clone(), WRONG), "it refuses the password of `viewer`; check `username` and"),
+        (with_password(source.clone(), ""), "it refuses the password of `viewer`; check `username` and"),
+        (stranger, "it refuses the password of `stranger`; check `username` and"),
+        (source, "it wants a user and a password; set `username` and `password_file`"),
+    ] {
+        let error = fails_in_time(&mut open(&source));
+        assert!(error.starts_with(&format!("rtsp://127.0.0.1:{port}/street.264: {says}")), "{error}");
+        assert!(!shows_password(&error), "{error}");
+    }
+    // Whoever was refused has shut nobody out.
+    shows(&mut open(&right), &truth[..12]);
+}
+
+#[test]
+fn check_tells_a_password_that_live555_takes_from_others_and_shows_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = film(folder.path(), "street.264", "320x240", 30, &MAIN);
+    let server = Live555::start_locked(&file, PASSWORD);
+    // A file is no address: nothing in it is escaped.
+    for (name, word) in [("right", PASSWORD), ("wrong", WRONG), ("escaped", ESCAPED)] {
+        std::fs::write(folder.path().join(name), format!("{word}\n")).unwrap();
+    }
+    let camera = |id: &str, more: &str| section(id, server.address.port(), "/street.264", more);
+    let locked = ["right", "wrong", "escaped"].map(|name| camera(name, &user_and(name))).concat();
+    let output = check(folder.path(), &(locked + &camera("nobody", "")));
+    assert!(!output.status.success());
+    let said = stdout(&output);
+    for (id, wanted) in [
+        ("right", "a frame of 320x240 in H.264 from rtsp://127.0.0.1:"),
+        ("wrong", "refuses the password of `viewer`"),
+        ("escaped", "refuses the password of `viewer`"),
+        ("nobody", "set `username` and `password_file`"),
+    ] {
+        let line = said.lines().find(|line| line.contains(&format!(" {id}: "))).expect(id);
+        assert!(line.contains(wanted) && line.starts_with("ok") == (id == "right"), "{line}");
+    }
+    let all = said + &stderr(&output);
+    assert!(!shows_password(&all), "{all}");
+}
+
+#[test]
+fn a_board_whose_password_is_refused_asks_seldom_watches_the_rest_and_comes_back_when_it_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = film(folder.path(), "street.264", "320x240", 120, &BASELINE);
+    let south = Live555::start_locked(&file, PASSWORD);
+    let north = Live555::start_locked(&file, WRONG);
+    let proxy = Proxy::start(north.address);
+    std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+    let camera = |id: &str, port: u16| section(id, port, "/street.264", &user_and("password"));
+    let cameras = camera("north", proxy.port()) + &camera("south", south.address.port());
+    write_board(folder.path(), &cameras);
+    let begun = Instant::now();
+    let board = Board::start(folder.path());
+    board.await_faults((1, 0));
+    assert!(board.log().contains("it refuses the password of `viewer`; check"), "{}", board.log());
+    let scores_more = |camera: &str| {
+        let before = board.scored_clips_of(camera);
+        eventually(&format!("{camera} is scored"), || board.scored_clips_of(camera) > before);
+    };
+    // It waits 500, 1000 and 2000 ms in between, and longer on a busy machine.
+    eventually("it is asked again", || proxy.connections() >= 4);
+    assert!(begun.elapsed() >= Duration::from_millis(3_500), "{:?}", begun.elapsed());
+    scores_more("south");
+    assert_eq!((board.faults(), board.scored_clips_of("north")), ((1, 0), 0), "{}", board.log());
+
+    north.kill();
+    let north = Live555::start_locked(&file, PASSWORD);
+    proxy.lead_to(north.address);
+    board.await_faults((1, 1));
+    scores_more("north");
+    scores_more("south");
+    assert!(!shows_password(&board.log()), "{}", board.log());
+    assert!(board.end());
 }

@@ -1,9 +1,10 @@
 //! The RTSP server of live555 in the part of the camera, as Debian ships it. `cargo xtask test` fetches it; nothing here does.
 //!
 //! It plays the files of a folder, each from its beginning for whoever asks, `.264` at its own pace until an RTCP BYE and `.mkv` until it
-//! falls silent. It asks nobody for a password: none of Debian's programs of live555 can be told to.
+//! falls silent. It asks nobody for a password: none of Debian's programs of live555 can be told to. So `live555/server.cpp` does, a
+//! small program over the same package's library, which is compiled where the packages are fetched and has a port of its own.
 //!
-//! Nor can it be told where to listen: at every address of this machine, port 554 where it may and 8554 otherwise, over IPv4, IPv6 or both.
+//! Debian's program cannot be told where to listen: at every address of this machine, port 554 where it may and 8554 otherwise, over IPv4, IPv6 or both.
 //! What a killed server's connection still holds, for a minute, the next one does not take. So tests take turns, each start
 //! may be somewhere else, and cameras reach it through a proxy, whose address stays.
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use fault_tests::process::{Lines, Process};
 
 use super::eventually;
+use super::rtsp::USER;
 
 /// Longer than the kernel keeps what a connection held.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -56,6 +58,19 @@ impl Live555 {
         }
     }
 
+    /// Plays one file to [`USER`] with this password, over the library. It is nobody's turn: its port is its own.
+    pub fn start_locked(file: &Path, password: &str) -> Self {
+        let (folder, name) = (file.parent().unwrap(), file.file_name().unwrap());
+        let lines = Lines::default();
+        let mut command = unpacked_loader();
+        command.arg(unpacked().join("server")).args([USER, password]).arg(name).current_dir(folder);
+        let stderr = folder.join("locked.log");
+        let mut process = Process::spawn("the server with a password", &mut command, &lines, &stderr);
+        process.wait_until_it_speaks(Duration::from_secs(60));
+        let port = port(&lines.lock().unwrap().join("\n"));
+        Self { process, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) }
+    }
+
     pub fn kill(self) {
         assert!(self.process.kill(), "the server ended by itself");
     }
@@ -63,14 +78,9 @@ impl Live555 {
 
 /// A server that listens, or what one said that could not.
 fn try_start(folder: &Path) -> Result<Live555, String> {
-    let root = unpacked().join("root");
-    let libraries = only(&root.join("usr/lib"), |name| name.ends_with("-linux-gnu"));
-    let loader = only(&libraries, |name| name.starts_with("ld-linux-"));
     let lines = Lines::default();
-    // It says everything on stderr.
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(loader).arg("--library-path").arg(libraries);
-    command.arg(root.join("usr/bin/live555MediaServer")).current_dir(folder);
+    let mut command = unpacked_loader();
+    command.arg(unpacked().join("root/usr/bin/live555MediaServer")).current_dir(folder);
     let stderr = folder.join("live555.log");
     let mut process = Process::spawn("live555MediaServer", &mut command, &lines, &stderr);
     let said = || lines.lock().unwrap().join("\n");
@@ -94,11 +104,22 @@ fn port(said: &str) -> u16 {
     port.parse().unwrap_or(554)
 }
 
+/// The loader and libc that came with the server, which programs are arguments to. What goes to stderr is read too: Debian's
+/// program says everything there.
+fn unpacked_loader() -> Command {
+    let libraries = only(&unpacked().join("root/usr/lib"), |name| name.ends_with("-linux-gnu"));
+    let loader = only(&libraries, |name| name.starts_with("ld-linux-"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(loader).arg("--library-path").arg(libraries);
+    command
+}
+
 /// The folder that `cargo xtask test` fills.
 fn unpacked() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("live555");
-    let complete = folder.join("complete");
-    assert!(complete.is_file(), "{} is not there: `cargo xtask test` fetches live555", complete.display());
+    for needed in ["complete", "server"].map(|name| folder.join(name)) {
+        assert!(needed.is_file(), "{} is not there: `cargo xtask test` makes it", needed.display());
+    }
     folder
 }
 

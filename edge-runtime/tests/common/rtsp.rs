@@ -1,7 +1,7 @@
 //! A real RTSP server that stands for a camera, what it plays, and what a camera of the board shows of it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use fault_tests::process::{Lines, Process};
@@ -9,6 +9,8 @@ use watchpostd::capture::{Camera, RtspCamera};
 use watchpostd::clock::SystemClock;
 use watchpostd::config::{CameraUrl, Credentials, RtspSource, Transport};
 use watchpostd::shutdown::Stop;
+
+use super::{tiny, watchpostd, write_config};
 
 /// Debian's own interpreter: it finds the bindings to GStreamer.
 const PYTHON: &str = "/usr/bin/python3";
@@ -94,6 +96,32 @@ pub fn source(port: u16, path: &str) -> RtspSource {
 pub fn with_password(source: RtspSource, password: &str) -> RtspSource {
     let credentials = Credentials { username: USER.to_owned(), password: password.to_owned() };
     RtspSource { credentials: Some(credentials), ..source }
+}
+
+/// A camera's part of a configuration; `more` are further keys of its source.
+pub fn section(id: &str, port: u16, path: &str, more: &str) -> String {
+    format!(
+        "[[camera]]\nid = \"{id}\"\nsource = {{ kind = \"rtsp\", url = \"rtsp://127.0.0.1:{port}{path}\"{more} }}\n"
+    )
+}
+
+/// Further keys of a source: the password is in a file beside the configuration.
+pub fn user_and(password_file: &str) -> String {
+    format!(", username = \"{USER}\", password_file = \"{password_file}\"")
+}
+
+/// A configuration with these cameras, and its model.
+pub fn write_board(folder: &Path, cameras: &str) -> PathBuf {
+    tiny::bundle(&folder.join("bundle"));
+    let board = "[board]\nid = \"b\"\nsite = \"s\"\n[model]\nbundle = \"bundle\"\n";
+    write_config(folder, &(board.to_owned() + cameras))
+}
+
+/// What `check` says of these cameras, with all that can be logged.
+pub fn check(folder: &Path, cameras: &str) -> Output {
+    let mut check = watchpostd();
+    check.args(["check", "--config"]).arg(write_board(folder, cameras));
+    check.env("WATCHPOSTD_LOG", "trace,retina=trace").output().unwrap()
 }
 
 pub fn open(source: &RtspSource) -> RtspCamera {

@@ -53,6 +53,11 @@ impl Board {
         self.log().lines().filter(|line| line.contains("scored")).count()
     }
 
+    pub fn scored_clips_of(&self, camera: &str) -> usize {
+        let camera = format!("camera={camera} ");
+        self.log().lines().filter(|line| line.contains("scored") && line.contains(&camera)).count()
+    }
+
     pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

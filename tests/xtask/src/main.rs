@@ -141,7 +141,7 @@ fn test() -> Result<()> {
         Need::Dpkg,
         Need::DebianKeys,
     ])?;
-    live555::ensure_unpacked()?;
+    live555::ensure_ready()?;
     machine::say_what_data_is_missing();
     build()?;
     cargo(&[&["test", "--no-fail-fast"], SELECTION].concat())
