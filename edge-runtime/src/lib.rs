@@ -49,6 +49,7 @@ pub mod page;
 pub mod picture;
 pub mod pipeline;
 mod proc;
+mod retry;
 pub mod service;
 pub mod shutdown;
 pub mod standing;

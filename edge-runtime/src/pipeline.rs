@@ -19,12 +19,12 @@ use crate::local_alarm::{Key, Siren};
 use crate::onlookers::Onlookers;
 use crate::orders::Orders;
 use crate::picture::PictureFault;
+use crate::retry::Retry;
 use crate::shutdown::Stop;
 use crate::standing::{OngoingEvent, ThresholdPair};
 use crate::watch::Watch;
 
-const RETRY_FIRST_MS: u64 = 500;
-const RETRY_MOST_MS: u64 = 4_000;
+/// How often a camera's thread looks around while it waits.
 const RETRY_SLICE_MS: u64 = 50;
 
 /// Everything an alarm needs beside its edge; shared by all cameras.
@@ -200,14 +200,17 @@ pub enum Outcome {
 enum Pass {
     End,
     /// The camera was lost, which was told.
-    Lost,
+    Lost {
+        /// Whether it refused who logged in.
+        is_refused: bool,
+    },
     Panicked,
 }
 
 impl CameraRunner {
     /// Runs until the source ends for good or the program does.
     pub fn run(mut self) -> Outcome {
-        let mut wait_ms = RETRY_FIRST_MS;
+        let mut retry = Retry::default();
         loop {
             let clips_before = self.health.clips();
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or(Pass::Panicked);
@@ -215,24 +218,25 @@ impl CameraRunner {
                 self.end_stream();
                 return self.end(CameraState::Ended, Outcome::Ended);
             }
-            match pass {
+            let is_refused = match pass {
                 Pass::End if !self.repeats() => {
                     return self.end(CameraState::Ended, Outcome::Ended);
                 }
                 Pass::End => continue,
-                Pass::Lost => {}
-                Pass::Panicked => self.lose("its thread panicked; it starts again"),
-            }
+                Pass::Lost { is_refused } => is_refused,
+                Pass::Panicked => {
+                    self.lose("its thread panicked; it starts again");
+                    false
+                }
+            };
             if self.is_finite() {
                 return self.end(CameraState::Failed, Outcome::Failed);
             }
-            self.health.turn_taken(self.board.clock.monotonic_ms());
             // A camera that gives a picture now and then is tried no more often for it.
             if self.health.clips() > clips_before {
-                wait_ms = RETRY_FIRST_MS;
+                retry.forget();
             }
-            self.wait(wait_ms);
-            wait_ms = (wait_ms * 2).min(RETRY_MOST_MS);
+            self.wait(retry.wait_ms(is_refused));
         }
     }
 
@@ -255,7 +259,12 @@ impl CameraRunner {
     /// Waits until it is tried again. Who arms or disarms a camera that gives no picture sees at once that it was heard.
     fn wait(&mut self, ms: u64) {
         let until_ms = self.board.clock.monotonic_ms() + ms;
-        while !self.stop.is_set() && self.board.clock.monotonic_ms() < until_ms {
+        while !self.stop.is_set() {
+            let now_ms = self.board.clock.monotonic_ms();
+            self.health.turn_taken(now_ms);
+            if now_ms >= until_ms {
+                return;
+            }
             self.may_alarm();
             self.board.clock.sleep_ms(RETRY_SLICE_MS);
         }
@@ -265,19 +274,18 @@ impl CameraRunner {
     fn pass(&mut self) -> Pass {
         let mut camera = match capture::open(&self.config.source, &self.board.clock, &self.stop) {
             Ok(camera) => camera,
-            Err(e) => {
-                self.lose(&e.to_string());
-                return Pass::Lost;
-            }
+            Err(e) => return self.lost(&e),
         };
         match self.watch_until_end(camera.as_mut()) {
             Ok(()) => Pass::End,
             // Before the camera is closed, which may take seconds.
-            Err(e) => {
-                self.lose(&e.to_string());
-                Pass::Lost
-            }
+            Err(e) => self.lost(&e),
         }
+    }
+
+    fn lost(&mut self, error: &CaptureError) -> Pass {
+        self.lose(&error.to_string());
+        Pass::Lost { is_refused: error.is_refusal() }
     }
 
     /// Tells that the camera gives no picture; nothing of it when the program ends anyway.

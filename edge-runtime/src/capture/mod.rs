@@ -110,6 +110,14 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// Whether the camera is there and refuses who logged in.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Rtsp(error) if error.is_refusal())
+    }
+}
+
 /// Opens the source that the configuration names.
 ///
 /// # Errors

@@ -18,6 +18,10 @@ impl RtspError {
     pub(super) fn new(source: &RtspSource, trouble: Trouble) -> Self {
         Self { camera: source.url.to_string(), trouble }
     }
+
+    pub(in crate::capture) fn is_refusal(&self) -> bool {
+        matches!(self.trouble, Trouble::Anonymous | Trouble::Refused(_))
+    }
 }
 
 impl fmt::Display for RtspError {
