@@ -278,21 +278,23 @@ impl Stage2Config {
     }
 
     /// For tens of short videos on a processor: few videos per batch, and a step size with which a fresh head gets somewhere in
-    /// tens of steps; the pretrained backbone then takes the published one.
+    /// tens of steps; the pretrained backbone then takes the published one. An I3D-lite, distilled on tens of videos, has less to
+    /// lose and more to learn than one that Kinetics taught: it learns earlier and in larger steps.
     pub fn small(encoder: EncoderChoice) -> Self {
+        let (frozen_epochs, thawed_rate) = if encoder.lite().is_some() { (4, 0.3) } else { (20, 0.05) };
         Self {
             encoder,
             width_px: encoder.side_px(),
             height_px: encoder.side_px(),
             epochs: 40,
             warmup_epochs: 2,
-            frozen_epochs: 20,
+            frozen_epochs,
             train_norms: false,
             videos: 3,
             batches_per_step: 1,
             clips_at_once: encoder.clips_at_once(),
             learning_rate: 3e-3,
-            thawed_rate: 0.05,
+            thawed_rate,
             dropout: 0.5,
             eval_every: 5,
             ..Self::published(Stage2Data::ShanghaiTechI3d, Mode::Released)
@@ -496,6 +498,10 @@ mod tests {
         assert_eq!(c3d, Stage2Config { seed: 3, ..published(Stage2Data::ShanghaiTechC3d) });
         assert_eq!(resolve("dataset = 'ucf-crime'").unwrap().encoder, EncoderChoice::I3d);
         assert_eq!(resolve("encoder = 'i3d'").unwrap().width_px, 224);
+        let course =
+            |text: &str| resolve(text).map(|config| (config.frozen_epochs, config.thawed_rate)).unwrap();
+        assert_eq!(course("encoder = 'small'"), (20, 0.05));
+        assert_eq!(course("encoder = 'lite-large'"), (4, 0.3));
         assert_eq!(resolve("").unwrap(), Stage2Config::default());
         for (text, part) in [
             ("dataset = 'tad'", "ucf-crime"),
