@@ -183,6 +183,8 @@ pub struct CameraRunner {
     pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
+    /// Why it gave no picture at the latest try; `None` since it gave one.
+    pub lost: Option<String>,
     /// Those who look on.
     pub onlookers: Onlookers,
 }
@@ -232,7 +234,7 @@ impl CameraRunner {
                 wait_ms = RETRY_FIRST_MS;
             }
             self.wait(wait_ms);
-            wait_ms = (wait_ms * 2).min(RETRY_MOST_MS);
+            wait_ms = (wait_ms * 2).min(self.retry_most_ms());
         }
     }
 
@@ -245,6 +247,14 @@ impl CameraRunner {
 
     fn repeats(&self) -> bool {
         !matches!(self.config.source, Source::Video { repeat: false, .. })
+    }
+
+    /// A device costs nothing to look for, and is to be scored within 5 s of its return: no longer pauses there.
+    fn retry_most_ms(&self) -> u64 {
+        match self.config.source {
+            Source::V4l { .. } => RETRY_FIRST_MS,
+            _ => RETRY_MOST_MS,
+        }
     }
 
     /// A file that fails once fails always; a device may come back, a looped file stands for one.
@@ -285,7 +295,13 @@ impl CameraRunner {
         if self.stop.is_set() {
             return;
         }
-        tracing::error!(camera = %self.config.id, reason, "camera fault");
+        // Aloud when it is new: a camera may be away for weeks.
+        if self.lost.as_deref() == Some(reason) {
+            tracing::debug!(camera = %self.config.id, reason, "camera fault");
+        } else {
+            tracing::error!(camera = %self.config.id, reason, "camera fault");
+            self.lost = Some(reason.to_owned());
+        }
         self.end_stream();
         self.health.set_state(CameraState::Fault);
         self.note(FaultKind::NoPicture, true);
@@ -301,6 +317,7 @@ impl CameraRunner {
             let missed_before = std::mem::replace(&mut missed, camera.missed());
             self.health.frames_missed(missed.saturating_sub(missed_before));
             self.note(FaultKind::NoPicture, false);
+            self.lost = None;
             let is_armed = self.may_alarm();
             self.obey();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);
