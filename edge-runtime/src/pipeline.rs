@@ -183,6 +183,8 @@ pub struct CameraRunner {
     pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
+    /// Why it gave no picture at the latest try; `None` since it gave one.
+    pub lost: Option<String>,
     /// Those who look on.
     pub onlookers: Onlookers,
 }
@@ -210,7 +212,7 @@ enum Pass {
 impl CameraRunner {
     /// Runs until the source ends for good or the program does.
     pub fn run(mut self) -> Outcome {
-        let mut retry = Retry::default();
+        let mut retry = Retry::of(&self.config.source);
         loop {
             let clips_before = self.health.clips();
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or(Pass::Panicked);
@@ -293,7 +295,13 @@ impl CameraRunner {
         if self.stop.is_set() {
             return;
         }
-        tracing::error!(camera = %self.config.id, reason, "camera fault");
+        // Aloud when it is new: a camera may be away for weeks.
+        if self.lost.as_deref() == Some(reason) {
+            tracing::debug!(camera = %self.config.id, reason, "camera fault");
+        } else {
+            tracing::error!(camera = %self.config.id, reason, "camera fault");
+            self.lost = Some(reason.to_owned());
+        }
         self.end_stream();
         self.health.set_state(CameraState::Fault);
         self.note(FaultKind::NoPicture, true);
@@ -309,6 +317,7 @@ impl CameraRunner {
             let missed_before = std::mem::replace(&mut missed, camera.missed());
             self.health.frames_missed(missed.saturating_sub(missed_before));
             self.note(FaultKind::NoPicture, false);
+            self.lost = None;
             let is_armed = self.may_alarm();
             self.obey();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);

@@ -1,8 +1,11 @@
 //! When a camera that was lost is tried again.
 
+use crate::config::Source;
+
 /// The first wait. It doubles from one attempt to the next.
 const FIRST_MS: u64 = 500;
-/// The longest wait: a camera that is there again is watched within five seconds.
+/// The longest wait. A device costs nothing to look for, and is to be scored within five seconds of its return: no wait is longer than the
+/// first there.
 const MOST_MS: u64 = 4_000;
 /// The longest wait after a refused log-in. Many cameras shut out, for half an hour, whoever tries a handful of times, and its operator
 /// with him.
@@ -12,23 +15,24 @@ const MOST_REFUSED_MS: u64 = 300_000;
 #[derive(Debug)]
 pub struct Retry {
     next_ms: u64,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self { next_ms: FIRST_MS }
-    }
+    most_ms: u64,
 }
 
 impl Retry {
+    /// Waits of a camera that gives its pictures so.
+    pub fn of(source: &Source) -> Self {
+        let most_ms = if matches!(source, Source::V4l { .. }) { FIRST_MS } else { MOST_MS };
+        Self { next_ms: FIRST_MS, most_ms }
+    }
+
     /// The camera has been watched since: it begins anew.
     pub fn forget(&mut self) {
-        *self = Self::default();
+        self.next_ms = FIRST_MS;
     }
 
     /// How long to wait now, in ms; `is_refused`: it was there, and refused who logged in.
     pub fn wait_ms(&mut self, is_refused: bool) -> u64 {
-        let most_ms = if is_refused { MOST_REFUSED_MS } else { MOST_MS };
+        let most_ms = if is_refused { MOST_REFUSED_MS } else { self.most_ms };
         let wait_ms = self.next_ms.min(most_ms);
         self.next_ms = (wait_ms * 2).min(most_ms);
         wait_ms
@@ -38,33 +42,44 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Pace;
 
-    fn waits(refused: impl IntoIterator<Item = bool>) -> Vec<u64> {
-        let mut retry = Retry::default();
+    fn device() -> Retry {
+        let (device, settings) = ("/dev/video0".into(), Vec::new());
+        Retry::of(&Source::V4l { device, width_px: 640, height_px: 480, frame_rate_hz: 10.0, settings })
+    }
+
+    fn other() -> Retry {
+        let path = "street.mp4".into();
+        Retry::of(&Source::Video { path, repeat: true, pace: Pace::RealTime, image_rate_hz: 10.0 })
+    }
+
+    fn waits(mut retry: Retry, refused: impl IntoIterator<Item = bool>) -> Vec<u64> {
         refused.into_iter().map(|is_refused| retry.wait_ms(is_refused)).collect()
     }
 
     #[test]
-    fn waits_double_up_to_four_seconds() {
-        assert_eq!(waits([false; 6]), [500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+    fn waits_double_up_to_four_seconds_and_a_device_is_looked_for_every_half_second() {
+        assert_eq!(waits(other(), [false; 6]), [500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+        assert_eq!(waits(device(), [false; 6]), [500; 6]);
     }
 
     #[test]
     fn a_refused_log_in_is_tried_ever_more_seldom_up_to_five_minutes() {
-        let waits = waits([true; 12]);
+        let waits = waits(other(), [true; 12]);
         assert_eq!(waits[..5], [500, 1_000, 2_000, 4_000, 8_000]);
         assert_eq!(waits[10..], [300_000, 300_000]);
     }
 
     #[test]
     fn a_camera_that_no_longer_refuses_is_tried_as_often_as_others() {
-        let waits = waits([true; 9].into_iter().chain([false, false]));
+        let waits = waits(other(), [true; 9].into_iter().chain([false, false]));
         assert_eq!(waits[8..], [128_000, 4_000, 4_000]);
     }
 
     #[test]
     fn who_was_watched_begins_anew() {
-        let mut retry = Retry::default();
+        let mut retry = other();
         retry.wait_ms(false);
         retry.wait_ms(false);
         retry.forget();

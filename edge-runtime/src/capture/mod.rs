@@ -77,7 +77,7 @@ pub enum CaptureError {
     #[error(transparent)]
     Gst(#[from] GstError),
     /// The camera speaks no format that is understood.
-    #[error("{}: gives pictures as `{format}`; YUYV, NV12, MJPG, JPEG and GREY are understood", device.display())]
+    #[error("{}: gives pictures as `{format}`; YUYV, NV12, MJPG, JPEG and GREY are understood: take another camera, or let a pipeline convert (`kind = \"gst\"`)", device.display())]
     Format {
         /// The device node.
         device: PathBuf,

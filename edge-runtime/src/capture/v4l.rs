@@ -35,6 +35,9 @@ const FORMATS: [&[u8; 4]; 4] = [b"YUYV", b"NV12", b"MJPG", b"GREY"];
 const MAX_DAMAGED: u32 = 30;
 /// Time for which it is forgiven them, if there are several.
 const MAX_DAMAGED_MS: u64 = 2_000;
+/// A device that failed is closed so much later. The kernel takes an unplugged one out of its lists just then, and can die of a close in the
+/// midst of it (Linux 6.1, `media_device_unregister_entity`): this thread with it, and with the thread the device until a restart.
+const CLOSE_AFTER_MS: u64 = 250;
 
 /// See the module's documentation.
 pub struct V4lCamera {
@@ -147,16 +150,32 @@ impl Capture {
     fn capture(&mut self) -> Result<(), CaptureError> {
         let device = open_private(|| Device::with_path(&self.device), |device| device.handle().fd())
             .map_err(self.failed("open it"))?;
-        controls::apply(&device, &self.device.display().to_string(), &self.settings);
-        let (layout, size_px) = self.negotiate(&device)?;
-        let mut stream = Stream::with_buffers(&device, Type::VideoCapture, DRIVER_BUFFERS)
+        if let Err(e) = self.capture_from(&device) {
+            self.lose(e);
+        }
+        Ok(())
+    }
+
+    fn capture_from(&mut self, device: &Device) -> Result<(), CaptureError> {
+        controls::apply(device, &self.device.display().to_string(), &self.settings);
+        let (layout, size_px) = self.negotiate(device)?;
+        let mut stream = Stream::with_buffers(device, Type::VideoCapture, DRIVER_BUFFERS)
             .map_err(self.failed("start streaming"))?;
         stream.set_timeout(Duration::from_millis(POLL_TIMEOUT_MS));
         if let Err(e) = self.stream(&mut stream, layout, size_px) {
             // Before the stream is dropped: that panics when the device refuses to stop, and must not hide the reason.
-            self.feeder.fail(e);
+            self.lose(e);
         }
         Ok(())
+    }
+
+    /// Says why it is lost at once, and lets it be closed a little later where it may have been unplugged.
+    fn lose(&self, error: CaptureError) {
+        let has_failed = matches!(error, CaptureError::Device { .. });
+        self.feeder.fail(error);
+        if has_failed {
+            std::thread::sleep(Duration::from_millis(CLOSE_AFTER_MS));
+        }
     }
 
     fn stream(

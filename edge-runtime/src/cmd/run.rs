@@ -126,6 +126,7 @@ fn start_cameras(
             board: Arc::clone(board),
             stop: stop.clone(),
             faults: OpenFaults::default(),
+            lost: None,
             onlookers: Onlookers {
                 recorder: recorder
                     .transpose()

@@ -10,6 +10,7 @@ pub mod modules;
 pub mod remote;
 pub mod spec;
 pub mod system;
+pub mod usb;
 pub mod virt;
 pub mod vivid;
 

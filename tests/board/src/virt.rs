@@ -16,6 +16,7 @@ use crate::image::Image;
 use crate::remote::Remote;
 use crate::spec::Board;
 use crate::system;
+use crate::usb::Webcam;
 
 /// Longest time to start on a busy machine; only reached on failure.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -77,6 +78,13 @@ impl Virt {
         virt.make_disk(system::DISK_BYTES, &["-d".as_ref(), root.as_os_str()])?;
         virt.command_line = system::COMMAND_LINE;
         Ok(virt)
+    }
+
+    /// The same board at the end of a webcam's cable.
+    #[must_use]
+    pub fn with_webcam(mut self, webcam: &Webcam) -> Self {
+        self.options.extend(webcam.options());
+        self
     }
 
     fn without_disk(

@@ -193,7 +193,7 @@ fn emulated_board() -> Result<()> {
     let program = board_program(Arch::Arm64)?;
     let package = deb::pack(Arch::Arm64, &program)?;
     build()?;
-    let tests = ["virt", "camera", "power", "trouble", "address", "package"];
+    let tests = ["virt", "camera", "webcam", "power", "trouble", "address", "package"];
     step::test_on_board(&program, &[("WATCHPOSTD_DEB", package.as_os_str())], &tests, "the emulated board")
 }
 

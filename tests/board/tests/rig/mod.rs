@@ -98,8 +98,8 @@ pub fn watch(board: &Running) {
     board.remote.run(run).unwrap();
 }
 
-/// Waits for something that must happen; `board_says` explains why it did not.
-pub fn wait_until(what: &str, board_says: impl Fn() -> String, has_happened: impl Fn() -> bool) {
+/// Waits for something that must happen, and returns for how long; `board_says` explains why it did not.
+pub fn wait_until(what: &str, board_says: impl Fn() -> String, has_happened: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !has_happened() {
         assert!(
@@ -110,6 +110,7 @@ pub fn wait_until(what: &str, board_says: impl Fn() -> String, has_happened: imp
         std::thread::sleep(Duration::from_millis(100));
     }
     println!("{what}: after {:.1} s", begun.elapsed().as_secs_f64());
+    begun.elapsed()
 }
 
 /// A detector whose weights come from a formula, for small pictures.
