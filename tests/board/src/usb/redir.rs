@@ -15,7 +15,7 @@ const MAX_PACKET_BYTES: u32 = 1 << 16;
 const TABLE: usize = 32;
 /// Marks an endpoint that does not exist.
 const NO_ENDPOINT: u8 = 255;
-/// Bulk, and the two sides of endpoint 0.
+/// The kind of an endpoint.
 const BULK: u8 = 2;
 const HIGH_SPEED: u8 = 2;
 
@@ -313,5 +313,4 @@ impl Fields<'_> {
 }
 
 #[cfg(test)]
-#[path = "redir_tests.rs"]
 mod tests;
