@@ -238,7 +238,8 @@ impl CameraRunner {
             if self.health.clips() > clips_before {
                 retry.forget();
             }
-            self.wait(retry.wait_ms(is_refused));
+            // Where chance fails, waits are long and even.
+            self.wait(retry.wait_ms(is_refused, getrandom::u32().unwrap_or(0)));
         }
     }
 
