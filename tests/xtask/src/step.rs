@@ -105,7 +105,8 @@ pub fn test_on_board(program: &Path, more: &[(&str, &OsStr)], tests: &[&str], wh
         .into_iter()
         .chain(crate::SELECTION.iter().copied())
         .chain(tests)
-        .chain(["--", "--nocapture"])
+        // One board at a time: what is promised in seconds is no promise of two emulators on two cores.
+        .chain(["--", "--nocapture", "--test-threads=1"])
         .collect();
     let mut command = cargo_command(&args);
     command.env("WATCHPOSTD_AARCH64", program);
