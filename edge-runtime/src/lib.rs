@@ -19,6 +19,7 @@
 //! No training code, no TLS library in C, no preprocessing and no score arithmetic of its own: those are `vad-core`'s,
 //! bit for bit as on the host.
 
+pub mod absence;
 pub mod arming;
 mod atomic;
 pub mod calibration;
@@ -49,7 +50,6 @@ pub mod page;
 pub mod picture;
 pub mod pipeline;
 mod proc;
-mod retry;
 pub mod service;
 pub mod shutdown;
 pub mod standing;

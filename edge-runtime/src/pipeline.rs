@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alarm_proto::{Alarm, CameraId, EventKind, Fault, FaultKind, Message, RecordId, Severity};
 use vad_core::{AlarmEdge, EdgeKind, ScoreSpec};
 
+use crate::absence::Absence;
 use crate::arming::Hindrances;
 use crate::capture::{self, Camera, CaptureError};
 use crate::clock::Clock;
@@ -19,7 +20,6 @@ use crate::local_alarm::{Key, Siren};
 use crate::onlookers::Onlookers;
 use crate::orders::Orders;
 use crate::picture::PictureFault;
-use crate::retry::Retry;
 use crate::shutdown::Stop;
 use crate::standing::{OngoingEvent, ThresholdPair};
 use crate::watch::Watch;
@@ -183,8 +183,8 @@ pub struct CameraRunner {
     pub key: Option<Key>,
     /// What is wrong with it.
     pub faults: OpenFaults,
-    /// Why it gave no picture at the latest try; `None` since it gave one.
-    pub lost: Option<String>,
+    /// While it gives no picture.
+    pub absence: Absence,
     /// Those who look on.
     pub onlookers: Onlookers,
 }
@@ -212,9 +212,7 @@ enum Pass {
 impl CameraRunner {
     /// Runs until the source ends for good or the program does.
     pub fn run(mut self) -> Outcome {
-        let mut retry = Retry::of(&self.config.source);
         loop {
-            let clips_before = self.health.clips();
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or(Pass::Panicked);
             if self.stop.is_set() {
                 self.end_stream();
@@ -234,12 +232,9 @@ impl CameraRunner {
             if self.is_finite() {
                 return self.end(CameraState::Failed, Outcome::Failed);
             }
-            // A camera that gives a picture now and then is tried no more often for it.
-            if self.health.clips() > clips_before {
-                retry.forget();
-            }
             // Where chance fails, waits are long and even.
-            self.wait(retry.wait_ms(is_refused, getrandom::u32().unwrap_or(0)));
+            let wait_ms = self.absence.wait_ms(is_refused, getrandom::u32().unwrap_or(0));
+            self.wait(wait_ms);
         }
     }
 
@@ -296,12 +291,10 @@ impl CameraRunner {
         if self.stop.is_set() {
             return;
         }
-        // Aloud when it is new: a camera may be away for weeks.
-        if self.lost.as_deref() == Some(reason) {
-            tracing::debug!(camera = %self.config.id, reason, "camera fault");
-        } else {
+        if self.absence.is_news(self.health.clips(), reason) {
             tracing::error!(camera = %self.config.id, reason, "camera fault");
-            self.lost = Some(reason.to_owned());
+        } else {
+            tracing::debug!(camera = %self.config.id, reason, "camera fault");
         }
         self.end_stream();
         self.health.set_state(CameraState::Fault);
@@ -318,7 +311,6 @@ impl CameraRunner {
             let missed_before = std::mem::replace(&mut missed, camera.missed());
             self.health.frames_missed(missed.saturating_sub(missed_before));
             self.note(FaultKind::NoPicture, false);
-            self.lost = None;
             let is_armed = self.may_alarm();
             self.obey();
             let seen = self.watch.push(camera.frame()?, stamp, is_armed);

@@ -128,8 +128,9 @@ impl Normal {
                 Ok(()) if matches!(source, Source::Video { .. }) => return,
                 Ok(()) => {}
                 Err(e) => {
-                    tracing::warn!(camera = %self.camera.id, error = %e, "no picture; it is tried again");
-                    if matches!(source, Source::Video { .. }) {
+                    tracing::warn!(camera = %self.camera.id, error = %e, "no picture");
+                    // Many cameras shut out who logs in wrongly again and again.
+                    if matches!(source, Source::Video { .. }) || e.is_refusal() {
                         return;
                     }
                     self.pause(until_ms);

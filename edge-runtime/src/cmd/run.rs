@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::{Delivery, OnDiskFailure};
+use crate::absence::Absence;
 use crate::calibration::InForce;
 use crate::cli::ConfigArg;
 use crate::config::{Config, Pace, Source};
@@ -126,7 +127,7 @@ fn start_cameras(
             board: Arc::clone(board),
             stop: stop.clone(),
             faults: OpenFaults::default(),
-            lost: None,
+            absence: Absence::of(&camera.source),
             onlookers: Onlookers {
                 recorder: recorder
                     .transpose()

@@ -135,6 +135,7 @@ impl Camera {
         };
         let mut bytes = header.to_vec();
         bytes.extend(&picture[begin..end]);
+        bytes.truncate(most_bytes);
         if conduct == Conduct::Scrambled {
             // The begin stays, so that it is a picture of its kind at first sight.
             let from = if begin == 0 { HEADER_BYTES + 4 } else { HEADER_BYTES };

@@ -263,8 +263,11 @@ impl Cable {
 
     fn send(&mut self, bytes: &[u8]) {
         if let Some(emulator) = &mut self.emulator
-            && emulator.write_all(bytes).is_err()
+            && let Err(e) = emulator.write_all(bytes)
         {
+            eprintln!("webcam: the emulator takes nothing any more: {e}");
+            // It may have gone by itself.
+            let _ = emulator.shutdown(std::net::Shutdown::Both);
             self.emulator = None;
         }
     }
