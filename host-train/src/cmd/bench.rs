@@ -2,6 +2,8 @@
 
 mod ped2;
 mod published;
+mod result_page;
+mod scenes_stages;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -19,6 +21,7 @@ enum Protocol {
     Ped2Join(ped2::join::Args),
     Ped2Lite(ped2::lite::Args),
     ScenesLite(ped2::lite::ScenesArgs),
+    ScenesStages(scenes_stages::Args),
     Published(published::Args),
 }
 
@@ -28,6 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
         Protocol::Ped2Join(args) => ped2::join::run(args),
         Protocol::Ped2Lite(args) => ped2::lite::run(args),
         Protocol::ScenesLite(args) => ped2::lite::run_on_scenes(args),
+        Protocol::ScenesStages(args) => scenes_stages::run(args),
         Protocol::Published(args) => published::run(args),
     }
 }

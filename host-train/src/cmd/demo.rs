@@ -1,5 +1,6 @@
 //! `watchpost demo`: the main job from beginning to end, each step as a user would type it.
 
+use super::step::{arg, step};
 use super::{eval, export, extract, index, scenes, train};
 use crate::weights;
 use anyhow::{Context, Result};
@@ -98,10 +99,6 @@ fn work(args: &Args) -> OsString {
     option
 }
 
-fn arg(text: &str) -> OsString {
-    OsString::from(text)
-}
-
 /// Videos and labels: the given ones, or street scenes made for the seed.
 fn footage(args: &Args) -> Result<(PathBuf, PathBuf)> {
     if let (Some(videos), Some(labels)) = (&args.videos, &args.labels) {
@@ -133,17 +130,4 @@ fn weights_or_fetch(given: Option<&Path>) -> Result<PathBuf> {
         }
         found => Ok(found?),
     }
-}
-
-/// Prints the command a user would type, reads it as the command line would, and runs it.
-fn step<A: clap::Args, T>(
-    name: &'static str,
-    words: &[OsString],
-    run: impl FnOnce(A) -> Result<T>,
-) -> Result<T> {
-    let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-    println!("\n$ watchpost {name} {}", shown.join(" "));
-    let command = A::augment_args(clap::Command::new(name).no_binary_name(true));
-    let matches = command.try_get_matches_from(words)?;
-    run(A::from_arg_matches(&matches)?).with_context(|| format!("the step `watchpost {name}` failed"))
 }

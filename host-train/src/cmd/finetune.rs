@@ -36,6 +36,8 @@ use vad_data::{Features, VideoEntry};
 
 mod compare;
 
+pub use compare::{Comparison, DETECTORS};
+
 /// Threads that read videos ahead at most: each holds two batches of clips.
 const MOST_READERS: usize = 4;
 
@@ -132,17 +134,19 @@ impl TuningOptions {
     }
 }
 
-pub fn run(args: &Args) -> Result<()> {
+/// Fine-tunes one run; or several, and compares them.
+pub fn run(args: &Args) -> Result<Option<Comparison>> {
     let given = given(args)?;
     let work = Work::open(&args.tuning.work.work)?;
     let dataset = work.dataset()?;
     let session = Session::new(&args.tuning, &work, &dataset)?;
     match args.seeds {
-        Some(seeds) => compare::run(&session, &given, 1..seeds + 1),
+        Some(seeds) => compare::run(&session, &given, 1..seeds + 1).map(Some),
         None => {
             let stage1 = session.stage1(args.run.as_deref())?;
             let name = args.name.clone().unwrap_or_else(|| format!("{}-tuned", stage1.name));
-            session.tune(&stage1, args.labels_by.as_deref(), &name, &given).map(drop)
+            session.tune(&stage1, args.labels_by.as_deref(), &name, &given)?;
+            Ok(None)
         }
     }
 }

@@ -27,6 +27,7 @@ mod recipe_options;
 mod reference_page;
 mod scenes;
 mod spread;
+mod step;
 mod terminal;
 mod train;
 mod trials;
@@ -88,7 +89,7 @@ impl Cli {
             Command::Extract(args) => extract::run(&args),
             Command::Distill(args) => distill::run(&args),
             Command::Train(args) => train::run(&args),
-            Command::Finetune(args) => finetune::run(&args),
+            Command::Finetune(args) => finetune::run(&args).map(drop),
             Command::Eval(args) => eval::run(&args).map(drop),
             Command::Compare(args) => compare::run(&args),
             Command::Ablate(args) => ablate::run(&args),

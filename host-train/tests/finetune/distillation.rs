@@ -324,3 +324,35 @@ fn what_a_student_loses_is_measured_on_scenes() {
         assert!(page.contains(&row), "{row} is missing in\n{page}");
     }
 }
+
+#[test]
+fn both_stages_are_compared_on_several_sets_of_scenes_and_not_trained_twice() {
+    let Some(weights) = kinetics_i3d() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [work, out] = ["work", "out"].map(|name| folder.path().join(name).display().to_string());
+    let of_sets = |seeds: &str| {
+        let bench = ["bench", "scenes-stages", "--size", "small", "--scenes-seeds", seeds, "--videos", "4"];
+        let course = ["--frames", "48", "--passes", "1", "--epochs", "1", "--work", &work, "--out", &out];
+        watchpost(&[&bench[..], &course[..], &["--weights", weights.to_str().unwrap()]].concat())
+    };
+    let checkpoint = |encoder: &str| {
+        let run = format!("work/set-3-4-48/{encoder}/runs/mist-seed1-tuned/checkpoint.safetensors");
+        std::fs::metadata(folder.path().join(run)).unwrap().modified().unwrap()
+    };
+    assert_eq!(of_sets("3"), ExitCode::SUCCESS);
+    let trained = ["i3d", "lite-small-1"].map(checkpoint);
+
+    assert_eq!(of_sets("3,5"), ExitCode::SUCCESS);
+    assert_eq!(["i3d", "lite-small-1"].map(checkpoint), trained);
+    let page = std::fs::read_to_string(folder.path().join("out/scenes-stages-small.md")).unwrap();
+    for part in [
+        "2 sets of 4 scenes of 48 frames, half of them abnormal",
+        "| stage II, own classifier | **",
+        "| 3 | 1 | I3D | ",
+        "| 5 | 1 | I3D-lite | ",
+        "epochs = 1\n",
+    ] {
+        assert!(page.contains(part), "{part} is missing in\n{page}");
+    }
+    assert_eq!(of_sets("3,3"), ExitCode::FAILURE);
+}

@@ -19,14 +19,14 @@ use toml::Table;
 use vad_data::VideoEntry;
 
 /// What was compared, in the order of the columns.
-const DETECTORS: [&str; 3] = ["stage I", "stage II, own classifier", "stage II features, stage I again"];
+pub const DETECTORS: [&str; 3] = ["stage I", "stage II, own classifier", "stage II features, stage I again"];
 
 /// One seed.
 #[derive(Debug, Serialize)]
-struct Row {
-    seed: u64,
+pub struct Row {
+    pub seed: u64,
     /// Frame ROC AUC in the order of [`DETECTORS`].
-    frame_auc: [Option<f64>; 3],
+    pub frame_auc: [Option<f64>; 3],
     average_precision: [Option<f64>; 3],
     /// Time of each one's own training in seconds, in the same order.
     training_s: [f64; 3],
@@ -36,14 +36,14 @@ struct Row {
 
 /// Everything on the page.
 #[derive(Debug, Serialize)]
-struct Comparison {
+pub struct Comparison {
     detectors: [&'static str; 3],
     facts: Vec<(String, String)>,
-    rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 /// Fine-tunes `mist-seedN` for each seed and writes `runs/finetune.md` and `.json`.
-pub fn run(session: &Session<'_>, given: &Table, seeds: Range<u64>) -> Result<()> {
+pub fn run(session: &Session<'_>, given: &Table, seeds: Range<u64>) -> Result<Comparison> {
     let test = SplitName::Test.entries(session.dataset);
     ensure!(!test.is_empty(), "the test split is empty, so there is nothing to compare on");
     // The tree may change while this runs.
@@ -52,7 +52,9 @@ pub fn run(session: &Session<'_>, given: &Table, seeds: Range<u64>) -> Result<()
         ("Test videos", test.len().to_string()),
     ]);
     let rows = seeds.map(|seed| one_seed(session, given, seed, &test)).collect::<Result<Vec<_>>>()?;
-    write(session, &Comparison { detectors: DETECTORS, facts, rows })
+    let comparison = Comparison { detectors: DETECTORS, facts, rows };
+    write(session, &comparison)?;
+    Ok(comparison)
 }
 
 fn one_seed(session: &Session<'_>, given: &Table, seed: u64, test: &[VideoEntry]) -> Result<Row> {

@@ -7,6 +7,7 @@ use super::ledger::Ledger;
 use super::protocol::Protocol;
 use super::tables::{self, Difference};
 use super::{Contender, FIRST_SEED, Setup, VariantResult, extract_all};
+use crate::cmd::bench::result_page;
 use crate::cmd::distill::teacher::{Shelf, Teacher};
 use crate::cmd::distill::{learn, place, sizes, with_beginning};
 use crate::cmd::options::{DeviceOption, EncoderOptions, Encoding};
@@ -200,7 +201,7 @@ fn measure(
         variants,
     };
     let file = format!("{data}-lite-{}", args.size);
-    tables::save(&args.out, &file, &page(&file, protocol.title, &protocol.about, &results)?, &results)
+    result_page::save(&args.out, &file, &page(&file, protocol.title, &protocol.about, &results)?, &results)
 }
 
 impl Student {
@@ -417,9 +418,9 @@ fn page(file: &str, title: &str, about: &str, results: &Results) -> Result<Strin
         super::page::every_draw(&mut page, result)?;
     }
     tables::provenance(&mut page, &results.setup, &[CropPlan::One], &results.facts)?;
-    tables::settings(&mut page, crate::distill::config::NAME, &to_table(&results.distillation)?)?;
+    result_page::settings(&mut page, crate::distill::config::NAME, &to_table(&results.distillation)?)?;
     for result in variants.iter().filter(|result| result.against.is_none()) {
-        tables::settings(&mut page, &result.recipe, &result.settings)?;
+        result_page::settings(&mut page, &result.recipe, &result.settings)?;
     }
     writeln!(page, "\nThe same in numbers: [{file}.json]({file}.json).")?;
     Ok(page)

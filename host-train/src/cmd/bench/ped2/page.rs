@@ -3,6 +3,7 @@
 use super::protocol::PED2;
 use super::tables::{self, Difference, name, of};
 use super::{Results, VariantResult};
+use crate::cmd::bench::result_page;
 use crate::cmd::terminal::count;
 use crate::published::RTFM_ON_PED2;
 use anyhow::{Context, Result};
@@ -20,7 +21,7 @@ pub fn write(out: &Path, file: &str, results: &Results) -> Result<()> {
             count(result.draws.len(), "draw")
         );
     }
-    tables::save(out, file, &text(file, results)?, results)
+    result_page::save(out, file, &text(file, results)?, results)
 }
 
 fn text(file: &str, results: &Results) -> Result<String> {
@@ -72,7 +73,7 @@ fn settings(page: &mut String, results: &Results) -> Result<()> {
         if results.question.is_some() {
             writeln!(page, "\n{}:", result.name)?;
         }
-        tables::settings(page, &result.recipe, &result.settings)?;
+        result_page::settings(page, &result.recipe, &result.settings)?;
     }
     Ok(())
 }

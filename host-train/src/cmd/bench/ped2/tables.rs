@@ -1,14 +1,11 @@
 //! The parts that result pages on UCSD Ped2 have in common.
 
 use super::{DrawResult, Setup, VariantResult};
-use crate::atomic_file;
 use crate::cmd::spread::Spread;
 use crate::cmd::terminal::count;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::Path;
-use toml::Table;
 use vad_data::CropPlan;
 
 /// The frame AUC of one row less that of another, draw by draw: a draw is as difficult for both.
@@ -32,16 +29,6 @@ impl Difference {
             gains: pairs.map(|(own, other)| own.frame_auc - other.frame_auc).collect(),
         }
     }
-}
-
-/// Writes `FILE.md` and `FILE.json`, and says where.
-pub fn save(out: &Path, file: &str, text: &str, numbers: &impl Serialize) -> Result<()> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let path = |ending: &str| out.join(format!("{file}.{ending}"));
-    atomic_file::write(&path("json"), (serde_json::to_string_pretty(numbers)? + "\n").as_bytes())?;
-    atomic_file::write(&path("md"), text.as_bytes())?;
-    println!("page: {}", path("md").display());
-    Ok(())
 }
 
 /// The main table, up to the oracle's row. Each row comes with what it is called; `what` is the heading of that.
@@ -125,11 +112,6 @@ pub fn provenance(
         writeln!(page, "- {name}: `{value}`")?;
     }
     Ok(())
-}
-
-/// Complete settings, in a block.
-pub fn settings(page: &mut String, recipe: &str, settings: &Table) -> Result<()> {
-    Ok(writeln!(page, "\n```toml\nrecipe = \"{recipe}\"\n{}```", toml::to_string(settings)?)?)
 }
 
 pub fn of(result: &VariantResult, figure: fn(&DrawResult) -> f64) -> Spread {

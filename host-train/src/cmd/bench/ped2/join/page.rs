@@ -4,6 +4,7 @@ use super::super::VariantResult;
 use super::super::protocol::PED2;
 use super::super::tables::{self, name};
 use super::{Joined, Row};
+use crate::cmd::bench::result_page;
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -20,7 +21,7 @@ struct Numbers<'a> {
 
 /// Writes `FILE.md` and `FILE.json`. `facts` tell how they were made, not how their rows were.
 pub fn write(out: &Path, file: &str, joined: &Joined, facts: &[(String, String)]) -> Result<()> {
-    tables::save(out, file, &text(out, file, joined, facts)?, &Numbers { joined, facts })
+    result_page::save(out, file, &text(out, file, joined, facts)?, &Numbers { joined, facts })
 }
 
 fn text(out: &Path, file: &str, joined: &Joined, facts: &[(String, String)]) -> Result<String> {
@@ -99,7 +100,7 @@ fn settings(page: &mut String, joined: &Joined) -> Result<()> {
     for Row { result, .. } in &joined.rows {
         // Settings are the same for any number of crops.
         if result.name != shown {
-            tables::settings(page, &result.recipe, &result.settings)?;
+            result_page::settings(page, &result.recipe, &result.settings)?;
         }
         shown = &result.name;
     }
