@@ -29,15 +29,18 @@ impl Absence {
     /// Of a camera that gives its pictures so, before it was ever scored.
     #[must_use]
     pub fn of(source: &Source) -> Self {
-        let is_device = matches!(source, Source::V4l { .. });
-        Self { is_device, clips: 0, losses: 0, refusals: 0, told: BTreeSet::new() }
+        Self::after(0, matches!(source, Source::V4l { .. }))
+    }
+
+    fn after(clips: u64, is_device: bool) -> Self {
+        Self { is_device, clips, losses: 0, refusals: 0, told: BTreeSet::new() }
     }
 
     /// The camera is lost after so many clips, and begins anew if there are more than at its last loss: one that gives a picture now and
     /// then is tried no more often for it. Whether this reason is to be told aloud: each is once, since a camera may be away for weeks.
     pub fn is_news(&mut self, clips: u64, reason: &str) -> bool {
         if clips > self.clips {
-            *self = Self { is_device: self.is_device, clips, losses: 0, refusals: 0, told: BTreeSet::new() };
+            *self = Self::after(clips, self.is_device);
         }
         self.told.len() < MOST_REASONS && self.told.insert(reason.to_owned())
     }

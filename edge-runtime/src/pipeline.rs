@@ -206,14 +206,16 @@ enum Pass {
         /// Whether it refused who logged in.
         is_refused: bool,
     },
-    Panicked,
 }
 
 impl CameraRunner {
     /// Runs until the source ends for good or the program does.
     pub fn run(mut self) -> Outcome {
         loop {
-            let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or(Pass::Panicked);
+            let pass = catch_unwind(AssertUnwindSafe(|| self.pass())).unwrap_or_else(|_| {
+                self.lose("its thread panicked; it starts again");
+                Pass::Lost { is_refused: false }
+            });
             if self.stop.is_set() {
                 self.end_stream();
                 return self.end(CameraState::Ended, Outcome::Ended);
@@ -224,10 +226,6 @@ impl CameraRunner {
                 }
                 Pass::End => continue,
                 Pass::Lost { is_refused } => is_refused,
-                Pass::Panicked => {
-                    self.lose("its thread panicked; it starts again");
-                    false
-                }
             };
             if self.is_finite() {
                 return self.end(CameraState::Failed, Outcome::Failed);

@@ -128,7 +128,7 @@ fn visit(size: (u32, u32), is_phone: bool, name: &str) {
 
     browser.click("#log-out");
     browser.until("who logs out sees nothing more", "document.getElementById('board').hidden");
-    assert!(daemon.end());
+    daemon.end();
 }
 
 #[test]

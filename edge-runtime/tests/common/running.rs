@@ -21,15 +21,15 @@ impl Board {
         Self { child: command.spawn().unwrap(), log }
     }
 
-    /// As the service manager ends it; whether it did so without an error.
-    pub fn end(mut self) -> bool {
+    /// As the service manager ends it, without an error.
+    pub fn end(mut self) {
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         let mut ended = None;
         eventually("it ends", || {
             ended = self.child.try_wait().unwrap();
             ended.is_some()
         });
-        ended.unwrap().success()
+        assert!(ended.unwrap().success(), "it ended with an error");
     }
 
     pub fn log(&self) -> String {
@@ -38,11 +38,7 @@ impl Board {
 
     /// How often pictures went away, and came back.
     pub fn faults(&self) -> (usize, usize) {
-        let log = self.log();
-        let count = |edge: &str| {
-            log.lines().filter(|line| line.contains("kind=NoPicture") && line.contains(edge)).count()
-        };
-        (count("edge=Began"), count("edge=Ended"))
+        (self.lines_with(["kind=NoPicture", "edge=Began"]), self.lines_with(["kind=NoPicture", "edge=Ended"]))
     }
 
     pub fn await_faults(&self, wanted: (usize, usize)) {
@@ -50,12 +46,16 @@ impl Board {
     }
 
     pub fn scored_clips(&self) -> usize {
-        self.log().lines().filter(|line| line.contains("scored")).count()
+        self.lines_with(["scored"])
     }
 
     pub fn scored_clips_of(&self, camera: &str) -> usize {
-        let camera = format!("camera={camera} ");
-        self.log().lines().filter(|line| line.contains("scored") && line.contains(&camera)).count()
+        self.lines_with(["scored", &format!("camera={camera} ")])
+    }
+
+    /// Lines of the log that hold all of these.
+    fn lines_with<const N: usize>(&self, parts: [&str; N]) -> usize {
+        self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     pub fn resident_kib(&self) -> u64 {

@@ -15,6 +15,7 @@ use board_tests::virt::Running;
 use board_tests::vivid::{FIRST, RATE_HZ, SECOND, Vivid};
 use rig::footage::Footage;
 use rig::hub::Fault;
+use rig::log::Log;
 use rig::{Hub, board_program, install, light_bundle, new_board, watch};
 
 type Change = fn(&Remote) -> anyhow::Result<()>;
@@ -31,28 +32,25 @@ fn a_camera_that_fails_is_reported_and_comes_back_and_the_other_goes_on() {
     let Some(watchpostd) = board_program() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (hub, board) = watching(&watchpostd, folder.path());
-    let says = || says(&board.remote);
-    let clips_of = |camera: &str| clips(&board.remote, camera);
+    let log = Log::of(&board);
+    let says = || log.tail();
 
     let mut reported = 0;
     for (what, fail, mend) in FAULTS {
         fail(&board.remote).unwrap();
         rig::wait_until(what, says, || hub.faults().len() > reported);
-        let of_south = clips_of("south");
-        rig::wait_until("the other camera goes on", says, || clips_of("south") > of_south);
+        let of_south = log.clips("south");
+        rig::wait_until("the other camera goes on", says, || log.clips("south") > of_south);
         mend(&board.remote).unwrap();
         rig::wait_until("it is back", says, || hub.faults().len() > reported + 1);
-        let of_north = clips_of("north");
-        rig::wait_until("it is scored again", says, || clips_of("north") > of_north);
+        let of_north = log.clips("north");
+        rig::wait_until("it is scored again", says, || log.clips("north") > of_north);
         let expected = ["began", "ended"].map(|edge| Fault::of("north", "no picture", edge));
         assert_eq!(hub.faults()[reported..], expected, "{what}");
         reported += 2;
     }
-    println!("{}", board.remote.run("grep -i fault /data/log").unwrap());
-    board.remote.run("killall -TERM watchpostd").unwrap();
-    let ended = || board.remote.run("grep 'camera ended camera=south' /data/log || true").unwrap();
-    rig::wait_until("the program has ended", says, || !ended().is_empty());
-    assert!(ended().contains(" missed=0 "), "the other camera missed no frame: {}", ended());
+    println!("{}", log.lines("camera fault"));
+    log.ends_and_missed_nothing_of("south");
 }
 
 #[test]
@@ -60,31 +58,30 @@ fn a_camera_keeps_its_size_while_it_is_watched_and_may_come_back_with_another() 
     let Some(watchpostd) = board_program() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (hub, board) = watching(&watchpostd, folder.path());
-    let says = || says(&board.remote);
-    let count = |what: &str| count(&board.remote, what);
-    let scored = |camera: &str| clips(&board.remote, camera);
+    let log = Log::of(&board);
+    let says = || log.tail();
 
     // The kernel lets nobody change what is being captured.
     for answer in FIRST.ask_for_change(&board.remote).unwrap() {
         assert!(answer.contains("Device or resource busy"), "{answer}");
     }
-    let of_north = scored("north");
-    rig::wait_until("it is still scored", says, || scored("north") > of_north + 1);
+    let of_north = log.clips("north");
+    rig::wait_until("it is still scored", says, || log.clips("north") > of_north + 1);
     assert_eq!(hub.faults(), [], "nothing has happened");
 
     FIRST.take_away(&board.remote).unwrap();
     rig::wait_until("it is gone", says, || !hub.faults().is_empty());
-    let of_south = scored("south");
-    rig::wait_until("the other camera goes on", says, || scored("south") > of_south);
-    assert_eq!(count("width_px=640 height_px=480"), 0);
+    let of_south = log.clips("south");
+    rig::wait_until("the other camera goes on", says, || log.clips("south") > of_south);
+    assert_eq!(log.count("width_px=640 height_px=480"), 0);
     FIRST.return_small(&board.remote).unwrap();
-    rig::wait_until("it is back with another size", says, || count("width_px=640 height_px=480") == 1);
+    rig::wait_until("it is back with another size", says, || log.count("width_px=640 height_px=480") == 1);
     rig::wait_until("it is no longer at fault", says, || hub.faults().len() > 1);
-    let of_north = scored("north");
-    rig::wait_until("it is scored again", says, || scored("north") > of_north);
+    let of_north = log.clips("north");
+    rig::wait_until("it is scored again", says, || log.clips("north") > of_north);
     assert_eq!(hub.faults(), ["began", "ended"].map(|edge| Fault::of("north", "no picture", edge)));
     assert_eq!(
-        count("the camera gives device=/dev/video2"),
+        log.count("the camera gives device=/dev/video2"),
         1,
         "the other one was opened once, and never again"
     );
@@ -106,22 +103,11 @@ fn watching(watchpostd: &Path, folder: &Path) -> (Hub, Running) {
         vivid.connect(&board.remote).unwrap();
     }
     watch(&board);
-    let scored = |camera: &str| clips(&board.remote, camera) > 0;
-    let says = || says(&board.remote);
-    rig::wait_until("both cameras are scored", says, || scored("north") && scored("south"));
+    let log = Log::of(&board);
+    rig::wait_until(
+        "both cameras are scored",
+        || log.tail(),
+        || log.clips("north") > 0 && log.clips("south") > 0,
+    );
     (hub, board)
-}
-
-fn says(board: &Remote) -> String {
-    board.run("tail -60 /data/log").unwrap_or_default()
-}
-
-/// Lines of the log that hold this.
-fn count(board: &Remote, what: &str) -> usize {
-    let lines = board.run(&format!("grep -c '{what}' /data/log || true")).unwrap();
-    lines.trim().parse().unwrap()
-}
-
-fn clips(board: &Remote, camera: &str) -> usize {
-    count(board, &format!("scored camera={camera} "))
 }

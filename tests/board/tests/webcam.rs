@@ -17,6 +17,7 @@ use board_tests::virt::Running;
 use board_tests::vivid::{FIRST, RATE_HZ};
 use rig::footage::Footage;
 use rig::hub::Fault;
+use rig::log::Log;
 use rig::{Hub, board_program, install, light_bundle, new_board, watch};
 
 /// From the failure to the hub.
@@ -34,7 +35,7 @@ fn a_webcam_may_come_back_with_any_format_that_the_board_reads() {
     let scene = Scene::start(&watchpostd, folder.path(), Format::Yuyv);
     scene.pull("the first time");
     // However long it was away.
-    let tries = || scene.count("camera fault camera=north");
+    let tries = || scene.log().count("camera fault camera=north");
     scene.wait("it has been looked for again and again", || tries() > 6);
     scene.says_each_reason_once();
     scene.put_back(Format::Mjpeg, "MJPG");
@@ -45,7 +46,7 @@ fn a_webcam_may_come_back_with_any_format_that_the_board_reads() {
 
     scene.pull("before one that is not read");
     scene.plug(Format::Uyvy);
-    scene.wait("its format is named", || scene.count("gives pictures as `UYVY`; YUYV") > 0);
+    scene.wait("its format is named", || scene.log().count("gives pictures as `UYVY`; YUYV") > 0);
     // The camera belongs to one program at a time, and is tried by the other one again and again.
     let check = "/data/watchpostd check --config /data/board.toml | grep UYVY || true";
     let finding = || scene.board.remote.run(check).unwrap();
@@ -53,7 +54,7 @@ fn a_webcam_may_come_back_with_any_format_that_the_board_reads() {
         let finding = finding();
         finding.starts_with("FAIL  camera") && finding.contains("let a pipeline convert")
     });
-    println!("{}", scene.log("gives pictures as `UYVY`"));
+    println!("{}", scene.log().lines("gives pictures as `UYVY`"));
     scene.other_goes_on();
     assert_eq!(scene.hub.faults().last(), Some(&Fault::of("north", "no picture", "began")));
     scene.webcam.unplug().unwrap();
@@ -80,7 +81,7 @@ fn costs_itself_alone(format: Format, lies: &[Conduct]) {
         let faults = scene.hub.faults().len();
         scene.webcam.behave(lie).unwrap();
         scene.is_lost(&format!("{lie:?}"), faults, PROMISED_FAULT * BUSY);
-        let clips = scene.clips("north");
+        let clips = scene.log().clips("north");
         scene.webcam.behave(Conduct::Honest).unwrap();
         scene.is_back("an honest one", faults + 1, clips, PROMISED_RETURN * BUSY);
     }
@@ -121,7 +122,9 @@ impl Scene {
         watch(&board);
         let process = board.remote.run("pidof watchpostd").unwrap();
         let scene = Self { hub, board, webcam, node, process };
-        scene.wait("both cameras are scored", || scene.clips("north") > 0 && scene.clips("south") > 0);
+        scene.wait("both cameras are scored", || {
+            scene.log().clips("north") > 0 && scene.log().clips("south") > 0
+        });
         scene
     }
 
@@ -134,11 +137,11 @@ impl Scene {
 
     /// Puts in one that gives this format, which is scored in time.
     fn put_back(&self, format: Format, code: &str) {
-        let (faults, seen) = (self.hub.faults().len(), self.count(&format!("gives.*format={code}")));
-        let clips = self.clips("north");
+        let (faults, seen) = (self.hub.faults().len(), self.log().count(&format!("gives.*format={code}")));
+        let clips = self.log().clips("north");
         self.plug(format);
         self.is_back(code, faults, clips, PROMISED_RETURN);
-        assert!(self.count(&format!("gives.*format={code}")) > seen, "{code}");
+        assert!(self.log().count(&format!("gives.*format={code}")) > seen, "{code}");
     }
 
     /// Once the board has let go of the camera before it, whose node this one gets.
@@ -156,7 +159,7 @@ impl Scene {
     }
 
     fn is_back(&self, what: &str, faults: usize, clips: usize, within: Duration) {
-        let waited = self.wait(&format!("{what}: it is scored again"), || self.clips("north") > clips);
+        let waited = self.wait(&format!("{what}: it is scored again"), || self.log().clips("north") > clips);
         assert!(waited <= within, "{what}: scored after {waited:?}");
         // The more often it fails, the longer it must be well before that is told.
         self.wait("the hub knows", || self.hub.faults().len() > faults);
@@ -164,7 +167,7 @@ impl Scene {
     }
 
     fn says_each_reason_once(&self) {
-        let log = self.log("camera fault camera=north");
+        let log = self.log().lines("camera fault camera=north");
         let reasons: Vec<&str> =
             log.lines().filter_map(|line| line.split_once("reason=")).map(|(_, why)| why).collect();
         let mut told = reasons.clone();
@@ -174,8 +177,8 @@ impl Scene {
     }
 
     fn other_goes_on(&self) {
-        let clips = self.clips("south");
-        self.wait("the other camera goes on", || self.clips("south") > clips);
+        let clips = self.log().clips("south");
+        self.wait("the other camera goes on", || self.log().clips("south") > clips);
     }
 
     /// The program is still the one that was started, the kernel is well, and nothing of the other camera was left out.
@@ -183,28 +186,15 @@ impl Scene {
         let dead = self.board.remote.run("dmesg | grep -E -A20 'Oops|BUG:' || true").unwrap();
         assert_eq!(dead, "", "the kernel lost a thread");
         assert_eq!(self.board.remote.run("pidof watchpostd").unwrap(), self.process, "it never ended");
-        println!("{}", self.log("fault camera=north kind="));
-        self.board.remote.run("killall -TERM watchpostd").unwrap();
-        let ended = || self.log("camera ended camera=south");
-        self.wait("the program has ended", || !ended().is_empty());
-        assert!(ended().contains(" missed=0 "), "the other camera missed no frame: {}", ended());
+        println!("{}", self.log().lines("fault camera=north kind="));
+        self.log().ends_and_missed_nothing_of("south");
     }
 
     fn wait(&self, what: &str, has_happened: impl Fn() -> bool) -> Duration {
-        let says = || self.board.remote.run("tail -60 /data/log; dmesg | tail -30").unwrap_or_default();
-        rig::wait_until(what, says, has_happened)
+        rig::wait_until(what, || self.log().tail(), has_happened)
     }
 
-    fn clips(&self, camera: &str) -> usize {
-        self.count(&format!("scored camera={camera} "))
-    }
-
-    fn count(&self, what: &str) -> usize {
-        self.board.remote.run(&format!("grep -c '{what}' /data/log || true")).unwrap().trim().parse().unwrap()
-    }
-
-    /// Lines of the log that hold this; those for whoever looks for a defect are left out.
-    fn log(&self, what: &str) -> String {
-        self.board.remote.run(&format!("grep '{what}' /data/log | grep -v DEBUG || true")).unwrap()
+    fn log(&self) -> Log<'_> {
+        Log::of(&self.board)
     }
 }

@@ -4,6 +4,7 @@
 pub mod drill;
 pub mod footage;
 pub mod hub;
+pub mod log;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
