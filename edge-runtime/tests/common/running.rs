@@ -38,7 +38,10 @@ impl Board {
 
     /// How often pictures went away, and came back.
     pub fn faults(&self) -> (usize, usize) {
-        (self.lines_with(["kind=NoPicture", "edge=Began"]), self.lines_with(["kind=NoPicture", "edge=Ended"]))
+        // Both of the same moment.
+        let log = self.log();
+        let count = |edge: &str| lines_with(&log, ["kind=NoPicture", edge]);
+        (count("edge=Began"), count("edge=Ended"))
     }
 
     pub fn await_faults(&self, wanted: (usize, usize)) {
@@ -46,16 +49,11 @@ impl Board {
     }
 
     pub fn scored_clips(&self) -> usize {
-        self.lines_with(["scored"])
+        lines_with(&self.log(), ["scored"])
     }
 
     pub fn scored_clips_of(&self, camera: &str) -> usize {
-        self.lines_with(["scored", &format!("camera={camera} ")])
-    }
-
-    /// Lines of the log that hold all of these.
-    fn lines_with<const N: usize>(&self, parts: [&str; N]) -> usize {
-        self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+        lines_with(&self.log(), ["scored", &format!("camera={camera} ")])
     }
 
     pub fn resident_kib(&self) -> u64 {
@@ -80,4 +78,9 @@ impl Drop for Board {
             eprintln!("watchpostd said:\n{}", self.log());
         }
     }
+}
+
+/// Lines that hold all of these.
+fn lines_with<const N: usize>(log: &str, parts: [&str; N]) -> usize {
+    log.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
 }

@@ -1,6 +1,6 @@
 //! `watchpost demo`: the main job from beginning to end, each step as a user would type it.
 
-use super::step::{arg, step};
+use super::step::{arg, option, step};
 use super::{eval, export, extract, index, scenes, train};
 use crate::weights;
 use anyhow::{Context, Result};
@@ -94,9 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn work(args: &Args) -> OsString {
-    let mut option = OsString::from("--work=");
-    option.push(&args.work);
-    option
+    option("--work", &args.work)
 }
 
 /// Videos and labels: the given ones, or street scenes made for the seed.

@@ -15,6 +15,11 @@ pub fn facts(first: &[(&str, String)]) -> Vec<(String, String)> {
     facts
 }
 
+/// Facts as a page lists them, a line each.
+pub fn list(facts: &[(String, String)]) -> String {
+    facts.iter().map(|(name, value)| format!("- {name}: `{value}`\n")).collect()
+}
+
 /// The commit of the source tree around the current folder, marked when it has uncommitted changes.
 pub fn commit() -> String {
     let git = |args: &[&str]| {

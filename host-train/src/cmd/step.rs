@@ -20,3 +20,11 @@ pub fn step<A: clap::Args, T>(
 pub fn arg(text: &str) -> OsString {
     OsString::from(text)
 }
+
+/// An option with its value in one word.
+pub fn option(name: &str, value: impl Into<OsString>) -> OsString {
+    let mut word = OsString::from(name);
+    word.push("=");
+    word.push(value.into());
+    word
+}

@@ -5,7 +5,7 @@ use crate::cmd::distill::{self, sizes};
 use crate::cmd::finetune::{self, Comparison, DETECTORS};
 use crate::cmd::options::{DeviceOption, WeightsOption};
 use crate::cmd::spread::Spread;
-use crate::cmd::step::{arg, step};
+use crate::cmd::step::{arg, option, step};
 use crate::cmd::terminal::{count, figure};
 use crate::cmd::{extract, index, provenance, scenes, train};
 use crate::distill::config::DistillConfig;
@@ -206,14 +206,6 @@ impl Trial<'_> {
     }
 }
 
-/// An option with its value in one word.
-fn option(name: &str, value: impl Into<OsString>) -> OsString {
-    let mut word = OsString::from(name);
-    word.push("=");
-    word.push(value.into());
-    word
-}
-
 impl Column {
     /// Of the detector with this place among [`DETECTORS`].
     fn of(sets: &[SetResult], detector: usize) -> Result<Self> {
@@ -267,9 +259,7 @@ fn page(file: &str, results: &Results) -> Result<String> {
     }
     every_set(&mut page, sets)?;
     writeln!(page, "\n## How it was made\n")?;
-    for (name, value) in facts {
-        writeln!(page, "- {name}: `{value}`")?;
-    }
+    page.push_str(&provenance::list(facts));
     result_page::settings(&mut page, crate::distill::config::NAME, &to_table(distillation)?)?;
     for config in stage2 {
         result_page::settings(&mut page, mist_stage2_config::NAME, &to_table(config)?)?;

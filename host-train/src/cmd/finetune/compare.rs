@@ -99,9 +99,7 @@ fn write(session: &Session<'_>, comparison: &Comparison) -> Result<()> {
         writeln!(page, "| {} | {} | {first} | {second} | {finetune_s:.0} |", row.seed, figures.join(" | "))?;
     }
     writeln!(page, "\n## How it was made\n")?;
-    for (name, value) in &comparison.facts {
-        writeln!(page, "- {name}: `{value}`")?;
-    }
+    page.push_str(&provenance::list(&comparison.facts));
     let folder = session.work.runs();
     atomic_file::write(&folder.join("finetune.json"), &serde_json::to_vec_pretty(comparison)?)?;
     atomic_file::write(&folder.join("finetune.md"), page.as_bytes())?;

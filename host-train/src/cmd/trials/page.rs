@@ -3,6 +3,7 @@
 use super::papers;
 use super::{Outcome, Row, Summary, Trials};
 use crate::atomic_file;
+use crate::cmd::provenance;
 use crate::cmd::spread::{Spread, of_figures};
 use crate::cmd::terminal::figure;
 use crate::cmd::train::Session;
@@ -58,9 +59,7 @@ fn text(
         writeln!(page, "| {} | {} | {} |", row.run, figures.join(" | "), row.last_step)?;
     }
     writeln!(page, "\n## How it was made\n")?;
-    for (name, value) in &outcome.facts {
-        writeln!(page, "- {name}: `{value}`")?;
-    }
+    page.push_str(&provenance::list(&outcome.facts));
     Ok(page)
 }
 

@@ -1,6 +1,7 @@
 //! The parts that result pages on UCSD Ped2 have in common.
 
 use super::{DrawResult, Setup, VariantResult};
+use crate::cmd::provenance;
 use crate::cmd::spread::Spread;
 use crate::cmd::terminal::count;
 use anyhow::Result;
@@ -108,9 +109,7 @@ pub fn provenance(
     )?;
     writeln!(page, "{}", pictures(setup.input_px, crops))?;
     writeln!(page, "- Data hash: `{}`", setup.data_sha256)?;
-    for (name, value) in facts {
-        writeln!(page, "- {name}: `{value}`")?;
-    }
+    page.push_str(&provenance::list(facts));
     Ok(())
 }
 
